@@ -1,0 +1,57 @@
+"""The names of background jobs, so that a lower app can start higher work without importing it.
+
+Every name has exactly one actor of the same name in some app's `actors.py` (a test checks it). Arguments are ids.
+The database is the queue of record: losing a message loses no work, because the sweeper enqueues again.
+"""
+
+from enum import StrEnum
+
+import structlog
+from django.db import transaction
+from dramatiq import Message, get_broker
+from dramatiq.errors import ConnectionError as BrokerConnectionError
+
+logger = structlog.get_logger(__name__)
+
+
+class Queue(StrEnum):
+    TRAIN = "train"
+    EMBED = "embed"
+    DEFAULT = "default"
+
+
+class JobName(StrEnum):
+    """Jobs and the queue each one travels in."""
+
+    TRAIN_FUNCTION = "train_function"
+    PREDICT_FUNCTION = "predict_function"
+    EMBED_FUNCTION = "embed_function"
+    RUN_IMPORT = "run_import"
+
+    @property
+    def queue(self) -> Queue:
+        return _QUEUES[self]
+
+
+_QUEUES = {
+    JobName.TRAIN_FUNCTION: Queue.TRAIN,
+    JobName.PREDICT_FUNCTION: Queue.EMBED,
+    JobName.EMBED_FUNCTION: Queue.EMBED,
+    JobName.RUN_IMPORT: Queue.DEFAULT,
+}
+
+
+def enqueue(job: JobName, *args: int | str) -> bool:
+    """Send one message now. Returns False, with a log line, when the broker is away: the sweeper will send it again."""
+    message: Message[None] = Message(queue_name=job.queue.value, actor_name=job.value, args=args, kwargs={}, options={})
+    try:
+        get_broker().enqueue(message)
+    except BrokerConnectionError:
+        logger.warning("broker_away", job=job.value)
+        return False
+    return True
+
+
+def enqueue_on_commit(job: JobName, *args: int | str) -> None:
+    """Send one message once the surrounding transaction has committed; a dead broker never fails a save."""
+    transaction.on_commit(lambda: enqueue(job, *args), robust=True)

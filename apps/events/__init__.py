@@ -1,0 +1,1 @@
+"""What happened: one record, its outlets are the audit log and the open browsers."""

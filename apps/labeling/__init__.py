@@ -1,0 +1,1 @@
+"""The queue and the page where a person labels."""

@@ -1,0 +1,1 @@
+"""Running it: up, worker, health, readiness and the other commands."""

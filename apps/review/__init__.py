@@ -1,0 +1,1 @@
+"""What the model says of your own samples: figures, verdicts, filters."""

@@ -1,0 +1,1 @@
+"""Samples, annotations, and how they come in and go out."""

@@ -1,0 +1,153 @@
+"""Samples, the append-only history of what people said of them, and imports in progress."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from apps.core.ids import PublicIdField
+from apps.core.leases import Leased
+from apps.functions.models import Function, Label
+
+
+class Origin(models.TextChoices):
+    BROWSER = "browser", "Browser"
+    IMPORT = "import", "Import"
+    API = "api", "API"
+    CAPTURE = "capture", "Captured call"
+
+
+class Sample(models.Model):
+    """One input of a function. Its primary key is its sequence number: newer samples have larger ones.
+
+    `label`, `labelled_at` and `annotation` repeat the annotation in force, so that pages filter without a join on
+    history; only `services.annotations` writes them, in the transaction that appends the annotation.
+    """
+
+    WORKSPACE_PATH: ClassVar[str] = "function__workspace"
+    ID_KIND: ClassVar[str] = "sample"
+
+    public_id = PublicIdField("sample")
+    function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="samples")
+    text = models.TextField(blank=True)
+    file_key = models.CharField(max_length=200, blank=True)
+    width_px = models.PositiveIntegerField(null=True, blank=True)
+    height_px = models.PositiveIntegerField(null=True, blank=True)
+    content_hash = models.CharField(max_length=64)
+    external_id = models.CharField(max_length=200, blank=True)
+    original_name = models.CharField(max_length=400, blank=True)
+    origin = models.CharField(max_length=10, choices=Origin)
+    is_embedded = models.BooleanField(default=False)
+    label = models.ForeignKey(Label, null=True, blank=True, on_delete=models.SET_NULL, related_name="samples")
+    annotation = models.ForeignKey(
+        "samples.Annotation", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    labelled_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["function", "content_hash"], name="sample_content_once"),
+            models.CheckConstraint(condition=Q(text="") | Q(file_key=""), name="sample_is_text_or_file"),
+        ]
+        indexes = [
+            models.Index(fields=["function", "label"], name="sample_by_label"),
+            models.Index(fields=["function", "external_id"], name="sample_by_external_id"),
+            models.Index(fields=["function"], condition=Q(is_embedded=False), name="sample_to_embed"),
+        ]
+
+    def __str__(self) -> str:
+        return self.original_name or self.text[:60] or self.public_id
+
+
+class PickedBy(models.TextChoices):
+    """Why this sample, and not another, came to be annotated: honest figures depend on it."""
+
+    RANDOM = "random", "drawn at random"
+    QUEUE = "queue", "asked for by the model"
+    PERSON = "person", "chosen by a person"
+    IMPORT = "import", "brought with its label"
+
+
+class Annotation(models.Model):
+    """A person's label on a sample. Never changed and never erased: undo appends one that restores the last state."""
+
+    sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="annotations")
+    label = models.ForeignKey(Label, null=True, blank=True, on_delete=models.RESTRICT, related_name="annotations")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    picked_by = models.CharField(max_length=10, choices=PickedBy)
+    undoes = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="undone_by")
+    client_token = models.UUIDField(null=True, blank=True, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["sample", "-id"], name="annotation_newest_first")]
+
+    def __str__(self) -> str:
+        return f"{self.label} on {self.sample_id}"
+
+
+class ImportState(models.TextChoices):
+    UPLOADING = "uploading", "Uploading"
+    PREVIEW = "preview", "Waiting for you to check it"
+    QUEUED = "queued", "Waiting"
+    RUNNING = "running", "Bringing samples in"
+    DONE = "done", "Done"
+    FAILED = "failed", "Could not be read"
+
+
+class ImportFormat(models.TextChoices):
+    LINES = "lines", "Pasted lines"
+    CSV = "csv", "CSV"
+    JSONL = "jsonl", "JSON lines"
+    ZIP = "zip", "Zip"
+
+
+class Import(Leased):
+    """A file on its way into samples. `n_read` is the cursor: it moves in the transaction that stores the rows."""
+
+    WORKSPACE_PATH: ClassVar[str] = "function__workspace"
+    ID_KIND: ClassVar[str] = "import"
+
+    public_id = PublicIdField("import")
+    function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="imports")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    format = models.CharField(max_length=10, choices=ImportFormat)
+    state = models.CharField(max_length=10, choices=ImportState)
+    file_key = models.CharField(max_length=200, blank=True)
+    original_name = models.CharField(max_length=400, blank=True)
+    options = models.JSONField(default=dict)
+    n_total = models.PositiveIntegerField(null=True)
+    n_read = models.PositiveIntegerField(default=0)
+    n_added = models.PositiveIntegerField(default=0)
+    n_labelled = models.PositiveIntegerField(default=0)
+    n_duplicates = models.PositiveIntegerField(default=0)
+    n_failed = models.PositiveIntegerField(default=0)
+    message = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.original_name or self.format} into {self.function_id}"
+
+
+class ImportProblem(models.Model):
+    """A row that did not go in, and why."""
+
+    import_job = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="problems")
+    row = models.PositiveIntegerField()
+    name = models.CharField(max_length=400, blank=True)
+    reason = models.CharField(max_length=400)
+
+    class Meta:
+        ordering = ["row"]
+        constraints = [models.UniqueConstraint(fields=["import_job", "row"], name="import_problem_once")]
+
+    def __str__(self) -> str:
+        return f"row {self.row}: {self.reason}"

@@ -1,0 +1,1 @@
+"""Embeddings, rounds and trained models; the one place where rows become arrays."""

@@ -1,0 +1,135 @@
+"""Embeddings, work in flight, trained models and their predictions."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from apps.core.ids import PublicIdField
+from apps.core.leases import Leased
+from apps.functions.models import Function, Label
+from apps.samples.models import Sample
+from apps.workspaces.models import Workspace
+
+
+class Embedding(models.Model):
+    """What a backbone makes of one content, inside one workspace; computed once, float16, little-endian."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    content_hash = models.CharField(max_length=64)
+    backbone = models.CharField(max_length=60)
+    version = models.CharField(max_length=40)
+    vector = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "content_hash", "backbone", "version"], name="embedding_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.backbone} of {self.content_hash[:8]}"
+
+
+class WorkKind(models.TextChoices):
+    EMBED = "embed", "embedding samples"
+    TRAIN = "train", "training"
+    PREDICT = "predict", "predicting unlabelled samples"
+
+
+class FunctionWork(Leased):
+    """One kind of background work of one function: who is at it, and up to which data revision it is done."""
+
+    function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="work")
+    kind = models.CharField(max_length=10, choices=WorkKind)
+    done_revision = models.PositiveBigIntegerField(default=0)
+    message = models.TextField(blank=True)
+    n_failures = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["function", "kind"], name="work_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.function_id}"
+
+
+class RunState(models.TextChoices):
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    NOT_TRAINABLE = "not_trainable", "Too few labels"
+    FAILED = "failed", "Failed"
+
+
+class TrainingRun(models.Model):
+    """One attempt: what data it saw, what it tried, how long it took."""
+
+    function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="runs")
+    data_revision = models.PositiveBigIntegerField()
+    state = models.CharField(max_length=20, choices=RunState)
+    message = models.TextField(blank=True)
+    trials = models.JSONField(default=list)
+    seconds = models.FloatField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"run {self.pk} ({self.state})"
+
+
+class TrainedModel(models.Model):
+    """An immutable result. It learned from each sample's newest annotation up to `last_annotation_id`, nothing else."""
+
+    WORKSPACE_PATH: ClassVar[str] = "function__workspace"
+    ID_KIND: ClassVar[str] = "model"
+
+    public_id = PublicIdField("model")
+    function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="trained_models")
+    number = models.PositiveIntegerField()
+    data_revision = models.PositiveBigIntegerField()
+    recipe = models.JSONField()
+    label_ids = models.JSONField()
+    sha256 = models.CharField(max_length=64)
+    last_annotation_id = models.PositiveBigIntegerField()
+    n_annotations = models.PositiveIntegerField()
+    n_right = models.PositiveIntegerField()
+    log_loss = models.FloatField()
+    is_live = models.BooleanField(default=False)
+    is_damaged = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["function", "number"], name="model_number_once"),
+            models.UniqueConstraint(fields=["function"], condition=Q(is_live=True), name="one_live_model"),
+        ]
+
+    def __str__(self) -> str:
+        return f"model {self.number} of {self.function_id}"
+
+
+class PredictionKind(models.TextChoices):
+    OUT_OF_FOLD = "out_of_fold", "by a model that never saw it"
+    LIVE = "live", "by the published model"
+
+
+class Prediction(models.Model):
+    """What a model says of a sample. Annotated samples have an out-of-fold one, the others a live one; never mixed."""
+
+    sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="predictions")
+    function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=12, choices=PredictionKind)
+    model = models.ForeignKey(TrainedModel, on_delete=models.CASCADE, related_name="+")
+    label = models.ForeignKey(Label, on_delete=models.CASCADE, related_name="+")
+    confidence = models.FloatField()
+    margin = models.FloatField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["sample", "kind"], name="prediction_once"),
+        ]
+        indexes = [models.Index(fields=["function", "kind", "margin"], name="prediction_by_margin")]
+
+    def __str__(self) -> str:
+        return f"{self.label_id} for {self.sample_id} ({self.confidence:.2f})"

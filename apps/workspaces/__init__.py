@@ -1,0 +1,1 @@
+"""Tenancy: workspaces, roles, invitations, API keys and every fetch-with-permission."""

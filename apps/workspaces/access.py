@@ -1,0 +1,145 @@
+"""The only way a view gets an object: fetch and permission in one query.
+
+A view declares what it does with one decorator; the URL map is walked by a test that fails on a view without one::
+
+    @require_POST
+    @requires(Action.LABEL)
+    def annotate(request: AppHttpRequest, sample_id: str) -> HttpResponse:
+        sample = request.access.fetch(Sample, sample_id)
+
+Strangers and former members read "not found", exactly as for an object that does not exist; members whose role does
+not include the action read "not allowed".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar, cast
+
+from django.contrib.auth.views import redirect_to_login
+from django.db.models import F, Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+from apps.accounts.models import User
+from apps.core.errors import NotAllowed, NotFound
+from apps.core.ids import with_prefix
+from apps.workspaces.models import ApiKey, Workspace
+from apps.workspaces.roles import Action, may
+
+P = ParamSpec("P")
+M = TypeVar("M", bound=Model)
+SESSION_KEY = "workspace"
+DECLARED = "declared_access"  # read by the test that walks the URL map
+
+
+@dataclass
+class Access:
+    """One principal (a person or an API key) about to do one action."""
+
+    action: Action
+    user: User | None = None
+    key: ApiKey | None = None
+    workspace: Workspace | None = field(default=None, init=False)
+
+    def fetch(self, model: type[M], public_id: str, *, related: tuple[str, ...] = ()) -> M:
+        """Return the row with that public id (its kind in front or not), with its workspace loaded.
+
+        Raises NotFound for anyone outside its workspace, NotAllowed for a role or key without the action.
+        """
+        path = cast("str", getattr(model, "WORKSPACE_PATH"))  # noqa: B009  # declared by each scoped model
+        kind = cast("str", getattr(model, "ID_KIND"))  # noqa: B009
+        rows = self._visible(model, path).filter(public_id=with_prefix(kind, public_id))
+        if path or related:
+            rows = rows.select_related(*([path] if path else []), *related)
+        row = rows.first()
+        if row is None:
+            raise NotFound(f"There is no such {model._meta.verbose_name} here.")
+        self._require(getattr(row, "access_role", ""))
+        self.workspace = _follow(row, path)
+        return row
+
+    def current_workspace(self, request: HttpRequest) -> Workspace:
+        """Return the workspace chosen last in this session, or the person's first one."""
+        chosen = request.session.get(SESSION_KEY, "")
+        rows = self._visible(Workspace, "").order_by("id")
+        row = rows.filter(public_id=chosen).first() or rows.first()
+        if row is None:
+            raise NotFound("You are not in any workspace. Ask a member to invite you, or make one of your own.")
+        self._require(getattr(row, "access_role", ""))
+        self.workspace = row
+        return row
+
+    def _visible(self, model: type[M], path: str) -> QuerySet[M, M]:
+        prefix = f"{path}__" if path else ""
+        rows = model._default_manager.all()
+        if self.key is not None:
+            return rows.filter(**{path or "pk": self.key.workspace_id})
+        # Both conditions in one filter() so that user and role belong to the same membership.
+        mine = rows.filter(**{f"{prefix}memberships__user": self.user})
+        return cast("QuerySet[M, M]", mine.annotate(access_role=F(f"{prefix}memberships__role")))
+
+    def _require(self, role: str) -> None:
+        allowed = self.action in self.key.actions if self.key is not None else may(role, self.action)
+        if not allowed:
+            raise NotAllowed(f"Your role does not include this: {self.action.label}. An admin can change it.")
+
+
+class AppHttpRequest(HttpRequest):
+    """A request of a signed-in person, with what middleware and `requires` add."""
+
+    user: User
+    access: Access
+    htmx: HtmxDetails
+    request_id: str
+
+
+View = Callable[Concatenate[AppHttpRequest, P], HttpResponseBase]
+PlainView = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+
+
+def requires(action: Action) -> Callable[[View[P]], PlainView[P]]:
+    """Declare what a view does. Anonymous people are sent to the sign-in page."""
+
+    def decorate(view: View[P]) -> PlainView[P]:
+        @wraps(view)
+        def wrapped(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if not request.user.is_authenticated:
+                return _to_sign_in(request)
+            app_request = cast("AppHttpRequest", request)
+            app_request.access = Access(action, user=app_request.user)
+            return view(app_request, *args, **kwargs)
+
+        return _declare(cast("PlainView[P]", wrapped), action)
+
+    return decorate
+
+
+def signed_in(view: View[P]) -> PlainView[P]:
+    """Declare a view about the person themself, outside any workspace."""
+    return _declare(requires(Action.VIEW)(view), "signed_in")
+
+
+def public(view: PlainView[P]) -> PlainView[P]:
+    """Declare a view that anyone may open: sign-in, links that carry their own secret, health."""
+    return _declare(view, "public")
+
+
+def _declare(view: PlainView[P], access: str) -> PlainView[P]:
+    setattr(view, DECLARED, access)
+    return view
+
+
+def _follow(row: Model, path: str) -> Workspace:
+    for name in filter(None, path.split("__")):
+        row = getattr(row, name)
+    return cast("Workspace", row)
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponse:
+    if request.headers.get("HX-Request"):
+        return HttpResponseClientRedirect("/sign-in/")
+    return redirect_to_login(request.get_full_path())

@@ -1,0 +1,108 @@
+"""What all tests share: a data directory of their own, weightless backbones, and the cast.
+
+The cast is fixed: `owner` and `member` (a labeler) belong to `workspace`; `outsider` owns another one.
+"""
+
+import os
+import tempfile
+from typing import TYPE_CHECKING
+
+# Before Django reads its settings: tests never touch an installation's data, nor the network.
+os.environ["HUNDREDFOLD_DATA_DIR"] = tempfile.mkdtemp(prefix="hundredfold-test-")
+os.environ["HUNDREDFOLD_REDIS_URL"] = "memory://"
+os.environ["HUNDREDFOLD_BACKBONES"] = "tiny"
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import pytest
+from django.test import Client
+
+if TYPE_CHECKING:
+    from apps.accounts.models import User
+    from apps.functions.models import Function
+    from apps.workspaces.models import Workspace
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(autouse=True)
+def plain_static_files(settings: pytest.FixtureRequest) -> None:
+    """Tests render templates without a collectstatic first."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def make_user(email: str, name: str) -> "User":
+    from apps.accounts.models import User
+
+    return User.objects.create_user(email=email, name=name, password=PASSWORD)
+
+
+@pytest.fixture
+def workspace(db: None) -> "Workspace":
+    from apps.workspaces.models import Workspace
+
+    return Workspace.objects.create(name="Support desk")
+
+
+@pytest.fixture
+def owner(workspace: "Workspace") -> "User":
+    from apps.workspaces.roles import Role
+
+    user = make_user("olga@example.com", "Olga Owner")
+    workspace.memberships.create(user=user, role=Role.OWNER)
+    return user
+
+
+@pytest.fixture
+def member(workspace: "Workspace") -> "User":
+    from apps.workspaces.roles import Role
+
+    user = make_user("mika@example.com", "Mika Member")
+    workspace.memberships.create(user=user, role=Role.LABELER)
+    return user
+
+
+@pytest.fixture
+def outsider(db: None) -> "User":
+    from apps.workspaces.models import Workspace
+    from apps.workspaces.roles import Role
+
+    user = make_user("sam@example.net", "Sam Stranger")
+    Workspace.objects.create(name="Elsewhere").memberships.create(user=user, role=Role.OWNER)
+    return user
+
+
+@pytest.fixture
+def text_function(workspace: "Workspace") -> "Function":
+    """A text function with two labels, *Refund* and *Shipping*, and no samples."""
+    from apps.functions.models import InputKind
+
+    function = workspace.functions.create(name="Which desk?", input_kind=InputKind.TEXT)
+    for position, name in enumerate(["Refund", "Shipping"]):
+        function.labels.create(name=name, position=position, colour=position)
+    return function
+
+
+def client_of(user: "User") -> Client:
+    client = Client()
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return client
+
+
+@pytest.fixture
+def owner_client(owner: "User") -> Client:
+    return client_of(owner)
+
+
+@pytest.fixture
+def member_client(member: "User") -> Client:
+    return client_of(member)
+
+
+@pytest.fixture
+def outsider_client(outsider: "User") -> Client:
+    return client_of(outsider)
