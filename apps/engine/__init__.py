@@ -1,0 +1,19 @@
+"""All machine learning, as plain functions on arrays. Knows nothing of the web application.
+
+The flow, module by module:
+
+    backbones    sample -> embedding, by a shared frozen encoder
+    readiness    enough labelled to train on, or what is missing
+    crossval     folds, and scores from heads that never saw the sample
+    heads        embedding -> scores, by a light classifier fitted per function
+    search       which recipes a round tries, in which order
+    calibration  scores -> honest confidence
+    selection    which recipe serves
+    automl       the round: all of the above, in one screen
+    predictor    scores -> probabilities; one path for held-out scoring, live prediction and invoke
+    query        which sample to ask about next
+    metrics      how many are right, and how sure that is
+    artifacts    models on disk, checked byte by byte
+
+`types`, `errors` and `runtime` serve them all; `datasets` and `bench` measure them on public data.
+"""

@@ -1,0 +1,113 @@
+"""Folds, and the scores every sample gets from heads that saw neither it nor a duplicate of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from apps.engine.heads import Head
+from apps.engine.runtime import Deadline
+from apps.engine.types import BoolArray, FloatArray, IntArray
+
+IMPOSSIBLE = -1e4
+"""Score of a label that a fold's head never saw: probability 0 at any temperature, yet finite."""
+FEW_SAMPLES, MANY_SAMPLES = 300, 3_000
+
+
+def n_folds_for(n_samples: int) -> int:
+    """Return how many folds to hold out in turn: more where samples are few and each is missed in the fit."""
+    if n_samples <= FEW_SAMPLES:
+        return 10
+    return 5 if n_samples <= MANY_SAMPLES else 3
+
+
+def assign_folds(labels: IntArray, groups: IntArray, *, n_folds: int, seed: int = 0) -> IntArray:
+    """Deal the samples into folds: labels spread evenly, each group in one fold.
+
+    Samples are dealt in order, each new group to the fold with the fewest samples of its label so far, then with the
+    fewest samples, then at random by `seed`. So the folds of the first samples stay what they were when more are
+    appended, and figures before and after an annotation compare.
+
+    Parameters
+    ----------
+    labels, groups
+        `(n_samples,)`. A group goes where its first sample's label calls for.
+    n_folds
+        At least 2.
+
+    Returns
+    -------
+    `(n_samples,)` in `[0, n_folds)`. With fewer groups than folds, some folds are empty.
+    """
+    if n_folds < 2:
+        raise ValueError("Holding out takes at least two folds.")
+    _, label_rows = np.unique(labels, return_inverse=True)
+    _, group_rows = np.unique(groups, return_inverse=True)
+    n_of_label = np.zeros((int(label_rows.max(initial=-1)) + 1, n_folds), dtype=np.int64)
+    n_in_fold = np.zeros(n_folds, dtype=np.int64)
+    fold_of_group = np.full(int(group_rows.max(initial=-1)) + 1, -1, dtype=np.int64)
+    turn = np.random.default_rng(seed).permutation(n_folds)
+    folds = np.empty(len(labels), dtype=np.int64)
+    for i, (label, group) in enumerate(zip(label_rows, group_rows, strict=True)):
+        if fold_of_group[group] < 0:
+            fold_of_group[group] = np.lexsort((turn, n_in_fold, n_of_label[label]))[0]
+        fold = folds[i] = fold_of_group[group]
+        n_of_label[label, fold] += 1
+        n_in_fold[fold] += 1
+    return folds
+
+
+def out_of_fold_scores(
+    make_head: Callable[[], Head],
+    X: FloatArray,
+    labels: IntArray,
+    folds: IntArray,
+    *,
+    n_classes: int,
+    deadline: Deadline | None = None,
+) -> FloatArray:
+    """Score each sample by a head fitted on the other folds.
+
+    Parameters
+    ----------
+    make_head
+        Returns an unfitted head.
+    X, labels, folds
+        `(n_samples, dim)`, `(n_samples,)` in `[0, n_classes)`, `(n_samples,)`.
+    deadline
+        Checked before each fit.
+
+    Returns
+    -------
+    `(n_samples, n_classes)`, float32, columns in label order. Labels that the fold's head never saw have a score
+    `IMPOSSIBLE`; where it saw nothing at all (every sample in one fold), all labels score alike.
+
+    Raises
+    ------
+    DeadlineExpired
+    """
+    scores = np.full((len(labels), n_classes), IMPOSSIBLE, dtype=np.float32)
+    for fold in np.unique(folds):
+        if deadline is not None:
+            deadline.check()
+        is_held_out = folds == fold
+        if is_held_out.all():
+            break
+        head = make_head().fit(X[~is_held_out], labels[~is_held_out])
+        scores[np.ix_(is_held_out, head.classes_)] = head.decision_function(X[is_held_out])
+    return scores
+
+
+def could_be_known(labels: IntArray, folds: IntArray) -> BoolArray:
+    """Return `(n_samples,)`: whether the head that scored the sample had seen its label at all.
+
+    The others (an only sample of its label, say) are wrong under every recipe. They tell nothing about which recipe
+    or temperature is better.
+    """
+    n_of_label = np.bincount(labels)
+    pairs: npt.NDArray[np.int64] = labels.astype(np.int64) * (int(folds.max(initial=0)) + 1) + folds
+    _, pair_rows, n_of_pair = np.unique(pairs, return_inverse=True, return_counts=True)
+    known: BoolArray = n_of_label[labels] > n_of_pair[pair_rows]
+    return known

@@ -1,0 +1,97 @@
+"""The default head: multinomial logistic regression with an L2 penalty, fitted in the span of the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import softmax
+
+from apps.engine.heads.softmax_regression import fit_softmax_regression
+from apps.engine.heads.span import span
+from apps.engine.types import FloatArray, IntArray
+
+SPAN_SHARE = 0.6
+"""Samples per dimension up to which a fit looks for their span. Below 2/3, so that the folds of samples that are
+already in their span (`span`'s coordinates have at most one dimension per sample) are not decomposed once more."""
+
+
+class LogisticHead:
+    """Logistic regression on embeddings.
+
+    Embeddings are centred and brought to a mean squared length of 1 before the fit, by figures of the samples fitted
+    on, so that one `C` means the same for every backbone. Centring and scale end up inside `coef_` and `intercept_`.
+
+    Parameters
+    ----------
+    C
+        Inverse strength of the penalty, above 0.
+
+    Attributes
+    ----------
+    classes_
+        `(n_seen,)`, the labels that occurred, ascending.
+    coef_, intercept_
+        `(n_seen, dim)` and `(n_seen,)`, float32.
+    """
+
+    def __init__(self, *, C: float = 1.0) -> None:
+        self.C = C
+
+    def fit(self, X: FloatArray, y: IntArray) -> LogisticHead:
+        """Learn from `X` `(n_samples, dim)` and `y` `(n_samples,)`; with one class, that class is always predicted.
+
+        Raises `ValueError` without samples.
+        """
+        if len(X) == 0 or len(X) != len(y):
+            raise ValueError("A head is fitted on at least one sample, with one label each.")
+        self.classes_, columns = np.unique(y.astype(np.int64), return_inverse=True)
+        centre = X.mean(axis=0)
+        centred = X - centre
+        size = float(np.sqrt(np.einsum("ij,ij->", centred, centred, dtype=np.float64) / len(X)))
+        scale = 1.0 / size if size > 0 else 1.0
+        weights, intercept = self._fit_scaled(centred * X.dtype.type(scale), columns)
+        weights *= scale
+        self.coef_ = np.ascontiguousarray(weights.T, dtype=np.float32)
+        self.intercept_ = (intercept - centre @ weights).astype(np.float32)
+        return self
+
+    def _fit_scaled(self, X: FloatArray, columns: IntArray) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        n_classes = len(self.classes_)
+        if n_classes == 1:
+            return np.zeros((X.shape[1], 1)), np.zeros(1)
+        if len(X) > SPAN_SHARE * X.shape[1]:
+            return fit_softmax_regression(X, columns, n_classes, C=self.C)
+        spanned = span(X)
+        weights, intercept = fit_softmax_regression(spanned.coordinates, columns, n_classes, C=self.C)
+        return spanned.basis @ weights, intercept
+
+    def decision_function(self, X: FloatArray) -> FloatArray:
+        """Return scores `(n_samples, len(classes_))`, whose softmax is `predict_proba`."""
+        scores: FloatArray = X @ self.coef_.T + self.intercept_
+        return scores
+
+    def predict_proba(self, X: FloatArray) -> FloatArray:
+        """Return probabilities `(n_samples, len(classes_))`, columns as in `classes_`, not yet calibrated."""
+        pred_probs: FloatArray = softmax(self.decision_function(X), axis=1)
+        return pred_probs
+
+    def predict(self, X: FloatArray) -> IntArray:
+        """Return the likeliest class of each row, `(n_samples,)`."""
+        predicted: IntArray = self.classes_[self.decision_function(X).argmax(axis=1)]
+        return predicted
+
+    def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return the learned state."""
+        return {"classes": self.classes_, "coef": self.coef_, "intercept": self.intercept_}
+
+    def load_arrays(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> LogisticHead:
+        """Take over the state that `to_arrays` returned. Raises `KeyError` or `ValueError` if it does not fit."""
+        classes, coef, intercept = arrays["classes"], arrays["coef"], arrays["intercept"]
+        if classes.ndim != 1 or coef.ndim != 2 or not len(classes) == len(coef) == len(intercept):
+            raise ValueError("classes, coefficients and intercepts differ in number")
+        self.classes_ = classes.astype(np.int64)
+        self.coef_ = coef.astype(np.float32)
+        self.intercept_ = intercept.astype(np.float32)
+        return self
