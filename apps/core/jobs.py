@@ -9,7 +9,7 @@ from enum import StrEnum
 import structlog
 from django.db import transaction
 from dramatiq import Message, get_broker
-from dramatiq.errors import ConnectionError as BrokerConnectionError
+from dramatiq.errors import BrokerConnectionError
 
 logger = structlog.get_logger(__name__)
 
