@@ -20,6 +20,11 @@ def beat(client: "redis.Redis") -> None:
     client.set(_PREFIX + holder_id(), "1", ex=EXPIRY_SECONDS)
 
 
+def fall_silent(client: "redis.Redis") -> None:
+    """Say that this worker ends on purpose. Raises `redis.RedisError` when the broker is away."""
+    client.delete(_PREFIX + holder_id())
+
+
 def n_workers_alive(client: "redis.Redis") -> int:
     """Count workers heard of within `EXPIRY_SECONDS`. Raises `redis.RedisError` when the broker is away."""
     return sum(1 for _key in client.scan_iter(match=_PREFIX + "*", count=100))

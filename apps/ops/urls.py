@@ -1,7 +1,13 @@
 """Addresses of this app."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.ops import views
 
 app_name = "ops"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
+    path("status/worker/", views.worker_banner, name="worker_banner"),
+]

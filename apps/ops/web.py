@@ -1,0 +1,26 @@
+"""The web process: uvicorn over `config.asgi`, on a socket of its own or one passed on by `up`."""
+
+from __future__ import annotations
+
+import socket
+
+import uvicorn
+from django.conf import settings
+
+# Open event streams never end by themselves; without a limit one browser tab would hold a stop for ever.
+GRACE_SECONDS = 2
+
+
+def serve(listener: socket.socket) -> None:
+    """Answer requests until SIGINT or SIGTERM."""
+    config = uvicorn.Config(
+        "config.asgi:application",
+        lifespan="on",
+        log_config=None,  # Django has configured logging for the whole process
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        # Forwarded addresses count only where an operator put a proxy in front and said so.
+        proxy_headers=settings.IS_HTTPS,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
