@@ -7,15 +7,16 @@ from typing import ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
 
 from apps.core.ids import PublicIdField
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes users; e-mail addresses compare without case."""
+    """Makes users; e-mail addresses are kept in lower case, since people type them either way."""
 
     def create_user(self, *, email: str, name: str = "", password: str | None = None) -> User:
-        user = self.model(email=self.normalize_email(email).strip(), name=name.strip())
+        user = self.model(email=email.strip().lower(), name=name.strip())
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -31,6 +32,7 @@ class User(AbstractBaseUser):
     email = models.EmailField(max_length=254, unique=True)
     name = models.CharField(max_length=120, blank=True)
     is_active = models.BooleanField(default=True)
+    session_epoch = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -45,8 +47,10 @@ class User(AbstractBaseUser):
     def __str__(self) -> str:
         return self.name or self.email
 
-    is_staff = False
-    is_superuser = False
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Tie sessions to the password and to `session_epoch`: a new value of either ends every open session."""
+        value = f"{self.session_epoch}:{self.password}"
+        return salted_hmac("hundredfold.session", value, secret=secret, algorithm="sha256").hexdigest()
 
 
 class LinkPurpose(models.TextChoices):

@@ -1,12 +1,26 @@
 """The audit log: append-only, hash-chained per workspace, without sample text."""
 
+from __future__ import annotations
+
+from typing import Never
+
 from django.db import models
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    """Refuses what would rewrite history by accident; what is done on purpose, the hash chain shows."""
+
+    def update(self, **_fields: object) -> Never:
+        raise TypeError("Events are append-only.")
+
+    def delete(self) -> Never:
+        raise TypeError("Events are append-only.")
 
 
 class Event(models.Model):
     """One thing that happened. Workspace, subject and actor are plain public ids, so that the record outlives them."""
 
-    workspace_id = models.CharField(max_length=40, db_index=True)
+    workspace_id = models.CharField(max_length=40)
     sequence = models.PositiveBigIntegerField()
     kind = models.CharField(max_length=60)
     actor = models.CharField(max_length=254, blank=True)
@@ -16,6 +30,8 @@ class Event(models.Model):
     previous_hash = models.CharField(max_length=64, blank=True)
     hash = models.CharField(max_length=64)
 
+    objects = EventQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["workspace_id", "sequence"], name="event_sequence_once"),
@@ -24,3 +40,14 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject}"
+
+
+class ChainHead(models.Model):
+    """The end of a workspace's chain: locked while an event is appended, and proof that the newest were not cut off."""
+
+    workspace_id = models.CharField(max_length=40, primary_key=True)
+    sequence = models.PositiveBigIntegerField(default=0)
+    hash = models.CharField(max_length=64, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.workspace_id} at {self.sequence}"

@@ -83,7 +83,7 @@ class Access:
         return cast("QuerySet[M, M]", mine.annotate(access_role=F(f"{prefix}memberships__role")))
 
     def _require(self, role: str) -> None:
-        allowed = self.action in self.key.actions if self.key is not None else may(role, self.action)
+        allowed = self.key.allows(self.action) if self.key is not None else may(role, self.action)
         if not allowed:
             raise NotAllowed(f"Your role does not include this: {self.action.label}. An admin can change it.")
 

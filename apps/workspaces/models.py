@@ -1,12 +1,15 @@
 """Workspaces, who belongs to them, invitations and API keys."""
 
+from __future__ import annotations
+
 from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 from apps.core.ids import PublicIdField
-from apps.workspaces.roles import Role
+from apps.workspaces.roles import Action, Role, may
 
 
 class Workspace(models.Model):
@@ -42,6 +45,12 @@ class Membership(models.Model):
         return f"{self.user} as {self.role}"
 
 
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def open(self) -> InvitationQuerySet:
+        """Those that still let someone in."""
+        return self.filter(used_at=None, revoked_at=None, expires_at__gt=timezone.now())
+
+
 class Invitation(models.Model):
     """A single-use link for one e-mail address and role. Only the hash of its secret is kept."""
 
@@ -58,6 +67,8 @@ class Invitation(models.Model):
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = InvitationQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"{self.email} as {self.role}"
@@ -77,8 +88,16 @@ class ApiKey(models.Model):
     secret_hash = models.CharField(max_length=64)
     actions = models.JSONField(default=list)
     created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
+    # Set on keys that `services.keys.authenticate` returned; without it a key may do nothing.
+    role_of_owner: str = ""
+
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+    def allows(self, action: Action) -> bool:
+        """Whether the key carries the action and its owner's role still includes it."""
+        return action.value in self.actions and may(self.role_of_owner, action)

@@ -10,10 +10,18 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="ChainHead",
+            fields=[
+                ("workspace_id", models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ("sequence", models.PositiveBigIntegerField(default=0)),
+                ("hash", models.CharField(blank=True, max_length=64)),
+            ],
+        ),
+        migrations.CreateModel(
             name="Event",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("workspace_id", models.CharField(db_index=True, max_length=40)),
+                ("workspace_id", models.CharField(max_length=40)),
                 ("sequence", models.PositiveBigIntegerField()),
                 ("kind", models.CharField(max_length=60)),
                 ("actor", models.CharField(blank=True, max_length=254)),

@@ -74,6 +74,7 @@ class Migration(migrations.Migration):
                 ("secret_hash", models.CharField(max_length=64)),
                 ("actions", models.JSONField(default=list)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
                 ("last_used_at", models.DateTimeField(blank=True, null=True)),
                 ("revoked_at", models.DateTimeField(blank=True, null=True)),
                 (

@@ -1,0 +1,109 @@
+"""Writing down what happened (`record`) and telling the open browsers (`announce`)."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from functools import cache
+from typing import TypeAlias
+
+import redis
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from apps.events.channels import channel_of
+from apps.events.kinds import Audit, Live
+from apps.events.models import ChainHead, Event
+
+JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class ChainCheck:
+    """What a walk over one workspace's audit log found; `broken_at` is the first sequence number that does not fit."""
+
+    n_events: int
+    broken_at: int | None
+
+    @property
+    def is_whole(self) -> bool:
+        return self.broken_at is None
+
+
+@transaction.atomic(savepoint=False)
+def record(*, workspace: str, kind: Audit, actor: str = "", subject: str = "", **data: JsonValue) -> None:
+    """Append one event, in the caller's transaction: what happened and its record are kept or lost together.
+
+    Locks the end of the workspace's chain until that transaction ends. Never pass sample text: it could not be deleted.
+    """
+    ChainHead.objects.get_or_create(workspace_id=workspace)
+    head = ChainHead.objects.select_for_update().get(workspace_id=workspace)
+    event = Event(
+        workspace_id=workspace,
+        sequence=head.sequence + 1,
+        kind=kind.value,
+        actor=actor,
+        subject=subject,
+        data=data,
+        created_at=timezone.now(),
+        previous_hash=head.hash,
+    )
+    event.hash = hash_of(event)
+    event.save(force_insert=True)
+    ChainHead.objects.filter(pk=head.pk).update(sequence=event.sequence, hash=event.hash)
+
+
+def hash_of(event: Event) -> str:
+    """SHA-256 over every column and the hash before, so that no row can be changed, moved or left out unseen."""
+    fields = [
+        event.workspace_id,
+        event.sequence,
+        event.kind,
+        event.actor,
+        event.subject,
+        event.data,
+        event.created_at.astimezone(UTC).isoformat(timespec="microseconds"),
+        event.previous_hash,
+    ]
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def verify_chain(workspace: str) -> ChainCheck:
+    """Walk a workspace's audit log from its beginning and compare every link, and the end with the head kept apart."""
+    n_events, previous = 0, ""
+    for event in Event.objects.filter(workspace_id=workspace).order_by("sequence").iterator(chunk_size=1000):
+        if (event.sequence, event.previous_hash, event.hash) != (n_events + 1, previous, hash_of(event)):
+            return ChainCheck(n_events, broken_at=n_events + 1)
+        n_events, previous = event.sequence, event.hash
+    head = ChainHead.objects.filter(workspace_id=workspace).first() or ChainHead()
+    is_complete = (head.sequence, head.hash) == (n_events, previous)
+    return ChainCheck(n_events, broken_at=None if is_complete else n_events + 1)
+
+
+def announce(*, workspace: str, kind: Live, subject: str = "", **data: JsonValue) -> None:
+    """Tell every open browser of the workspace, once the surrounding transaction has committed.
+
+    Nothing depends on it: without a broker the pages catch up at their next refresh.
+    """
+    if settings.IS_ALONE:
+        return
+    message = json.dumps({"kind": kind.value, "subject": subject, "data": data})
+    transaction.on_commit(lambda: _publish(channel_of(workspace), message), robust=True)
+
+
+def _publish(channel: str, message: str) -> None:
+    try:
+        _client(settings.REDIS_URL).publish(channel, message)
+    except redis.RedisError as error:
+        logger.info("announcement_lost", channel=channel, reason=type(error).__name__)
+
+
+@cache
+def _client(url: str) -> "redis.Redis":
+    return redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=2)
