@@ -47,7 +47,6 @@ INSTALLED_APPS = [
     "apps.labeling",
     "apps.review",
     "apps.invoke",
-    "apps.api",
     "apps.ops",
 ]
 
