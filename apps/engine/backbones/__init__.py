@@ -1,0 +1,120 @@
+"""Backbones: shared frozen encoders that turn samples into embeddings. The first step of everything.
+
+Importing this package costs nothing; torch and the libraries around it are imported when a backbone is loaded. Weights
+come from installed packages only: no call leaves the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from apps.engine.errors import BackboneUnavailable
+from apps.engine.runtime import Deadline
+from apps.engine.types import Modality
+
+Picture: TypeAlias = Image.Image | npt.NDArray[np.uint8]
+Input: TypeAlias = str | Picture
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """What is known of a backbone without loading it. `version` changes whenever its embeddings would."""
+
+    name: str
+    modality: Modality
+    dim: int
+    version: str
+
+
+class Backbone(Protocol):
+    """A loaded encoder."""
+
+    spec: BackboneSpec
+
+    def encode(self, inputs: Sequence[Input], *, deadline: Deadline | None = None) -> npt.NDArray[np.float32]:
+        """Return one embedding per input.
+
+        Safe to call from many threads. Forward passes take turns, batch by batch, so that callers do not share out
+        the cores among more threads than there are, and a short call never waits for the whole of a long one.
+
+        Parameters
+        ----------
+        inputs
+            Texts for a text backbone, of any length; pictures for an image backbone, of any size and mode.
+        deadline
+            Checked before each batch.
+
+        Returns
+        -------
+        `(len(inputs), dim)`, float32, finite, row `i` for input `i`, whatever it was batched with.
+
+        Raises
+        ------
+        DeadlineExpired
+        TypeError
+            For an input of the other modality.
+        """
+        ...
+
+
+MINILM = BackboneSpec("minilm", Modality.TEXT, 4 * 384, "1-53aa5117")
+EFFNET_LITE0 = BackboneSpec("effnet-lite0", Modality.IMAGE, 1280 + 2 * 192 + 112, "1-57934424")
+TINY_TEXT = BackboneSpec("tiny-text", Modality.TEXT, 64, "1")
+TINY_IMAGE = BackboneSpec("tiny-image", Modality.IMAGE, 48, "1")
+_SPECS = {spec.name: spec for spec in (MINILM, EFFNET_LITE0, TINY_TEXT, TINY_IMAGE)}
+_DEFAULTS = {Modality.TEXT: (MINILM.name,), Modality.IMAGE: (EFFNET_LITE0.name,)}
+
+
+def spec(name: str) -> BackboneSpec:
+    """Return what is known of a backbone. Raises `BackboneUnavailable` for a name there is not."""
+    try:
+        return _SPECS[name]
+    except KeyError:
+        raise BackboneUnavailable(f"There is no backbone {name!r}; there are {', '.join(_SPECS)}.") from None
+
+
+def for_modality(modality: Modality) -> tuple[str, ...]:
+    """Return the names of the backbones that samples of a modality are encoded with."""
+    return _DEFAULTS[modality]
+
+
+def load(name: str, *, device: str | None = None, cache: Path | None = None) -> Backbone:
+    """Load a backbone. Takes a second or two and memory: load once and share.
+
+    Parameters
+    ----------
+    device
+        "cpu", "cuda", "cuda:1"; by default the first GPU where there is one.
+    cache
+        A JSON file that remembers which arithmetic is fastest here, so that it is measured once per machine and
+        backbone instead of at every load.
+
+    Raises
+    ------
+    BackboneUnavailable
+        Unknown name, or weights missing or altered.
+    """
+    wanted = spec(name)
+    if wanted in (TINY_TEXT, TINY_IMAGE):
+        return tiny(wanted.modality)
+    if wanted == MINILM:
+        from apps.engine.backbones.minilm import MiniLM  # imports torch
+
+        return MiniLM(wanted, device=device, cache=cache)
+    from apps.engine.backbones.effnet import EffNetLite0  # imports torch and timm
+
+    return EffNetLite0(wanted, device=device, cache=cache)
+
+
+def tiny(modality: Modality) -> Backbone:
+    """Return an encoder without weights, for tests and flows: instant, deterministic, enough for easy data."""
+    from apps.engine.backbones.tiny import TinyImage, TinyText
+
+    return TinyText(TINY_TEXT) if modality is Modality.TEXT else TinyImage(TINY_IMAGE)
