@@ -53,21 +53,23 @@ class _Pooled(nn.Module):
         self.dtype = arithmetic.dtype
         self.order = torch.channels_last if arithmetic.is_channels_last else torch.contiguous_format
         # A copy, because converting to bfloat16 and back would round the weights for good.
-        self.network = copy.deepcopy(network).to(dtype=self.dtype)
-        for parameter in self.network.parameters():
+        own = copy.deepcopy(network).to(dtype=self.dtype)
+        for parameter in own.parameters():
             if parameter.ndim == 4:
                 parameter.data = parameter.data.contiguous(memory_format=self.order)
+        self.stem = nn.Sequential(own.get_submodule("conv_stem"), own.get_submodule("bn1"))
+        self.blocks = cast(nn.Sequential, own.get_submodule("blocks"))
+        self.last = nn.Sequential(own.get_submodule("conv_head"), own.get_submodule("bn2"))
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         x = pixels.to(self.dtype).contiguous(memory_format=self.order)
         x = x.sub_(127.5).div_(127.5)  # what the weights were trained with: values from -1 to 1
-        net = self.network
-        x = net.bn1(net.conv_stem(x))
+        x = self.stem(x)
         blocks = []
-        for block in cast(nn.Sequential, net.blocks):
+        for block in self.blocks:
             x = block(x)
             blocks.append(x)
-        x = net.bn2(net.conv_head(x))
+        x = self.last(x)
         fifth, sixth = blocks[4].float(), blocks[5].float()
         parts = [
             x.float().mean((2, 3)).clamp_min(0.0).sqrt(),
