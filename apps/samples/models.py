@@ -104,10 +104,15 @@ class ImportFormat(models.TextChoices):
     CSV = "csv", "CSV"
     JSONL = "jsonl", "JSON lines"
     ZIP = "zip", "Zip"
+    FILES = "files", "Dropped files"
 
 
 class Import(Leased):
-    """A file on its way into samples. `n_read` is the cursor: it moves in the transaction that stores the rows."""
+    """Something brought: where it is on its way into samples, and what became of it.
+
+    `cursor` (bytes of a text file, members of a zip) moves in the transaction that stores the rows read up to there, so
+    that a run which died is taken up exactly where it stopped. `n_read` counts rows, as a person would.
+    """
 
     WORKSPACE_PATH: ClassVar[str] = "function__workspace"
     ID_KIND: ClassVar[str] = "import"
@@ -120,7 +125,8 @@ class Import(Leased):
     file_key = models.CharField(max_length=200, blank=True)
     original_name = models.CharField(max_length=400, blank=True)
     options = models.JSONField(default=dict)
-    n_total = models.PositiveIntegerField(null=True)
+    cursor = models.PositiveBigIntegerField(default=0)
+    cursor_end = models.PositiveBigIntegerField(default=0)
     n_read = models.PositiveIntegerField(default=0)
     n_added = models.PositiveIntegerField(default=0)
     n_labelled = models.PositiveIntegerField(default=0)

@@ -75,7 +75,13 @@ class Migration(migrations.Migration):
                 (
                     "format",
                     models.CharField(
-                        choices=[("lines", "Pasted lines"), ("csv", "CSV"), ("jsonl", "JSON lines"), ("zip", "Zip")],
+                        choices=[
+                            ("lines", "Pasted lines"),
+                            ("csv", "CSV"),
+                            ("jsonl", "JSON lines"),
+                            ("zip", "Zip"),
+                            ("files", "Dropped files"),
+                        ],
                         max_length=10,
                     ),
                 ),
@@ -96,7 +102,8 @@ class Migration(migrations.Migration):
                 ("file_key", models.CharField(blank=True, max_length=200)),
                 ("original_name", models.CharField(blank=True, max_length=400)),
                 ("options", models.JSONField(default=dict)),
-                ("n_total", models.PositiveIntegerField(null=True)),
+                ("cursor", models.PositiveBigIntegerField(default=0)),
+                ("cursor_end", models.PositiveBigIntegerField(default=0)),
                 ("n_read", models.PositiveIntegerField(default=0)),
                 ("n_added", models.PositiveIntegerField(default=0)),
                 ("n_labelled", models.PositiveIntegerField(default=0)),

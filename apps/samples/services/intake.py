@@ -1,0 +1,337 @@
+"""Samples on their way in: checked, hashed, stored once.
+
+A text or picture that is already there is not stored again; it only gives what the stored one lacks: a label, an id.
+A label that a person or an earlier import gave is never overwritten from here. Parallel callers with the same content
+all get the one sample.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import islice
+from typing import TypeVar
+
+from django.db import transaction
+
+from apps.accounts.models import User
+from apps.core.errors import HundredfoldError, InvalidInput
+from apps.core.jobs import JobName, enqueue_on_commit
+from apps.events.kinds import Live
+from apps.events.services import announce
+from apps.functions.models import Function, InputKind, Label
+from apps.functions.names import label_name
+from apps.functions.services import get_or_create_labels
+from apps.samples.images import normalise
+from apps.samples.media import content_hash, forget_picture, store_picture
+from apps.samples.models import Origin, PickedBy, Sample
+from apps.samples.services.annotations import annotate_many, lock_function
+
+T = TypeVar("T")
+
+TEXT_MAX_CHARACTERS = 100_000
+EXTERNAL_ID_MAX = 200
+ORIGINAL_NAME_MAX = 400
+LABELS_MAX = 1_000
+TEXTS_PER_TRANSACTION = 500
+IMAGES_PER_TRANSACTION = 50
+
+
+@dataclass(frozen=True)
+class NewText:
+    """A text as it came; an empty `label_name` brings no label."""
+
+    text: str
+    label_name: str = ""
+    external_id: str = ""
+    original_name: str = ""
+
+
+@dataclass(frozen=True)
+class NewImage:
+    """The bytes of a picture file as they came."""
+
+    content: bytes = field(repr=False)
+    label_name: str = ""
+    external_id: str = ""
+    original_name: str = ""
+
+
+class Outcome(StrEnum):
+    ADDED = "added"
+    DUPLICATE = "duplicate"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class ItemResult:
+    """What became of one item: its sample, or the reason why there is none."""
+
+    outcome: Outcome
+    sample: Sample | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class IntakeResult:
+    """What became of each item, in the order given; the counts derive from that."""
+
+    items: tuple[ItemResult, ...] = ()
+    n_labelled: int = 0
+
+    @property
+    def n_added(self) -> int:
+        return self._count(Outcome.ADDED)
+
+    @property
+    def n_duplicates(self) -> int:
+        return self._count(Outcome.DUPLICATE)
+
+    @property
+    def problems(self) -> list[tuple[int, str]]:
+        """Position and reason of each refused item."""
+        return [(index, item.reason) for index, item in enumerate(self.items) if item.outcome is Outcome.REFUSED]
+
+    @property
+    def samples(self) -> list[Sample]:
+        """The samples of all items that were not refused, new and known."""
+        return [item.sample for item in self.items if item.sample is not None]
+
+    def _count(self, outcome: Outcome) -> int:
+        return sum(item.outcome is outcome for item in self.items)
+
+    def __add__(self, other: "IntakeResult") -> "IntakeResult":
+        return IntakeResult(self.items + other.items, self.n_labelled + other.n_labelled)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """An item that passed its checks, in the shape of the row it may become."""
+
+    index: int
+    row: Sample
+    label_name: str
+
+
+def add_texts(*, function: Function, items: Iterable[NewText], person: User | None, origin: Origin) -> IntakeResult:
+    """Take texts in, in transactions of `TEXTS_PER_TRANSACTION`, or inside the caller's."""
+    if function.input_kind != InputKind.TEXT:
+        raise InvalidInput("This function takes pictures, not texts.")
+    result = IntakeResult()
+    for chunk in _chunks(items, TEXTS_PER_TRANSACTION):
+        candidates, refused = _checked_texts(function, chunk, origin)
+        result += _take_in(function, candidates, refused, person)
+    return result
+
+
+def add_images(*, function: Function, items: Iterable[NewImage], person: User | None, origin: Origin) -> IntakeResult:
+    """Take pictures in, in transactions of `IMAGES_PER_TRANSACTION`, or inside the caller's.
+
+    Files are written before the rows: a process killed in between leaves a file nobody refers to, never a row without
+    its file. Pictures already there are not decoded again.
+    """
+    if function.input_kind != InputKind.IMAGE:
+        raise InvalidInput("This function takes texts, not pictures.")
+    result = IntakeResult()
+    for chunk in _chunks(items, IMAGES_PER_TRANSACTION):
+        result += _take_images_in(function, chunk, person, origin)
+    return result
+
+
+def _chunks(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def check_text(text: str) -> str:
+    """Return the text as it will be stored: as it came. Raises InvalidInput for what no database can keep."""
+    if not text.strip():
+        raise InvalidInput("The text is empty.")
+    if len(text) > TEXT_MAX_CHARACTERS:
+        raise InvalidInput(f"The text is longer than {TEXT_MAX_CHARACTERS:,} characters.")
+    if "\x00" in text:
+        raise InvalidInput("The text holds a NUL character, so it is probably not text.")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidInput("The text holds half a character (a lone surrogate): it was cut or encoded wrongly.")
+    return text
+
+
+def clean_name(name: str) -> str:
+    """Return a file name fit to store and to show: nothing that cannot be kept, nothing that moves a cursor."""
+    kept = name.encode("utf-8", "replace").decode("utf-8")
+    return "".join(character if character.isprintable() else "\ufffd" for character in kept)[:ORIGINAL_NAME_MAX]
+
+
+def _checked_texts(
+    function: Function, items: Sequence[NewText], origin: Origin
+) -> tuple[list[_Candidate], dict[int, str]]:
+    candidates: list[_Candidate] = []
+    refused: dict[int, str] = {}
+    for index, item in enumerate(items):
+        try:
+            text = check_text(item.text)
+            row = _row(function, item, content_hash(text), origin)
+            row.text = text
+            candidates.append(_Candidate(index, row, _label_name(item)))
+        except InvalidInput as problem:
+            refused[index] = problem.message
+    return candidates, refused
+
+
+def _row(function: Function, item: NewText | NewImage, hash_: str, origin: Origin) -> Sample:
+    external_id = item.external_id.strip()
+    if len(external_id) > EXTERNAL_ID_MAX:
+        raise InvalidInput(f"The id is longer than {EXTERNAL_ID_MAX} characters.")
+    return Sample(
+        function=function,
+        content_hash=hash_,
+        external_id=check_text(external_id) if external_id else "",
+        original_name=clean_name(item.original_name),
+        origin=origin,
+    )
+
+
+def _label_name(item: NewText | NewImage) -> str:
+    name = item.label_name.strip()
+    return label_name(check_text(name)) if name else ""
+
+
+def _take_images_in(function: Function, items: Sequence[NewImage], person: User | None, origin: Origin) -> IntakeResult:
+    hashes = [content_hash(item.content) for item in items]
+    known = set(
+        Sample.objects.filter(function=function, content_hash__in=hashes).values_list("content_hash", flat=True)
+    )
+    candidates: list[_Candidate] = []
+    refused: dict[int, str] = {}
+    written: dict[str, Sample] = {}
+    try:
+        for index, (item, hash_) in enumerate(zip(items, hashes, strict=True)):
+            try:
+                candidate = _Candidate(index, _row(function, item, hash_, origin), _label_name(item))
+                if hash_ not in known:
+                    _store_once(candidate.row, item.content, written)
+                candidates.append(candidate)
+            except HundredfoldError as problem:
+                refused[index] = problem.message
+        result = _take_in(function, candidates, refused, person)
+    except BaseException:
+        _forget(row.file_key for row in written.values())
+        raise
+    kept = {sample.file_key for sample in result.samples}
+    _forget(row.file_key for row in written.values() if row.file_key not in kept)
+    return result
+
+
+def _store_once(row: Sample, content: bytes, written: dict[str, Sample]) -> None:
+    """Write the files of a new picture; the same picture again in one batch shares them."""
+    same = written.get(row.content_hash)
+    if same is not None:
+        row.file_key, row.width_px, row.height_px = same.file_key, same.width_px, same.height_px
+        return
+    picture = normalise(content)
+    row.width_px, row.height_px = picture.width_px, picture.height_px
+    row.file_key = store_picture(function=row.function, jpeg=picture.jpeg, thumbnail=picture.thumbnail)
+    written[row.content_hash] = row
+
+
+def _forget(file_keys: Iterable[str]) -> None:
+    for key in file_keys:
+        forget_picture(key)
+
+
+@transaction.atomic
+def _take_in(
+    function: Function, candidates: list[_Candidate], refused: dict[int, str], person: User | None
+) -> IntakeResult:
+    """Store what is new and complete what is known. One transaction under the function's lock."""
+    lock_function(function.pk)
+    labels = _labels_of(function, candidates, refused, person)
+    stored = _stored_samples(function, candidates, refused)
+    items: dict[int, ItemResult] = {index: ItemResult(Outcome.REFUSED, reason=why) for index, why in refused.items()}
+    pairs: dict[int, int] = {}
+    for candidate in candidates:
+        if candidate.index in refused:
+            continue
+        sample = stored[candidate.row.content_hash]
+        is_new = sample.public_id == candidate.row.public_id
+        items[candidate.index] = ItemResult(Outcome.ADDED if is_new else Outcome.DUPLICATE, sample)
+        if candidate.label_name and sample.label_id is None:
+            pairs.setdefault(sample.pk, labels[candidate.label_name].pk)
+    n_labelled = annotate_many(function=function, pairs=list(pairs.items()), person=person, picked_by=PickedBy.IMPORT)
+    _tell(function, items.values())
+    return IntakeResult(tuple(items[index] for index in sorted(items)), n_labelled)
+
+
+def _labels_of(
+    function: Function, candidates: list[_Candidate], refused: dict[int, str], person: User | None
+) -> Mapping[str, Label]:
+    """The labels the candidates name, made where missing; those past the cap are refused with their rows."""
+    known = set(function.labels.in_use().values_list("name", flat=True))
+    names = dict.fromkeys(candidate.label_name for candidate in candidates if candidate.label_name)
+    new = [name for name in names if name not in known]
+    too_many = set(new[max(0, LABELS_MAX - len(known)) :])
+    for candidate in candidates:
+        if candidate.label_name in too_many:
+            refused[candidate.index] = (
+                f"A function has at most {LABELS_MAX:,} labels. Is the right column chosen as the label?"
+            )
+    wanted = [name for name in names if name not in too_many]
+    return get_or_create_labels(function=function, names=wanted, actor=person) if wanted else {}
+
+
+def _stored_samples(function: Function, candidates: list[_Candidate], refused: dict[int, str]) -> dict[str, Sample]:
+    """Insert the contents that are not there yet, in the order given; return every content's sample by hash."""
+    stored = _by_hash(function, [candidate.row.content_hash for candidate in candidates])
+    taken = _external_ids(function, candidates)
+    new: dict[str, Sample] = {}
+    for candidate in candidates:
+        row = candidate.row
+        if candidate.index in refused:
+            continue
+        if row.external_id and taken.setdefault(row.external_id, row.content_hash) != row.content_hash:
+            refused[candidate.index] = "Its id already belongs to another sample with different content."
+        elif row.content_hash not in stored and not (row.text or row.file_key):
+            refused[candidate.index] = "This picture was deleted while it came in. Send it again."
+        elif row.content_hash not in stored:
+            new.setdefault(row.content_hash, row)
+    Sample.objects.bulk_create(new.values())
+    _complete(stored, candidates, refused)
+    return stored | new
+
+
+def _by_hash(function: Function, hashes: Sequence[str]) -> dict[str, Sample]:
+    return {sample.content_hash: sample for sample in function.samples.filter(content_hash__in=hashes)}
+
+
+def _external_ids(function: Function, candidates: list[_Candidate]) -> dict[str, str]:
+    """Which content each of the candidates' ids belongs to so far."""
+    ids = [candidate.row.external_id for candidate in candidates if candidate.row.external_id]
+    rows = function.samples.filter(external_id__in=ids).order_by("-id")
+    return dict(rows.values_list("external_id", "content_hash"))
+
+
+def _complete(stored: dict[str, Sample], candidates: list[_Candidate], refused: dict[int, str]) -> None:
+    """Give known samples the id or file name they lack."""
+    changed: dict[int, Sample] = {}
+    for candidate in candidates:
+        sample = stored.get(candidate.row.content_hash)
+        if sample is None or candidate.index in refused:
+            continue
+        for name in ("external_id", "original_name"):
+            if getattr(candidate.row, name) and not getattr(sample, name):
+                setattr(sample, name, getattr(candidate.row, name))
+                changed[sample.pk] = sample
+    if changed:
+        Sample.objects.bulk_update(changed.values(), ["external_id", "original_name"])
+
+
+def _tell(function: Function, items: Iterable[ItemResult]) -> None:
+    n_added = sum(item.outcome is Outcome.ADDED for item in items)
+    if n_added:
+        enqueue_on_commit(JobName.EMBED_FUNCTION, function.pk)
+        announce(
+            workspace=function.workspace.public_id,
+            kind=Live.SAMPLES_CHANGED,
+            subject=function.public_id,
+            n_added=n_added,
+        )
