@@ -88,7 +88,7 @@ class _Round:
         """Score every sample out-of-fold under one recipe, and calibrate the scores."""
         started = time.monotonic()
         scores = crossval.out_of_fold_scores(
-            partial(heads.create, recipe.head, recipe.settings),
+            partial(heads.create, recipe.head, recipe.settings, is_trial=True),
             self.coordinates[recipe.backbone],
             self.data.labels,
             self.folds,

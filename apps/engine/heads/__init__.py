@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from apps.engine.errors import ArtifactCorrupt
-from apps.engine.heads.logistic import LogisticHead
+from apps.engine.heads.logistic import EXACT, ROUGH, LogisticHead
 from apps.engine.types import FloatArray, IntArray, Setting
 
 
@@ -48,10 +48,13 @@ class Head(Protocol):
         ...
 
 
-def create(name: str, settings: Mapping[str, Setting]) -> Head:
-    """Return an unfitted head. Raises `ValueError` for a name or setting that does not exist."""
+def create(name: str, settings: Mapping[str, Setting], *, is_trial: bool = False) -> Head:
+    """Return an unfitted head; one for a trial may fit less exactly, to compare recipes by.
+
+    Raises `ValueError` for a name or setting that does not exist.
+    """
     if name == "logistic" and settings.keys() == {"C"}:
-        return LogisticHead(C=float(settings["C"]))
+        return LogisticHead(C=float(settings["C"]), tolerance=ROUGH if is_trial else EXACT)
     raise ValueError(f"There is no head {name!r} with the settings {sorted(settings)}.")
 
 

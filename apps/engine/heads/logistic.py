@@ -12,6 +12,9 @@ from apps.engine.heads.softmax_regression import fit_softmax_regression
 from apps.engine.heads.span import span
 from apps.engine.types import FloatArray, IntArray
 
+EXACT, ROUGH = 1e-3, 1e-2
+"""Rough fits are for comparing recipes. Measured at 100 to 1,000 samples, 4 to 300 classes, C from 1 to 300: no
+probability differs from an exact fit's by more than 0.005, in a half to a quarter of the time."""
 SPAN_SHARE = 0.6
 """Samples per dimension up to which a fit looks for their span. Below 2/3, so that the folds of samples that are
 already in their span (`span`'s coordinates have at most one dimension per sample) are not decomposed once more."""
@@ -27,6 +30,8 @@ class LogisticHead:
     ----------
     C
         Inverse strength of the penalty, above 0.
+    tolerance
+        How exactly to fit, `EXACT` or `ROUGH`.
 
     Attributes
     ----------
@@ -36,8 +41,9 @@ class LogisticHead:
         `(n_seen, dim)` and `(n_seen,)`, float32.
     """
 
-    def __init__(self, *, C: float = 1.0) -> None:
+    def __init__(self, *, C: float = 1.0, tolerance: float = EXACT) -> None:
         self.C = C
+        self.tolerance = tolerance
 
     def fit(self, X: FloatArray, y: IntArray) -> LogisticHead:
         """Learn from `X` `(n_samples, dim)` and `y` `(n_samples,)`; with one class, that class is always predicted.
@@ -62,9 +68,11 @@ class LogisticHead:
         if n_classes == 1:
             return np.zeros((X.shape[1], 1)), np.zeros(1)
         if len(X) > SPAN_SHARE * X.shape[1]:
-            return fit_softmax_regression(X, columns, n_classes, C=self.C)
+            return fit_softmax_regression(X, columns, n_classes, C=self.C, tolerance=self.tolerance)
         spanned = span(X)
-        weights, intercept = fit_softmax_regression(spanned.coordinates, columns, n_classes, C=self.C)
+        weights, intercept = fit_softmax_regression(
+            spanned.coordinates, columns, n_classes, C=self.C, tolerance=self.tolerance
+        )
         return spanned.basis @ weights, intercept
 
     def decision_function(self, X: FloatArray) -> FloatArray:
