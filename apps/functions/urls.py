@@ -1,7 +1,18 @@
 """Addresses of this app."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.functions import views
 
 app_name = "functions"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("functions/new/", views.new_function_page, name="new_function_page"),
+    path("functions/<str:function_id>/settings/", views.settings_page, name="settings_page"),
+    path("functions/<str:function_id>/settings/name/", views.rename_function, name="rename_function"),
+    path("functions/<str:function_id>/settings/delete/", views.delete_function, name="delete_function"),
+    path("functions/<str:function_id>/labels/", views.add_label, name="add_label"),
+    path("labels/<str:label_id>/name/", views.rename_label, name="rename_label"),
+    path("labels/<str:label_id>/delete/", views.delete_label, name="delete_label"),
+]

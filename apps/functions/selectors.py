@@ -1,0 +1,56 @@
+"""Reads that feed the pages of functions and labels."""
+
+from dataclasses import dataclass
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, Prefetch
+
+from apps.functions.models import Function, Label
+from apps.workspaces.models import Workspace
+
+FUNCTIONS_PER_PAGE = 24
+LABELS_ON_CARD = 6
+
+
+@dataclass(frozen=True)
+class FunctionCard:
+    """One function as the home page shows it: what it chooses between, and how far its first hundred has come."""
+
+    function: Function
+    labels: list[Label]
+    n_samples: int
+    n_labelled: int
+
+    @property
+    def first_labels(self) -> list[Label]:
+        return self.labels[:LABELS_ON_CARD]
+
+    @property
+    def n_more_labels(self) -> int:
+        return max(0, len(self.labels) - LABELS_ON_CARD)
+
+
+@dataclass(frozen=True)
+class LabelLine:
+    """One label as the settings page shows it."""
+
+    label: Label
+    n_samples: int
+
+
+def function_cards(*, workspace: Workspace, page_number: str | int) -> tuple[Page[Function], list[FunctionCard]]:
+    """Return one page of the workspace's functions, newest first. Four queries, whatever the number of functions."""
+    in_use = Prefetch("labels", queryset=Label.objects.in_use())
+    page = Paginator(workspace.functions.prefetch_related(in_use), FUNCTIONS_PER_PAGE).get_page(page_number)
+    functions = list(page)
+    counted = Function.objects.filter(pk__in=[function.pk for function in functions]).order_by()
+    rows = counted.values_list("pk").annotate(Count("samples"), Count("samples__label"))
+    counts = {pk: (n_samples, n_labelled) for pk, n_samples, n_labelled in rows}
+    return page, [FunctionCard(each, list(each.labels.all()), *counts.get(each.pk, (0, 0))) for each in functions]
+
+
+def label_lines(function: Function) -> list[LabelLine]:
+    """Return the labels in use with how many samples carry each."""
+    labels = function.labels.in_use()
+    n_samples = dict(labels.order_by().values_list("pk").annotate(Count("samples")))
+    return [LabelLine(label, n_samples.get(label.pk, 0)) for label in labels]

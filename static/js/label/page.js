@@ -1,0 +1,237 @@
+// The label page: keys, buttons, queue, outbox and stage put together.
+
+import { Api, Failure } from "./api.js";
+import { action_of, single_keys_are_on, switch_single_keys } from "./keys.js";
+import { Labels } from "./labels.js";
+import { NewLabel } from "./new-label.js";
+import { Outbox } from "./outbox.js";
+import { Queue } from "./queue.js";
+import { Stage } from "./stage.js";
+import { Status } from "./status.js";
+import { new_token } from "./tokens.js";
+
+const MOST_UNDONE = 200;
+
+const page = document.getElementById("label-page");
+const urls = page.dataset;
+const part = (name) => document.getElementById(name);
+const first = JSON.parse(part("label-queue").textContent);
+
+const api = new Api(urls.person);
+const stage = new Stage(page);
+const status = new Status({
+  line: part("label-status"),
+  waiting: part("label-waiting"),
+  refusals: part("label-refusals"),
+});
+const labels = new Labels(part("label-keys"), part("label-key-template"));
+const outbox = new Outbox(`${urls.person}:${urls.function}`, deliver);
+const queue = new Queue(api, urls.queueUrl, first, () => outbox.sample_ids());
+const new_label = part("new-label") && new NewLabel(part("new-label"), (name) => api.post(urls.newLabelUrl, { name }));
+const filter = part("label-filter");
+const history = [];
+
+// Sending
+
+async function deliver(operations) {
+  if (operations[0].kind === "undo") {
+    await api.post(urls.undoUrl, { token: operations[0].answer });
+    return [];
+  }
+  const rows = operations.map(({ token, sampleId, labelId, proof }) => ({ token, sampleId, labelId, proof }));
+  return (await api.post(urls.answersUrl, rows)).refused;
+}
+
+// Doing
+
+function pick(label) {
+  const item = queue.current;
+  if (!item || !label) return;
+  answer(item, label);
+  labels.flash(label.id);
+  status.say("Labelled ", chip_of(label));
+}
+
+function skip() {
+  if (!queue.current) return;
+  answer(queue.current, null);
+  status.say("Skipped");
+}
+
+function accept() {
+  const label = suggested_label();
+  if (label) pick(label);
+  else if (queue.current) status.say("No suggestion here: pick a label with its key");
+}
+
+function answer(item, label) {
+  const token = new_token();
+  history.push({ token, item, label });
+  if (history.length > MOST_UNDONE) history.shift();
+  queue.advance();
+  show();
+  outbox.add({ kind: "answer", token, sampleId: item.sampleId, labelId: label?.id ?? null, proof: item.proof });
+}
+
+// Steps of this page are undone at once and sent in their turn; earlier ones the server knows.
+function undo() {
+  const step = history.pop();
+  if (!step) {
+    undo_earlier();
+    return;
+  }
+  if (!outbox.withdraw(step.token) && step.label) {
+    outbox.add({ kind: "undo", token: new_token(), answer: step.token });
+  }
+  come_back_to(step.item, step.label);
+}
+
+async function undo_earlier() {
+  try {
+    if (outbox.n_waiting) throw new Failure("retry", "Your last answers are still on their way. Try again in a moment.");
+    const { item } = await api.post(urls.undoUrl, {});
+    come_back_to(item, null);
+    tell_saved();
+  } catch (error) {
+    status.say(error.message);
+  }
+}
+
+function come_back_to(item, label) {
+  queue.put_first(item);
+  show();
+  if (label) status.say("Taken back: ", chip_of(label));
+  else status.say("Back to this one");
+}
+
+async function bring_skipped_back() {
+  try {
+    await api.post(urls.skippedAgainUrl, {});
+    queue.release_skipped();
+  } catch (error) {
+    status.say(error.message);
+  }
+}
+
+// Showing
+
+function suggested_label() {
+  return labels.by_id(queue.current?.suggestion?.labelId);
+}
+
+function show() {
+  const state = queue.is_waiting ? "waiting" : queue.has_samples ? "done" : "empty";
+  stage.show(queue.current, state, { suggested: suggested_label(), n_skipped: queue.n_skipped });
+  labels.suggest(suggested_label()?.id);
+}
+
+function show_labels() {
+  filter.closest("[data-filter]").hidden = labels.n <= Number(urls.filterAbove);
+  part("no-labels").hidden = labels.n > 0;
+}
+
+function show_waiting() {
+  const trouble = outbox.trouble ?? (queue.trouble?.kind === "retry" ? null : queue.trouble);
+  status.waiting(outbox.n_waiting, trouble);
+}
+
+function chip_of(label) {
+  const chip = document.createElement("span");
+  chip.className = `chip label-${label.colour}`;
+  chip.textContent = label.name;
+  return chip;
+}
+
+function tell_saved() {
+  document.body.dispatchEvent(new CustomEvent("label:saved"));
+}
+
+// Keys and buttons
+
+const actions = {
+  pick: ({ place }) => pick(labels.at(place)),
+  accept,
+  skip,
+  undo,
+  "new-label": () => new_label?.open(),
+  help: () => part("key-help").showModal(),
+  filter: () => filter.focus(),
+};
+
+document.addEventListener("keydown", (event) => {
+  const action = action_of(event, labels.n);
+  if (!action) return;
+  event.preventDefault();
+  // A key held down must not label a hundred samples.
+  if (!event.repeat) actions[action.name](action);
+});
+
+page.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-action]");
+  if (!button) return;
+  actions[button.dataset.action]?.({});
+  // After a tap the keys go on working: Enter must not press this button again.
+  if (event.detail > 0) stage.focus();
+});
+
+labels.addEventListener("pick", ({ detail }) => {
+  pick(detail.label);
+  if (detail.by_pointer) stage.focus();
+});
+
+filter.addEventListener("input", () => labels.filter(filter.value));
+filter.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" && event.key !== "Escape") return;
+  event.preventDefault();
+  const found = event.key === "Enter" && filter.value ? labels.filter(filter.value) : null;
+  filter.value = "";
+  labels.filter("");
+  stage.focus();
+  if (found) pick(found);
+});
+
+part("skipped-again").addEventListener("click", bring_skipped_back);
+part("single-keys").checked = single_keys_are_on();
+part("single-keys").addEventListener("change", (event) => switch_single_keys(event.target.checked));
+
+// What changes by itself
+
+queue.addEventListener("labels", ({ detail }) => labels.show(detail.labels));
+queue.addEventListener("change", () => {
+  show();
+  show_waiting();
+});
+labels.addEventListener("change", () => {
+  show_labels();
+  show();
+});
+new_label?.addEventListener("made", ({ detail }) => {
+  labels.show(detail.labels);
+  const label = labels.by_id(detail.labelId);
+  status.say("New label ", chip_of(label), label.key ? ` on key ${label.key}` : "");
+});
+outbox.addEventListener("change", show_waiting);
+outbox.addEventListener("arrived", () => {
+  tell_saved();
+  if (!queue.current) queue.look_again();
+});
+outbox.addEventListener("refused", ({ detail }) => {
+  status.refuse(detail.message);
+  if (detail.operation.sampleId) queue.release(detail.operation.sampleId);
+});
+
+document.body.addEventListener("live:predictions", () => queue.refresh());
+for (const name of ["live:samples", "live:annotations", "live:reopened"]) {
+  document.body.addEventListener(name, () => {
+    if (!queue.current) queue.look_again();
+  });
+}
+
+addEventListener("beforeunload", (event) => {
+  if (outbox.is_leaving_risky) event.preventDefault();
+});
+
+labels.show(first.labels);
+show_labels();
+show();
+outbox.start();

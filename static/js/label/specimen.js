@@ -1,0 +1,34 @@
+// What a sample looks like, built before it is shown so that showing it is one swap. What people brought is only ever
+// set as text, never as markup.
+
+export function element_of(item) {
+  return item.imageUrl ? picture_of(item) : text_of(item);
+}
+
+function picture_of(item) {
+  const figure = document.createElement("figure");
+  figure.className = "label-picture";
+  const image = new Image();
+  image.className = "specimen-image";
+  image.alt = item.name ? `Picture ${item.name}` : "The picture to label";
+  if (item.widthPx) image.width = item.widthPx;
+  if (item.heightPx) image.height = item.heightPx;
+  image.src = item.imageUrl;
+  // Decode now, not when it is shown. A picture that cannot be loaded shows its alt text; skipping still works.
+  image.decode().catch(() => figure.classList.add("is-broken"));
+  figure.append(image);
+  return figure;
+}
+
+function text_of(item) {
+  const block = document.createElement("div");
+  block.className = item.text.length > 280 ? "specimen" : "specimen specimen-l";
+  block.textContent = item.text || "(empty text)";
+  if (!item.isCut) return block;
+  const whole = document.createElement("div");
+  const note = document.createElement("p");
+  note.className = "hint";
+  note.textContent = "This text is longer; its beginning is shown.";
+  whole.append(block, note);
+  return whole;
+}
