@@ -1,18 +1,9 @@
-"""What all tests share: a data directory of their own, weightless backbones, and the cast.
+"""What all tests share: the cast, and what it works with. The settings are in `tests/settings.py`.
 
 The cast is fixed: `owner` and `member` (a labeler) belong to `workspace`; `outsider` owns another one.
 """
 
-import os
-import tempfile
 from typing import TYPE_CHECKING
-
-# Before Django reads its settings: tests never touch an installation's data, nor the network.
-os.environ["HUNDREDFOLD_DATA_DIR"] = tempfile.mkdtemp(prefix="hundredfold-test-")
-os.environ["HUNDREDFOLD_REDIS_URL"] = "memory://"
-os.environ["HUNDREDFOLD_BACKBONES"] = "tiny"
-os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 from django.test import Client
