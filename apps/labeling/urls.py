@@ -1,7 +1,17 @@
 """Addresses of this app."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.labeling import views
 
 app_name = "labeling"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("functions/<str:function_id>/label/", views.label_page, name="label_page"),
+    path("functions/<str:function_id>/label/progress/", views.progress, name="progress"),
+    path("functions/<str:function_id>/label/new-label/", views.new_label, name="new_label"),
+    path("functions/<str:function_id>/label/skipped-again/", views.skipped_again, name="skipped_again"),
+    path("functions/<str:function_id>/queue/", views.queue, name="queue"),
+    path("functions/<str:function_id>/answers/", views.answers, name="answers"),
+    path("functions/<str:function_id>/undo/", views.undo, name="undo"),
+]

@@ -1,0 +1,130 @@
+"""Which samples to ask about. Each read costs the same at a hundred samples and at a hundred thousand."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from random import SystemRandom
+from uuid import UUID
+
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.functions.models import Function, Label
+from apps.labeling.models import Skip
+from apps.samples.models import Annotation, PickedBy, Sample
+from apps.training.models import Prediction, PredictionKind
+from apps.training.selectors import TrainingStatus, training_state
+
+# A skip means "not now": half a day later, or on request, the sample comes up again.
+SKIP_HOLDS = timedelta(hours=12)
+# Guesses per draw. With half of a function labelled, 256 hit about 128 times; ten are needed.
+N_GUESSES = 256
+FEW_ROWS = 5_000
+QUEUE_KINDS = (PickedBy.RANDOM, PickedBy.QUEUE)
+
+_rng = SystemRandom()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the labelling is and how the model does now."""
+
+    n_labelled: int
+    n_samples: int
+    training: TrainingStatus
+
+
+def progress(function: Function) -> Progress:
+    return Progress(
+        n_labelled=Sample.objects.filter(function=function, label__isnull=False).count(),
+        n_samples=Sample.objects.filter(function=function).count(),
+        training=training_state(function),
+    )
+
+
+def unlabelled(function: Function) -> QuerySet[Sample]:
+    return Sample.objects.filter(function=function, label=None)
+
+
+def hidden_from(function: Function, person: User, exclude: Sequence[str]) -> set[int]:
+    """Return the keys of samples this person is not asked now: excluded by public id, or skipped lately."""
+    excluded = Sample.objects.filter(function=function, public_id__in=exclude).values_list("pk", flat=True)
+    return {*excluded, *skips_of(function, person).values_list("sample_id", flat=True)}
+
+
+def skips_of(function: Function, person: User) -> QuerySet[Skip]:
+    """Return the skips that still hold and whose sample still waits for a label."""
+    return Skip.objects.filter(
+        person=person,
+        sample__function=function,
+        sample__label=None,
+        skipped_at__gt=timezone.now() - SKIP_HOLDS,
+    )
+
+
+def draw_at_random(pool: QuerySet[Sample], n: int, *, hidden: Collection[int] = ()) -> list[Sample]:
+    """Return up to `n` samples of the pool in random order, each equally likely.
+
+    Keys are guessed between the smallest and the largest and kept where they hit, so that gaps favour nobody and
+    nothing is sorted. Where too few hit (a small function among large ones, few samples left) rows are counted out.
+    """
+    if n < 1:
+        return []
+    keys = pool.order_by("pk").values_list("pk", flat=True)
+    first, last = keys.first(), keys.last()
+    if first is None or last is None:
+        return []
+    span = range(first, last + 1)
+    guesses = _rng.sample(span, min(N_GUESSES, len(span)))
+    rows = pool.in_bulk([key for key in guesses if key not in hidden])
+    drawn = [rows[key] for key in guesses if key in rows]
+    if len(drawn) >= n or len(guesses) == len(span):
+        return drawn[:n]
+    return _count_out(pool.exclude(pk__in=hidden), n)
+
+
+def _count_out(pool: QuerySet[Sample], n: int) -> list[Sample]:
+    keys = pool.order_by("pk").values_list("pk", flat=True)
+    n_rows = keys.count()
+    if n_rows <= FEW_ROWS:
+        every_key = list(keys)
+        chosen = _rng.sample(every_key, min(n, len(every_key)))
+    else:
+        chosen = [key for offset in _rng.sample(range(n_rows), min(n, n_rows)) for key in keys[offset : offset + 1]]
+    rows = pool.in_bulk(chosen)
+    return [rows[key] for key in chosen if key in rows]
+
+
+def most_doubtful(function: Function, n: int, *, hidden: Collection[int] = ()) -> list[Prediction]:
+    """Return live predictions of unlabelled samples, the nearest tie first, with sample and label."""
+    rows = Prediction.objects.filter(function=function, kind=PredictionKind.LIVE, sample__label=None)
+    return list(
+        rows.exclude(sample_id__in=hidden).select_related("sample", "label").order_by("margin", "pk")[: max(n, 0)]
+    )
+
+
+def last_answer(function: Function, person: User) -> Annotation | None:
+    """Return the newest answer this person gave from the queue that is still in force."""
+    return (
+        Annotation.objects.filter(
+            person=person,
+            sample__function=function,
+            picked_by__in=QUEUE_KINDS,
+            undoes=None,
+            sample__annotation=F("pk"),
+            label__isnull=False,
+        )
+        .select_related("sample", "label")
+        .order_by("-pk")
+        .first()
+    )
+
+
+def answer_by_token(function: Function, person: User, token: UUID) -> Annotation | None:
+    rows = Annotation.objects.filter(client_token=token, person=person, sample__function=function)
+    return rows.select_related("sample", "label").first()
+
+
+def labels_in_order(function: Function) -> list[Label]:
+    return list(function.labels.in_use().order_by("position", "pk"))
