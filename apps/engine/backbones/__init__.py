@@ -115,6 +115,6 @@ def load(name: str, *, device: str | None = None, cache: Path | None = None) -> 
 
 def tiny(modality: Modality) -> Backbone:
     """Return an encoder without weights, for tests and flows: instant, deterministic, enough for easy data."""
-    from apps.engine.backbones.tiny import TinyImage, TinyText
+    from apps.engine.backbones.weightless import TinyImage, TinyText
 
     return TinyText(TINY_TEXT) if modality is Modality.TEXT else TinyImage(TINY_IMAGE)
