@@ -93,6 +93,8 @@ def _database(url: str) -> dict[str, object]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": DATA_DIR / "db.sqlite3",
+            # A file, not memory: threads of one test share it as processes share the real one.
+            "TEST": {"NAME": str(DATA_DIR / "test.sqlite3")},
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,
@@ -129,7 +131,7 @@ REDIS_URL = env.text("REDIS_URL") or (
 IS_ALONE = REDIS_URL == "memory://"
 
 DRAMATIQ_BROKER = {
-    "BROKER": "dramatiq.brokers.stub.StubBroker" if IS_ALONE else "config.broker.HundredfoldRedisBroker",
+    "BROKER": "config.broker.LoneBroker" if IS_ALONE else "config.broker.HundredfoldRedisBroker",
     "OPTIONS": {} if IS_ALONE else {"url": REDIS_URL},
     "MIDDLEWARE": [
         "dramatiq.middleware.TimeLimit",
@@ -155,7 +157,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
-ACCOUNT_ADAPTER = "apps.accounts.adapter.ClosedAccountAdapter"
+ACCOUNT_ADAPTER = "apps.workspaces.sign_in.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
