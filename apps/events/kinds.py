@@ -23,6 +23,7 @@ class Audit(StrEnum):
     SAMPLES_EXPORTED = "samples.exported"
     SAMPLE_DELETED = "sample.deleted"
     MODEL_PUBLISHED = "model.published"
+    MODEL_DAMAGED = "model.damaged"
 
 
 class Live(StrEnum):

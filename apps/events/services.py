@@ -13,6 +13,8 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from apps.events.channels import channel_of
 from apps.events.kinds import Audit, Live
@@ -106,4 +108,5 @@ def _publish(channel: str, message: str) -> None:
 
 @cache
 def _client(url: str) -> "redis.Redis":
-    return redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=2)
+    # One more try for a connection gone stale, no waiting: a save must not stand still for an announcement.
+    return redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=2, retry=Retry(NoBackoff(), 1))

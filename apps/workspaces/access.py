@@ -13,7 +13,7 @@ not include the action read "not allowed".
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar, cast
@@ -68,7 +68,7 @@ class Access:
         rows = self._visible(Workspace, "").order_by("id")
         row = rows.filter(public_id=chosen).first() or rows.first()
         if row is None:
-            raise NotFound("You are not in any workspace. Ask a member to invite you, or make one of your own.")
+            raise NotFound("You are not in any workspace. Ask an owner or admin of one to invite you.")
         self._require(getattr(row, "access_role", ""))
         self.workspace = row
         return row
@@ -83,8 +83,9 @@ class Access:
         return cast("QuerySet[M, M]", mine.annotate(access_role=F(f"{prefix}memberships__role")))
 
     def _require(self, role: str) -> None:
-        allowed = self.key.allows(self.action) if self.key is not None else may(role, self.action)
-        if not allowed:
+        if self.key is not None and not self.key.allows(self.action):
+            raise NotAllowed(f"This key does not include this: {self.action.label}. Make one that does.")
+        if self.key is None and not may(role, self.action):
             raise NotAllowed(f"Your role does not include this: {self.action.label}. An admin can change it.")
 
 
@@ -99,6 +100,8 @@ class AppHttpRequest(HttpRequest):
 
 View = Callable[Concatenate[AppHttpRequest, P], HttpResponseBase]
 PlainView = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+AsyncView = Callable[Concatenate[AppHttpRequest, P], Coroutine[None, None, HttpResponseBase]]
+PlainAsyncView = Callable[Concatenate[HttpRequest, P], Coroutine[None, None, HttpResponseBase]]
 
 
 def requires(action: Action) -> Callable[[View[P]], PlainView[P]]:
@@ -114,6 +117,26 @@ def requires(action: Action) -> Callable[[View[P]], PlainView[P]]:
             return view(app_request, *args, **kwargs)
 
         return _declare(cast("PlainView[P]", wrapped), action)
+
+    return decorate
+
+
+def requires_async(action: Action) -> Callable[[AsyncView[P]], PlainAsyncView[P]]:
+    """Declare what an async view does. Its body calls `request.access.fetch` through `sync_to_async`."""
+
+    def decorate(view: AsyncView[P]) -> PlainAsyncView[P]:
+        @wraps(view)
+        async def wrapped(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            user = await request.auser()
+            if not user.is_authenticated:
+                return _to_sign_in(request)
+            app_request = cast("AppHttpRequest", request)
+            app_request.user = user
+            app_request.access = Access(action, user=user)
+            return await view(app_request, *args, **kwargs)
+
+        setattr(wrapped, DECLARED, action)
+        return cast("PlainAsyncView[P]", wrapped)
 
     return decorate
 

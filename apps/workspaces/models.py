@@ -98,6 +98,11 @@ class ApiKey(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
 
+    @property
+    def is_usable(self) -> bool:
+        """Neither revoked nor expired; its owner may still have left."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
+
     def allows(self, action: Action) -> bool:
         """Whether the key carries the action and its owner's role still includes it."""
         return action.value in self.actions and may(self.role_of_owner, action)

@@ -1,7 +1,29 @@
 """Addresses of this app."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.workspaces.views import audit, entry, keys, live, members, profile, workspaces
 
 app_name = "workspaces"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("welcome/<str:token>/", entry.set_up, name="set_up"),
+    path("invite/<str:token>/", entry.accept_invitation, name="accept_invitation"),
+    path("enter/<str:token>/", entry.one_time_sign_in, name="one_time_sign_in"),
+    path("profile/", profile.profile_page, name="profile_page"),
+    path("profile/password/", profile.change_password, name="change_password"),
+    path("workspaces/new/", workspaces.new_workspace_page, name="new_workspace_page"),
+    path("workspaces/switch/", workspaces.switch_workspace, name="switch_workspace"),
+    path("workspaces/<str:workspace_id>/members/", members.members_page, name="members_page"),
+    path("workspaces/<str:workspace_id>/members/invite/", members.invite_member, name="invite_member"),
+    path("workspaces/<str:workspace_id>/leave/", members.leave_workspace, name="leave_workspace"),
+    path("members/<str:member_id>/role/", members.change_role, name="change_role"),
+    path("members/<str:member_id>/remove/", members.remove_member, name="remove_member"),
+    path("invitations/<str:invitation_id>/revoke/", members.revoke_invitation, name="revoke_invitation"),
+    path("workspaces/<str:workspace_id>/keys/", keys.keys_page, name="keys_page"),
+    path("workspaces/<str:workspace_id>/keys/new/", keys.make_key, name="make_key"),
+    path("keys/<str:key_id>/revoke/", keys.revoke_key, name="revoke_key"),
+    path("workspaces/<str:workspace_id>/audit/", audit.audit_page, name="audit_page"),
+    path("workspaces/<str:workspace_id>/audit.jsonl", audit.export_audit, name="export_audit"),
+    path("live/<str:workspace_id>/", live.live, name="live"),
+]

@@ -24,6 +24,7 @@ function receive(event) {
     return; // a comment or a half-sent line: nothing to act on
   }
   const kind = message.kind ?? event.type;
+  if (kind === "access" && message.data?.is_lost) return location.reload(); // what is shown is not theirs to see now
   dispatch(kind, { subject: message.subject ?? "", data: message.data ?? {} });
 }
 

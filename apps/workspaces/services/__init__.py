@@ -4,13 +4,14 @@ from apps.workspaces.services.invitations import accept_invitation, find_invitat
 from apps.workspaces.services.keys import authenticate, create_key, revoke_key
 from apps.workspaces.services.members import change_role, remove_member
 from apps.workspaces.services.people import announce_access_change, record_sign_in
-from apps.workspaces.services.workspaces import create_workspace, set_up_owner
+from apps.workspaces.services.workspaces import create_another_workspace, create_workspace, set_up_owner
 
 __all__ = [
     "accept_invitation",
     "announce_access_change",
     "authenticate",
     "change_role",
+    "create_another_workspace",
     "create_key",
     "create_workspace",
     "find_invitation",

@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 
 from apps.accounts.models import LinkPurpose, OneTimeLink, User
 from apps.accounts.services import create_person, has_owner, use_link
-from apps.core.errors import InvalidInput, NotFound
+from apps.core.errors import InvalidInput, NotAllowed, NotFound
 from apps.events.kinds import Audit
 from apps.events.services import record
 from apps.workspaces.models import Membership, Workspace
@@ -27,6 +27,14 @@ def create_workspace(*, name: str, owner: User | None) -> Workspace:
     if owner is not None:
         _add_owner(workspace, owner)
     return workspace
+
+
+@transaction.atomic
+def create_another_workspace(*, name: str, person: User) -> Workspace:
+    """Make a workspace for someone who is a member of one; who was removed everywhere has no business here."""
+    if not person.memberships.exists():
+        raise NotAllowed("You are not in any workspace any more. Ask an owner or admin to invite you.")
+    return create_workspace(name=name, owner=person)
 
 
 @transaction.atomic

@@ -1,0 +1,82 @@
+"""Events of the audit log in words, as what follows a person's name: *mika@example.com* "made the function “Spam?”"."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from apps.events.kinds import Audit
+from apps.events.models import Event
+
+_MOST_NAMES = 5
+
+SENTENCES: dict[Audit, str] = {
+    Audit.WORKSPACE_CREATED: "made the workspace “{name}”",
+    Audit.MEMBER_INVITED: "invited {email} as {role}",
+    Audit.MEMBER_JOINED: "joined as {role}",
+    Audit.MEMBER_ROLE_CHANGED: "changed the role of {email} from {old_role} to {role}",
+    Audit.MEMBER_REMOVED: "removed {email}",
+    Audit.INVITATION_REVOKED: "withdrew the invitation for {email}",
+    Audit.KEY_CREATED: "made the API key “{name}” (hf_{prefix}…)",
+    Audit.KEY_REVOKED: "revoked the API key “{name}” (hf_{prefix}…)",
+    Audit.SIGNED_IN: "signed in with a {by}",
+    Audit.FUNCTION_CREATED: "made the function “{name}”",
+    Audit.FUNCTION_RENAMED: "renamed the function “{old_name}” to “{name}”",
+    Audit.FUNCTION_DELETED: "deleted the function “{name}” with its samples ({n_samples})",
+    Audit.LABEL_CREATED: "added to the labels: {labels}",
+    Audit.LABEL_RENAMED: "renamed the label “{old_name}” to “{name}”",
+    Audit.LABEL_DELETED: "deleted the label “{name}” (it was on {n_samples} samples)",
+    Audit.SAMPLES_IMPORTED: "brought samples in ({n_added} new)",
+    Audit.SAMPLES_EXPORTED: "took samples out as {format} ({n_samples})",
+    Audit.SAMPLE_DELETED: "deleted a sample",
+    Audit.MODEL_PUBLISHED: "published model {number}, which learned from {n_annotations} labels",
+    Audit.MODEL_DAMAGED: "found the file of a model damaged and stopped using it",
+}
+
+
+class Topic(StrEnum):
+    """What the audit page can be narrowed to: all kinds that begin with one of a few words."""
+
+    ALL = "all"
+    PEOPLE = "people"
+    DATA = "data"
+    MODELS = "models"
+
+    @property
+    def label(self) -> str:
+        return _LABELS[self]
+
+    @property
+    def kinds(self) -> list[Audit]:
+        return [kind for kind in Audit if kind.partition(".")[0] in _FIRST_WORDS.get(self, (kind.partition(".")[0],))]
+
+
+_LABELS = {
+    Topic.ALL: "Everything",
+    Topic.PEOPLE: "People and keys",
+    Topic.DATA: "Functions and samples",
+    Topic.MODELS: "Models",
+}
+_FIRST_WORDS = {
+    Topic.PEOPLE: ("workspace", "member", "invitation", "key", "person"),
+    Topic.DATA: ("function", "label", "samples", "sample"),
+    Topic.MODELS: ("model",),
+}
+
+
+def sentence(event: Event) -> str:
+    """Return the event in words; one written by another version, with other data, still reads as its bare kind."""
+    try:
+        return SENTENCES[Audit(event.kind)].format_map(_in_words(event.data))
+    except (ValueError, KeyError):
+        return event.kind.replace(".", " ").replace("_", " ")
+
+
+def _in_words(data: Mapping[str, object]) -> dict[str, object]:
+    words = {name: _listed(value) if isinstance(value, list) else value for name, value in data.items()}
+    # One label is recorded by its name, several made at once as a list.
+    return {"labels": f"“{data['name']}”", **words} if "name" in data else words
+
+
+def _listed(values: list[object]) -> str:
+    shown = ", ".join(f"“{value}”" for value in values[:_MOST_NAMES])
+    n_more = len(values) - _MOST_NAMES
+    return f"{shown} and {n_more} more" if n_more > 0 else shown

@@ -1,0 +1,90 @@
+"""What the pages about workspaces show."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
+
+from apps.accounts.models import User
+from apps.events.models import Event
+from apps.workspaces.audit_sentences import Topic, sentence
+from apps.workspaces.models import ApiKey, Invitation, Membership, Workspace
+from apps.workspaces.roles import Action, Role, may
+from apps.workspaces.scopes import Scope, scopes_of
+
+EVENTS_PER_PAGE = 50
+
+
+@dataclass(frozen=True)
+class MemberRow:
+    """A member as the reader of the page may treat them; no roles to give means that they cannot."""
+
+    membership: Membership
+    is_reader: bool
+    roles: list[Role]
+
+    @property
+    def can_be_removed(self) -> bool:
+        return bool(self.roles) and not self.is_reader
+
+
+@dataclass(frozen=True)
+class KeyRow:
+    key: ApiKey
+    scopes: list[Scope]
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    event: Event
+    who: str
+    what: str
+
+
+def name_for_first_workspace() -> str:
+    """Return the name of the workspace that waits for an owner, such as the demo's; else nothing."""
+    return Workspace.objects.filter(memberships=None).order_by("id").values_list("name", flat=True).first() or ""
+
+
+def role_in(*, workspace: Workspace, person: User) -> Role:
+    return Role(Membership.objects.get(workspace=workspace, user=person).role)
+
+
+def roles_to_give(role: Role) -> list[Role]:
+    """Return the roles that someone may give: admins cannot make owners."""
+    if not may(role, Action.MANAGE_MEMBERS):
+        return []
+    return [given for given in Role if given != Role.OWNER or role == Role.OWNER]
+
+
+def member_rows(*, workspace: Workspace, reader: User) -> list[MemberRow]:
+    """Return everyone, oldest first, each with what the reader may make of them."""
+    memberships = list(workspace.memberships.select_related("user").order_by("id"))
+    reader_role = next(Role(m.role) for m in memberships if m.user_id == reader.pk)
+    roles = roles_to_give(reader_role)
+    return [
+        MemberRow(m, is_reader=m.user_id == reader.pk, roles=roles if Role(m.role) in roles else [])
+        for m in memberships
+    ]
+
+
+def open_invitations(workspace: Workspace) -> QuerySet[Invitation]:
+    return workspace.invitations.open().select_related("invited_by").order_by("-id")
+
+
+def key_rows(workspace: Workspace) -> list[KeyRow]:
+    """Return every key, working ones first, newest first."""
+    keys = workspace.api_keys.select_related("owner").order_by("-id")
+    return sorted((KeyRow(key, scopes_of(key.actions)) for key in keys), key=lambda row: not row.key.is_usable)
+
+
+def audit_rows(*, workspace: Workspace, topic: Topic, page_number: str) -> Page[AuditRow]:
+    """Return a page of what happened, newest first, in words."""
+    events = Event.objects.filter(workspace_id=workspace.public_id).order_by("-sequence")
+    if topic is not Topic.ALL:
+        events = events.filter(kind__in=topic.kinds)
+    page = Paginator(events, EVENTS_PER_PAGE).get_page(page_number)
+    emails = dict(User.objects.filter(public_id__in={e.actor for e in page}).values_list("public_id", "email"))
+    rows = [AuditRow(e, who=emails.get(e.actor, e.actor) or "Hundredfold", what=sentence(e)) for e in page]
+    return Page(rows, page.number, cast("Paginator[AuditRow]", page.paginator))
