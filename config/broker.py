@@ -1,5 +1,6 @@
 """The broker: Dramatiq over Redis, JSON messages only."""
 
+from dramatiq import Middleware
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
 
@@ -16,7 +17,7 @@ class HundredfoldRedisBroker(RedisBroker):
 class LoneBroker(StubBroker):
     """For one process alone: messages stay in its memory, and it does the work itself without waiting for them."""
 
-    def __init__(self, **options: object) -> None:
-        super().__init__(**options)
+    def __init__(self, middleware: list[Middleware] | None = None) -> None:
+        super().__init__(middleware)
         for queue in Queue:
             self.declare_queue(queue.value)

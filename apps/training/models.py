@@ -15,7 +15,7 @@ from apps.workspaces.models import Workspace
 class Embedding(models.Model):
     """What a backbone makes of one content, inside one workspace; computed once, float16, little-endian."""
 
-    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+", db_index=False)
     content_hash = models.CharField(max_length=64)
     backbone = models.CharField(max_length=60)
     version = models.CharField(max_length=40)
@@ -37,13 +37,21 @@ class WorkKind(models.TextChoices):
 
 
 class FunctionWork(Leased):
-    """One kind of background work of one function: who is at it, and up to which data revision it is done."""
+    """One kind of background work of one function: who is at it, up to which revision it is done, and how it went.
+
+    Training is asked for by `Function.data_revision`, predicting by `wanted_revision` here; both only grow, and work
+    is finished when `done_revision` has caught up. Embedding is asked for by the samples themselves.
+    `cursor` is the last sample predicted: the next chunk goes on behind it, so that no sample waits for ever.
+    """
 
     function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="work")
     kind = models.CharField(max_length=10, choices=WorkKind)
+    wanted_revision = models.PositiveBigIntegerField(default=0)
     done_revision = models.PositiveBigIntegerField(default=0)
+    cursor = models.PositiveBigIntegerField(default=0)
     message = models.TextField(blank=True)
     n_failures = models.PositiveSmallIntegerField(default=0)
+    retry_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["function", "kind"], name="work_once")]
@@ -78,7 +86,10 @@ class TrainingRun(models.Model):
 
 
 class TrainedModel(models.Model):
-    """An immutable result. It learned from each sample's newest annotation up to `last_annotation_id`, nothing else."""
+    """An immutable result. It learned from each sample's newest annotation up to `last_annotation_id`, nothing else.
+
+    `published_at` is empty only while its first predictions are being written; the next round removes such a row.
+    """
 
     WORKSPACE_PATH: ClassVar[str] = "function__workspace"
     ID_KIND: ClassVar[str] = "model"
@@ -88,6 +99,7 @@ class TrainedModel(models.Model):
     number = models.PositiveIntegerField()
     data_revision = models.PositiveBigIntegerField()
     recipe = models.JSONField()
+    backbone_version = models.CharField(max_length=40)
     label_ids = models.JSONField()
     sha256 = models.CharField(max_length=64)
     last_annotation_id = models.PositiveBigIntegerField()
@@ -97,6 +109,7 @@ class TrainedModel(models.Model):
     is_live = models.BooleanField(default=False)
     is_damaged = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    published_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-number"]
@@ -117,8 +130,9 @@ class PredictionKind(models.TextChoices):
 class Prediction(models.Model):
     """What a model says of a sample. Annotated samples have an out-of-fold one, the others a live one; never mixed."""
 
-    sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="predictions")
-    function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="+")
+    # Foreign keys without an index of their own lead one of the indexes below: every round rewrites these rows.
+    sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="predictions", db_index=False)
+    function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="+", db_index=False)
     kind = models.CharField(max_length=12, choices=PredictionKind)
     model = models.ForeignKey(TrainedModel, on_delete=models.CASCADE, related_name="+")
     label = models.ForeignKey(Label, on_delete=models.CASCADE, related_name="+")

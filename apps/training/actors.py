@@ -1,0 +1,42 @@
+"""Background doors to the services. The database is the queue of record: a failed message is not retried by the
+broker, the sweeper asks again after a pause that grows, so both would only double each other."""
+
+import dramatiq
+
+from apps.core.jobs import JobName
+from apps.training import services
+
+MINUTE_MS = 60_000
+
+
+@dramatiq.actor(
+    actor_name=JobName.TRAIN_FUNCTION,
+    queue_name=JobName.TRAIN_FUNCTION.queue,
+    priority=0,
+    max_retries=0,
+    time_limit=10 * MINUTE_MS,
+)
+def train_function(function_id: int) -> None:
+    services.train_function(function_id=function_id)
+
+
+@dramatiq.actor(
+    actor_name=JobName.PREDICT_FUNCTION,
+    queue_name=JobName.PREDICT_FUNCTION.queue,
+    priority=10,
+    max_retries=0,
+    time_limit=2 * MINUTE_MS,
+)
+def predict_function(function_id: int) -> None:
+    services.predict_function(function_id=function_id)
+
+
+@dramatiq.actor(
+    actor_name=JobName.EMBED_FUNCTION,
+    queue_name=JobName.EMBED_FUNCTION.queue,
+    priority=20,
+    max_retries=0,
+    time_limit=2 * MINUTE_MS,
+)
+def embed_function(function_id: int) -> None:
+    services.embed_function(function_id=function_id)

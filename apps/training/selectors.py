@@ -1,0 +1,64 @@
+"""What pages show of training: is it at work, what is missing, what stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from django.db.models import Count
+from django.utils import timezone
+
+from apps.engine import readiness
+from apps.functions.models import Function
+from apps.samples.models import Sample
+from apps.training.models import FunctionWork, TrainedModel, WorkKind
+
+
+@dataclass(frozen=True)
+class TrainingStatus:
+    """One function's training as its pages show it.
+
+    `is_training`: a round is at work or due. `message`: what went wrong last, empty when nothing did. `missing`: what
+    a person should do before a model can be trained. `n_to_read`: samples that have yet to be embedded.
+    """
+
+    is_training: bool
+    message: str
+    missing: list[str]
+    n_to_read: int
+    live_model: TrainedModel | None
+
+
+def training_state(function: Function) -> TrainingStatus:
+    """Five small queries; one of them counts labelled samples by label."""
+    works = {work.kind: work for work in FunctionWork.objects.filter(function=function)}
+    missing = missing_sentence(function)
+    return TrainingStatus(
+        is_training=not missing and _is_training(function, works.get(WorkKind.TRAIN)),
+        message=next((work.message for work in works.values() if work.n_failures), ""),
+        missing=[missing] if missing else [],
+        n_to_read=Sample.objects.filter(function=function, is_embedded=False).count(),
+        live_model=TrainedModel.objects.filter(function=function, is_live=True).first(),
+    )
+
+
+def missing_sentence(function: Function) -> str:
+    """Say what to label before a model can be trained; empty when there is enough."""
+    labels = list(function.labels.in_use())
+    counts = dict(
+        Sample.objects.filter(function=function, label__isnull=False)
+        .order_by()
+        .values_list("label")
+        .annotate(n=Count("pk"))
+    )
+    per_label = [counts.get(label.pk, 0) for label in labels]
+    columns = np.repeat(np.arange(len(labels)), per_label)
+    return readiness.missing_sentence(columns, len(labels), label_names=[label.name for label in labels])
+
+
+def _is_training(function: Function, work: FunctionWork | None) -> bool:
+    revision = Function.objects.values_list("data_revision", flat=True).get(pk=function.pk)
+    if work is None:
+        return revision > 0
+    is_held = work.lease_expires_at is not None and work.lease_expires_at > timezone.now()
+    return is_held or revision > work.done_revision

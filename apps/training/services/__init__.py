@@ -1,0 +1,18 @@
+"""Everything training writes: vectors, rounds, models, predictions. Each service may be run again at any time."""
+
+from apps.training.services.embedding import embed_function
+from apps.training.services.inline import finish_work
+from apps.training.services.prediction import predict_function
+from apps.training.services.rounds import RoundOutcome, train_function
+from apps.training.services.sweeper import enqueue_unfinished_work
+from apps.training.services.work import Progress
+
+__all__ = [
+    "Progress",
+    "RoundOutcome",
+    "embed_function",
+    "enqueue_unfinished_work",
+    "finish_work",
+    "predict_function",
+    "train_function",
+]

@@ -1,0 +1,151 @@
+"""From samples to vectors, one short chunk at a time, so that training can come in between."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from io import BytesIO
+
+import structlog
+from django.db import transaction
+from django.db.models import QuerySet
+from PIL import Image, UnidentifiedImageError
+
+from apps.core.errors import NotFound
+from apps.core.jobs import JobName, enqueue, enqueue_on_commit
+from apps.engine.backbones import BackboneSpec, Input
+from apps.functions.models import Function, InputKind
+from apps.functions.services import note_data_change
+from apps.samples.media import open_image
+from apps.samples.models import Sample
+from apps.samples.services.annotations import lock_function
+from apps.training.models import FunctionWork, TrainedModel, WorkKind
+from apps.training.services.serving import backbone, backbone_specs
+from apps.training.services.vectors import Matrix, which_exist, write_vectors
+from apps.training.services.work import LeaseLost, Progress, claim_work, require_mine, want_predictions
+
+logger = structlog.get_logger(__name__)
+
+CHUNK_SECONDS = 0.3
+FIRST_CHUNK = 16
+MAX_CHUNK = 500
+
+
+class Pace:
+    """How many samples of a kind this process reads in `CHUNK_SECONDS`, learned from the chunks before."""
+
+    def __init__(self) -> None:
+        self._per_second: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def chunk_size(self, input_kind: str) -> int:
+        rate = self._per_second.get(input_kind)
+        return FIRST_CHUNK if rate is None else max(1, min(MAX_CHUNK, int(rate * CHUNK_SECONDS)))
+
+    def learn(self, input_kind: str, n_samples: int, seconds: float) -> None:
+        """At most doubles: the next chunk may hold longer texts than this one."""
+        with self._lock:
+            ceiling = 2 * self._per_second.get(input_kind, FIRST_CHUNK / CHUNK_SECONDS)
+            self._per_second[input_kind] = min(n_samples / max(seconds, 1e-6), ceiling)
+
+
+pace = Pace()
+
+
+def embed_function(*, function_id: int) -> Progress:
+    """Embed one chunk of a function's samples, annotated ones first, and ask for the next chunk."""
+    function = Function.objects.filter(pk=function_id).first()
+    if function is None or not _to_embed(function_id).exists():
+        return Progress.DONE
+    with claim_work(function_id=function_id, kind=WorkKind.EMBED) as work:
+        if work is None:
+            return Progress.BUSY
+        try:
+            _embed_chunk(function, work)
+        except LeaseLost:
+            return Progress.BUSY
+    if not _to_embed(function_id).exists():
+        return Progress.DONE
+    enqueue(JobName.EMBED_FUNCTION, function_id)
+    return Progress.MORE
+
+
+def _embed_chunk(function: Function, work: FunctionWork) -> None:
+    samples = _next_chunk(function.pk, pace.chunk_size(function.input_kind))
+    vectors = {spec: _new_vectors(function, spec, samples) for spec in backbone_specs(function.input_kind)}
+    with transaction.atomic():
+        lock_function(function.pk)
+        require_mine(work)
+        for spec, of_content in vectors.items():
+            write_vectors(workspace_id=function.workspace_id, spec=spec, vectors=of_content)
+        Sample.objects.filter(pk__in=[sample.pk for sample in samples]).update(is_embedded=True)
+        _ask_for_what_follows(function.pk, samples)
+
+
+def forget_embedding(sample_ids: Sequence[int], *, function_id: int) -> None:
+    """Have samples embedded again whose vectors are gone or were made by another version of the backbone."""
+    for start in range(0, len(sample_ids), MAX_CHUNK):
+        Sample.objects.filter(pk__in=sample_ids[start : start + MAX_CHUNK]).update(is_embedded=False)
+    enqueue(JobName.EMBED_FUNCTION, function_id)
+
+
+def _to_embed(function_id: int) -> QuerySet[Sample]:
+    return Sample.objects.filter(function_id=function_id, is_embedded=False)
+
+
+def _next_chunk(function_id: int, n: int) -> list[Sample]:
+    rows = _to_embed(function_id).only("pk", "content_hash", "text", "file_key", "label_id", "public_id")
+    chunk = list(rows.filter(label__isnull=False).order_by("pk")[:n])
+    if len(chunk) < n:
+        chunk += rows.filter(label=None).order_by("pk")[: n - len(chunk)]
+    return chunk
+
+
+def _new_vectors(function: Function, spec: BackboneSpec, samples: Sequence[Sample]) -> dict[str, Matrix]:
+    """Encode the contents that the workspace has no vector of yet."""
+    known = which_exist(
+        workspace_id=function.workspace_id, spec=spec, hashes=[sample.content_hash for sample in samples]
+    )
+    new = [sample for sample in samples if sample.content_hash not in known]
+    if not new:
+        return {}
+    encoder = backbone(spec.name)  # loading it takes seconds that say nothing about the pace
+    started = time.monotonic()
+    rows = encoder.encode([_input_of(sample, function.input_kind) for sample in new])
+    pace.learn(function.input_kind, len(new), time.monotonic() - started)
+    return {sample.content_hash: row for sample, row in zip(new, rows, strict=True)}
+
+
+def _input_of(sample: Sample, input_kind: str) -> Input:
+    """A picture that cannot be read any more counts as blank: it must not hold up the others."""
+    if input_kind == InputKind.TEXT:
+        return sample.text
+    try:
+        with open_image(sample) as file:
+            picture = Image.open(BytesIO(file.read()))
+        picture.load()
+    except (NotFound, UnidentifiedImageError, SyntaxError, OSError) as error:
+        logger.error("picture_unreadable", sample=sample.public_id, reason=str(error))
+        return Image.new("RGB", (1, 1), "white")
+    return picture
+
+
+def _ask_for_what_follows(function_id: int, samples: Sequence[Sample]) -> None:
+    """Live predictions of what is unlabelled; a round once annotated samples can be learned from.
+
+    While a large labelled import is being read, rounds follow each time there is twice as much to learn from: the
+    first predictions come early and the reading is not held up by a round per chunk.
+    """
+    # As they are now: some may have been labelled while they were being read.
+    is_annotated = Sample.objects.filter(pk__in=[sample.pk for sample in samples], label__isnull=False).exists()
+    want_predictions(function_id)
+    enqueue_on_commit(JobName.PREDICT_FUNCTION, function_id)
+    if not is_annotated:
+        return
+    annotated = Sample.objects.filter(function_id=function_id, label__isnull=False)
+    live = TrainedModel.objects.filter(function_id=function_id, is_live=True)
+    n_learned_from = live.values_list("n_annotations", flat=True).first() or 0
+    is_last = not annotated.filter(is_embedded=False).exists()
+    if is_last or annotated.filter(is_embedded=True).count() >= 2 * n_learned_from:
+        note_data_change(function_id)

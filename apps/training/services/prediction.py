@@ -1,0 +1,157 @@
+"""What the published model says of the samples nobody has labelled, a chunk at a time."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from apps.core.jobs import JobName, enqueue
+from apps.engine.backbones import spec as backbone_spec
+from apps.engine.query import margin_scores
+from apps.engine.types import FloatArray
+from apps.events.kinds import Live
+from apps.events.services import announce
+from apps.functions.models import Label
+from apps.samples.models import Sample
+from apps.training.models import FunctionWork, Prediction, PredictionKind, TrainedModel, WorkKind
+from apps.training.services.embedding import forget_embedding
+from apps.training.services.serving import Served, load_live
+from apps.training.services.vectors import read_vectors
+from apps.training.services.work import Progress, claim_work
+
+ROWS_AT_ONCE = 500
+CHUNK_SECONDS = 0.3
+
+
+def predict_function(*, function_id: int) -> Progress:
+    """Bring live predictions up to the published model, for `CHUNK_SECONDS`, and ask for the rest.
+
+    Goes round and round over the samples: when a newer model comes in the middle it goes on where it was, so that
+    every sample gets its turn however often models follow each other.
+    """
+    if not _is_wanted(function_id):
+        return Progress.DONE
+    with claim_work(function_id=function_id, kind=WorkKind.PREDICT) as work:
+        if work is None:
+            return Progress.BUSY
+        served = load_live(function_id)
+        if served is None:
+            FunctionWork.objects.filter(pk=work.pk).update(done_revision=work.wanted_revision)
+            return Progress.DONE
+        is_done = _predict_for_a_while(work, served)
+    if is_done and not _is_wanted(function_id):
+        return Progress.DONE
+    enqueue(JobName.PREDICT_FUNCTION, function_id)
+    return Progress.MORE
+
+
+def prediction_rows(
+    *,
+    model: TrainedModel,
+    kind: PredictionKind,
+    sample_ids: list[int],
+    labels: tuple[Label, ...],
+    pred_probs: FloatArray,
+) -> list[Prediction]:
+    """Return unsaved predictions; row `i` of `pred_probs` is of sample `i`, its columns are `labels`."""
+    likeliest = pred_probs.argmax(axis=1)
+    confidences = np.take_along_axis(pred_probs, likeliest[:, None], axis=1)[:, 0]
+    margins = 1.0 - margin_scores(pred_probs)
+    return [
+        Prediction(
+            sample_id=sample_id,
+            function_id=model.function_id,
+            kind=kind,
+            model=model,
+            label=labels[column],
+            confidence=float(confidence),
+            margin=float(margin),
+        )
+        for sample_id, column, confidence, margin in zip(sample_ids, likeliest, confidences, margins, strict=True)
+    ]
+
+
+def write_predictions(rows: list[Prediction]) -> None:
+    """Insert predictions or replace those of the same samples and kind, in the caller's transaction."""
+    Prediction.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["sample", "kind"],
+        update_fields=["model", "label", "confidence", "margin"],
+    )
+
+
+def _is_wanted(function_id: int) -> bool:
+    rows = FunctionWork.objects.filter(function_id=function_id, kind=WorkKind.PREDICT)
+    wanted, done = rows.values_list("wanted_revision", "done_revision").first() or (0, 0)
+    return wanted > done
+
+
+def _predict_for_a_while(work: FunctionWork, served: Served) -> bool:
+    """Return whether everything is predicted. Keeps the cursor, and what is done, in the work's row."""
+    ends_at = time.monotonic() + CHUNK_SECONDS
+    cursor = work.cursor
+    mine = FunctionWork.objects.filter(pk=work.pk)
+    while True:
+        chunk = list(_pending(served).filter(pk__gt=cursor).values_list("pk", "content_hash")[:ROWS_AT_ONCE])
+        if chunk:
+            _predict_chunk(served, dict(chunk))
+            cursor = chunk[-1][0]
+        elif cursor == 0:
+            with transaction.atomic():
+                mine.update(done_revision=work.wanted_revision, cursor=0)
+                _announce(served)
+            return True
+        else:
+            cursor = 0
+        if time.monotonic() >= ends_at:
+            mine.update(cursor=cursor)
+            return False
+
+
+def _pending(served: Served) -> QuerySet[Sample]:
+    """Samples nobody has labelled that this model has not predicted."""
+    by_this_model = Prediction.objects.filter(sample=OuterRef("pk"), kind=PredictionKind.LIVE, model_id=served.model.pk)
+    rows = Sample.objects.filter(function_id=served.model.function_id, label=None, is_embedded=True)
+    return rows.filter(~Exists(by_this_model)).order_by("pk")
+
+
+def _predict_chunk(served: Served, hash_of: dict[int, str]) -> None:
+    function = served.model.function
+    vectors = read_vectors(
+        workspace_id=function.workspace_id,
+        spec=backbone_spec(served.backbone_name),
+        hashes=list(hash_of.values()),
+    )
+    sample_ids = [pk for pk, content_hash in hash_of.items() if content_hash in vectors]
+    if len(sample_ids) < len(hash_of):
+        forget_embedding([pk for pk in hash_of if pk not in set(sample_ids)], function_id=function.pk)
+    if not sample_ids:
+        return
+    pred_probs = served.pred_probs(np.stack([vectors[hash_of[pk]] for pk in sample_ids]))
+    rows = prediction_rows(
+        model=served.model,
+        kind=PredictionKind.LIVE,
+        sample_ids=sample_ids,
+        labels=served.labels,
+        pred_probs=pred_probs,
+    )
+    with transaction.atomic():
+        # Locked, so that nobody labels one of them between this look and the writing.
+        unlabelled = Sample.objects.select_for_update(no_key=True).filter(pk__in=sample_ids, label=None).order_by("pk")
+        still = set(unlabelled.values_list("pk", flat=True))
+        write_predictions([row for row in rows if row.sample_id in still])
+
+
+def _announce(served: Served) -> None:
+    function = served.model.function
+    announce(
+        workspace=function.workspace.public_id,
+        kind=Live.PREDICTIONS_CHANGED,
+        subject=function.public_id,
+        revision=served.model.data_revision,
+        predictions=PredictionKind.LIVE.value,
+    )

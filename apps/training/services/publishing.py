@@ -1,0 +1,229 @@
+"""From a round's result to what everybody sees: the artifact on disk, then the rows, in short transactions."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from apps.core.jobs import JobName, enqueue_on_commit
+from apps.engine import artifacts
+from apps.engine.types import RoundResult, Trial, Verdict
+from apps.events.kinds import Audit, Live
+from apps.events.services import announce, record
+from apps.functions.models import Function
+from apps.samples.models import Sample
+from apps.training.models import (
+    FunctionWork,
+    Prediction,
+    PredictionKind,
+    RunState,
+    TrainedModel,
+    TrainingRun,
+    WorkKind,
+)
+from apps.training.services.arrays import RoundInput
+from apps.training.services.prediction import prediction_rows, write_predictions
+from apps.training.services.serving import artifact_folder
+from apps.training.services.work import require_mine, want_predictions
+
+ROWS_AT_ONCE = 500
+Row = TypeVar("Row")
+
+
+def publish(
+    *,
+    function: Function,
+    work: FunctionWork,
+    run: TrainingRun,
+    given: RoundInput,
+    result: RoundResult,
+    is_last: bool = True,
+) -> TrainedModel:
+    """Save the model, replace the out-of-fold predictions and put the model into service.
+
+    Up to 500 annotated samples that is one transaction; of more, the last 500 are in the one that publishes. Raises
+    `LeaseLost`. `is_last=False` shows a first result of a round that goes on.
+    """
+    model = _new_model(function, given, result)
+    folder = artifact_folder(function, model.public_id)
+    try:
+        model.sha256 = _save_artifact(folder, model, given, result)
+        _write(model, work, run, given, result, is_last=is_last)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    TrainedModel.objects.filter(function=function, published_at=None).delete()
+    return model
+
+
+def close_without_model(
+    *, function: Function, work: FunctionWork, run: TrainingRun, given: RoundInput, message: str
+) -> None:
+    """End a round that had too little to learn from. What is published stays; the reason is kept for the user."""
+    early, last = _split(_stale_predictions(function, given))
+    for chunk in early:
+        Prediction.objects.filter(pk__in=chunk).delete()
+    with transaction.atomic():
+        require_mine(work)
+        Prediction.objects.filter(pk__in=last).delete()
+        FunctionWork.objects.filter(pk=work.pk).update(done_revision=given.revision)
+        TrainingRun.objects.filter(pk=run.pk).update(state=RunState.NOT_TRAINABLE, message=message, seconds=0.0)
+        want_predictions(function.pk)
+        enqueue_on_commit(JobName.PREDICT_FUNCTION, function.pk)
+        _announce(function, given)
+
+
+def drop_predictions_of_deleted_labels(function: Function) -> None:
+    """Nobody may read a label that was deleted, whether a new model can be trained or not."""
+    deleted = list(function.labels.exclude(deleted_at=None).values_list("pk", flat=True))
+    rows = Prediction.objects.filter(function=function, label__in=deleted).values_list("pk", flat=True)
+    while deleted and (pks := list(rows[:ROWS_AT_ONCE])):
+        Prediction.objects.filter(pk__in=pks).delete()
+
+
+def _new_model(function: Function, given: RoundInput, result: RoundResult) -> TrainedModel:
+    likeliest = result.pred_probs.argmax(axis=1)
+    versions = {spec.name: spec.version for spec in given.specs}
+    return TrainedModel(
+        function=function,
+        data_revision=given.revision,
+        recipe=result.recipe.to_json(),
+        backbone_version=versions[result.recipe.backbone],
+        label_ids=[label.public_id for label in given.labels],
+        last_annotation_id=given.last_annotation_id,
+        n_annotations=len(given.sample_ids),
+        n_right=int(np.sum(likeliest == given.data.labels)),
+        log_loss=next(trial.log_loss for trial in result.trials if trial.recipe == result.recipe),
+    )
+
+
+def _save_artifact(folder: Path, model: TrainedModel, given: RoundInput, result: RoundResult) -> str:
+    return artifacts.save(
+        folder,
+        predictor=result.predictor,
+        recipe=result.recipe,
+        label_ids=model.label_ids,
+        backbone_version=model.backbone_version,
+        trained_with={
+            "data_revision": given.revision,
+            "last_annotation_id": given.last_annotation_id,
+            "n_annotations": model.n_annotations,
+        },
+    )
+
+
+def _write(
+    model: TrainedModel,
+    work: FunctionWork,
+    run: TrainingRun,
+    given: RoundInput,
+    result: RoundResult,
+    *,
+    is_last: bool,
+) -> None:
+    FunctionWork.objects.get_or_create(function_id=model.function_id, kind=WorkKind.PREDICT)
+    early_stale, last_stale = _split(_stale_predictions(model.function, given))
+    for stale in early_stale:
+        Prediction.objects.filter(pk__in=stale).delete()
+    early_rows, last_rows = _split(list(range(len(given.sample_ids))))
+    for rows in early_rows:
+        with transaction.atomic():
+            _write_out_of_fold(model, work, given, result, rows)
+    with transaction.atomic():
+        _write_out_of_fold(model, work, given, result, last_rows)
+        Prediction.objects.filter(pk__in=last_stale).delete()
+        _put_into_service(model)
+        if is_last:
+            _record_new_recipe(model, result)
+            FunctionWork.objects.filter(pk=work.pk).update(done_revision=given.revision)
+            TrainingRun.objects.filter(pk=run.pk).update(
+                state=RunState.DONE, trials=[_trial_json(trial) for trial in result.trials], seconds=result.seconds
+            )
+        want_predictions(model.function_id)
+        enqueue_on_commit(JobName.PREDICT_FUNCTION, model.function_id)
+        _announce(model.function, given)
+
+
+def _write_out_of_fold(
+    model: TrainedModel, work: FunctionWork, given: RoundInput, result: RoundResult, rows: Sequence[int]
+) -> None:
+    require_mine(work)
+    if model.pk is None:
+        highest = TrainedModel.objects.filter(function_id=model.function_id).aggregate(highest=Max("number"))["highest"]
+        model.number = (highest or 0) + 1
+        model.save(force_insert=True)
+    wanted = [given.sample_ids[row] for row in rows]
+    there = set(Sample.objects.filter(pk__in=wanted).values_list("pk", flat=True))
+    kept = [row for row in rows if given.sample_ids[row] in there]  # others were deleted during the round
+    predictions = prediction_rows(
+        model=model,
+        kind=PredictionKind.OUT_OF_FOLD,
+        sample_ids=[given.sample_ids[row] for row in kept],
+        labels=given.labels,
+        pred_probs=result.pred_probs[kept],
+    )
+    write_predictions(predictions)
+
+
+def _put_into_service(model: TrainedModel) -> None:
+    TrainedModel.objects.filter(function_id=model.function_id, is_live=True).update(is_live=False)
+    model.is_live, model.published_at = True, timezone.now()
+    model.save(update_fields=["is_live", "published_at"])
+
+
+def _record_new_recipe(model: TrainedModel, result: RoundResult) -> None:
+    """Only a change of recipe is news for the audit log: the same recipe is fitted again after every annotation."""
+    if result.decision.verdict in {Verdict.FIRST, Verdict.REPLACED}:
+        record(
+            workspace=model.function.workspace.public_id,
+            kind=Audit.MODEL_PUBLISHED,
+            subject=model.public_id,
+            function=model.function.public_id,
+            number=model.number,
+            n_annotations=model.n_annotations,
+        )
+
+
+def _stale_predictions(function: Function, given: RoundInput) -> list[int]:
+    """Out-of-fold predictions of samples no longer annotated, and live ones of annotated samples."""
+    annotated = set(given.sample_ids)
+    out_of_fold = Prediction.objects.filter(function=function, kind=PredictionKind.OUT_OF_FOLD)
+    stale = [pk for pk, sample_id in out_of_fold.values_list("pk", "sample_id") if sample_id not in annotated]
+    for start in range(0, len(given.sample_ids), ROWS_AT_ONCE):
+        live = Prediction.objects.filter(
+            sample__in=given.sample_ids[start : start + ROWS_AT_ONCE], kind=PredictionKind.LIVE
+        )
+        stale += live.values_list("pk", flat=True)
+    return stale
+
+
+def _split(rows: Sequence[Row]) -> tuple[list[Sequence[Row]], Sequence[Row]]:
+    """Cut rows into chunks for transactions of their own, and the last chunk."""
+    chunks = [rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE)] or [rows]
+    return chunks[:-1], chunks[-1]
+
+
+def _trial_json(trial: Trial) -> dict[str, object]:
+    return {
+        "recipe": trial.recipe.to_json(),
+        "log_loss": trial.log_loss,
+        "accuracy": trial.accuracy,
+        "seconds": trial.seconds,
+    }
+
+
+def _announce(function: Function, given: RoundInput) -> None:
+    announce(
+        workspace=function.workspace.public_id,
+        kind=Live.PREDICTIONS_CHANGED,
+        subject=function.public_id,
+        revision=given.revision,
+        predictions=PredictionKind.OUT_OF_FOLD.value,
+    )

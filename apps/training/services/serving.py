@@ -1,0 +1,202 @@
+"""What answers: backbones, loaded once per process, and the published heads, kept while they are asked for.
+
+Safe to call from many threads. A damaged artifact is never served: the newest whole model before it goes live again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import numpy as np
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from apps.core.jobs import JobName, enqueue_on_commit
+from apps.engine import artifacts, backbones
+from apps.engine.artifacts import Artifact
+from apps.engine.backbones import Backbone, BackboneSpec, Input
+from apps.engine.errors import ArtifactCorrupt, BackboneUnavailable
+from apps.engine.types import FloatArray, IntArray, Modality
+from apps.events.kinds import Audit, Live
+from apps.events.services import announce, record
+from apps.functions.models import Function, InputKind, Label
+from apps.training.models import FunctionWork, TrainedModel, WorkKind
+from apps.training.services.work import want_predictions
+
+logger = structlog.get_logger(__name__)
+
+MAX_MODELS = 256
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Served:
+    """The published model of one function, ready to answer.
+
+    `labels` are the labels in use that it knows, one per column of what `pred_probs` returns: a label deleted since
+    the model was trained is never answered.
+    """
+
+    model: TrainedModel
+    artifact: Artifact
+    labels: tuple[Label, ...]
+    columns: IntArray
+
+    @property
+    def backbone_name(self) -> str:
+        return self.artifact.recipe.backbone
+
+    def pred_probs(self, embeddings: FloatArray) -> FloatArray:
+        """Return `(n_samples, len(labels))`, rows sum to 1, for embeddings of the backbone `backbone_name`."""
+        pred_probs = self.artifact.predictor.pred_probs(embeddings)[:, self.columns]
+        totals = pred_probs.sum(axis=1, keepdims=True)
+        even = np.full_like(pred_probs, 1 / len(self.labels))
+        shared: FloatArray = np.divide(pred_probs, totals, out=even, where=totals > 0)
+        return shared
+
+    def classify(self, inputs: Sequence[Input]) -> FloatArray:
+        """Return `pred_probs` of texts or pictures; loads the backbone on first use."""
+        return self.pred_probs(backbone(self.backbone_name).encode(inputs))
+
+
+class BoundedCache(Generic[Key, Value]):
+    """Holds the values asked for last, at most `max_entries`; makes each missing one once, however many wait for it."""
+
+    def __init__(self, *, max_entries: int) -> None:
+        self._max_entries = max_entries
+        self._values: OrderedDict[Key, Value] = OrderedDict()
+        self._making: dict[Key, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Key, make: Callable[[], Value]) -> Value:
+        """Return the value of a key. What `make` raises is raised and nothing is kept."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            with self._lock:
+                if key in self._values:
+                    return self._values[key]
+            try:
+                value = make()
+            finally:
+                with self._lock:
+                    self._making.pop(key, None)
+            with self._lock:
+                self._values[key] = value
+                while len(self._values) > self._max_entries:
+                    self._values.popitem(last=False)
+            return value
+
+    def drop(self, key: Key) -> None:
+        with self._lock:
+            self._values.pop(key, None)
+
+
+_backbones: BoundedCache[str, Backbone] = BoundedCache(max_entries=16)
+# Keyed by workspace first: no other workspace's model can ever be found by a wrong number.
+_artifacts: BoundedCache[tuple[int, int], Artifact] = BoundedCache(max_entries=MAX_MODELS)
+
+
+def backbone(name: str) -> Backbone:
+    """Return a backbone; the first caller of the process waits seconds for it to load, and the others with it."""
+    cache = Path(settings.DATA_DIR) / "backbones.json"
+    return _backbones.get(name, lambda: backbones.load(name, cache=cache))
+
+
+def backbone_specs(input_kind: str) -> tuple[BackboneSpec, ...]:
+    """Return the backbones that samples of a kind are encoded with here."""
+    modality = Modality.TEXT if input_kind == InputKind.TEXT else Modality.IMAGE
+    if settings.BACKBONES == "tiny":
+        return (backbones.tiny(modality).spec,)
+    return tuple(backbones.spec(name) for name in backbones.for_modality(modality))
+
+
+def load_live(function_id: int) -> Served | None:
+    """Return the published model of a function, or None where there is none that can answer.
+
+    Two small queries; the artifact itself is read from disk once per process.
+    """
+    while True:
+        model = _live_model(function_id)
+        if model is None:
+            return None
+        try:
+            artifact = _artifacts.get((model.function.workspace_id, model.pk), partial(_read_artifact, model))
+        except ArtifactCorrupt as error:
+            retire_damaged(model=model, reason=str(error))
+            continue
+        return _served(model, artifact)
+
+
+def artifact_folder(function: Function, model_public_id: str) -> Path:
+    return Path(settings.ARTIFACTS_DIR) / function.public_id / model_public_id
+
+
+def keep_loaded(model: TrainedModel, artifact: Artifact) -> None:
+    """Put the model that was just trained here into the cache, so that the same process need not read it again."""
+    _artifacts.get((model.function.workspace_id, model.pk), lambda: artifact)
+
+
+def retire_damaged(*, model: TrainedModel, reason: str) -> None:
+    """Never serve this model again; the newest whole one before it goes live, and a new one is trained."""
+    with transaction.atomic():
+        changed = TrainedModel.objects.filter(pk=model.pk, is_damaged=False).update(is_damaged=True, is_live=False)
+        if not changed:
+            return
+        function = model.function
+        previous = (
+            TrainedModel.objects.filter(function=function, is_damaged=False)
+            .exclude(published_at=None)
+            .order_by("-number")
+            .first()
+        )
+        if previous is not None and not TrainedModel.objects.filter(function=function, is_live=True).exists():
+            TrainedModel.objects.filter(pk=previous.pk).update(is_live=True)
+        want_predictions(function.pk)
+        FunctionWork.objects.filter(function=function, kind=WorkKind.TRAIN).update(done_revision=0)
+        enqueue_on_commit(JobName.TRAIN_FUNCTION, function.pk)
+        workspace = function.workspace.public_id
+        restored = previous.public_id if previous else ""
+        record(workspace=workspace, kind=Audit.MODEL_DAMAGED, subject=model.public_id, restored=restored)
+        announce(workspace=workspace, kind=Live.PREDICTIONS_CHANGED, subject=function.public_id)
+    logger.error("model_damaged", model=model.public_id, restored=restored, reason=reason)
+
+
+def _live_model(function_id: int) -> TrainedModel | None:
+    rows = TrainedModel.objects.filter(function_id=function_id, is_live=True)
+    return rows.select_related("function__workspace").first()
+
+
+def _read_artifact(model: TrainedModel) -> Artifact:
+    return artifacts.load(artifact_folder(model.function, model.public_id), sha256=model.sha256)
+
+
+def is_current(backbone_name: str, version: str) -> bool:
+    """Whether samples are encoded the same way now as when a model was trained; else it cannot answer."""
+    try:
+        return backbones.spec(backbone_name).version == version
+    except BackboneUnavailable:
+        return False
+
+
+def _served(model: TrainedModel, artifact: Artifact) -> Served | None:
+    """None where fewer than two of its labels are left, or its backbone has changed: another one is being trained."""
+    if not is_current(artifact.recipe.backbone, model.backbone_version):
+        return None
+    in_use = {label.public_id: label for label in Label.objects.in_use().filter(function_id=model.function_id)}
+    columns = [i for i, public_id in enumerate(artifact.label_ids) if public_id in in_use]
+    if len(columns) < 2:
+        return None
+    labels = tuple(in_use[artifact.label_ids[i]] for i in columns)
+    return Served(model, artifact, labels, np.array(columns, dtype=np.int64))

@@ -1,0 +1,139 @@
+"""What keeps work from being forgotten: it looks at the rows, not at messages, and asks for what is not done.
+
+Called every few seconds by each worker. When nothing is to be done that is a handful of indexed reads.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from django.conf import settings
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from apps.core.jobs import JobName, enqueue
+from apps.core.leases import is_free
+from apps.functions.models import Function
+from apps.samples.models import Sample
+from apps.training.models import Embedding, FunctionWork, TrainedModel, WorkKind
+from apps.training.services.serving import is_current
+
+EMBEDDINGS_PER_SWEEP = 1000
+ROWS_AT_ONCE = 500
+THOROUGH_SECONDS = 3600.0
+LEFTOVER_SECONDS = 1800.0
+"""A round at work has a folder without a row too, but never for so long."""
+
+
+class _Progress:
+    """Where the sweeps of this process are with the checks that are too slow to be done whole each time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.embedding_cursor = 0
+        self.next_thorough_at = 0.0
+
+
+_progress = _Progress()
+
+
+def enqueue_unfinished_work() -> None:
+    """Ask for every round, embedding and prediction that is due and that nobody is at, and clear away leftovers."""
+    with _progress.lock:
+        if time.monotonic() >= _progress.next_thorough_at:
+            train_for_current_backbones()
+            drop_unpublished_artifacts()
+            _progress.next_thorough_at = time.monotonic() + THOROUGH_SECONDS
+        _progress.embedding_cursor = drop_orphan_embeddings(after=_progress.embedding_cursor)
+        drop_artifacts_of_deleted_functions()
+    _enqueue_all(JobName.TRAIN_FUNCTION, functions_to_train())
+    _enqueue_all(JobName.EMBED_FUNCTION, functions_to_embed())
+    _enqueue_all(JobName.PREDICT_FUNCTION, functions_to_predict())
+
+
+def functions_to_train() -> QuerySet[Function, int]:
+    """Functions whose data moved since the last round, and that nobody is at."""
+    done = FunctionWork.objects.filter(
+        function=OuterRef("pk"), kind=WorkKind.TRAIN, done_revision__gte=OuterRef("data_revision")
+    )
+    rows = Function.objects.filter(data_revision__gt=0).exclude(Exists(done)).exclude(_held(WorkKind.TRAIN))
+    return rows.values_list("pk", flat=True)
+
+
+def functions_to_embed() -> QuerySet[Function, int]:
+    """Functions with samples that have no vectors yet; reads nothing but an index of those samples."""
+    waiting = Sample.objects.filter(is_embedded=False).order_by().values("function").distinct()
+    return Function.objects.filter(pk__in=waiting).exclude(_held(WorkKind.EMBED)).values_list("pk", flat=True)
+
+
+def functions_to_predict() -> QuerySet[FunctionWork, int]:
+    """Functions whose live predictions are not those of the published model."""
+    rows = FunctionWork.objects.filter(kind=WorkKind.PREDICT, wanted_revision__gt=F("done_revision"))
+    return rows.filter(is_free(), _is_due()).values_list("function_id", flat=True)
+
+
+def train_for_current_backbones() -> None:
+    """After an upgrade that reads samples in a new way, have every model made for the old way trained again."""
+    live = TrainedModel.objects.filter(is_live=True).values_list("function_id", "recipe", "backbone_version")
+    outdated = [function_id for function_id, recipe, version in live if not is_current(recipe["backbone"], version)]
+    FunctionWork.objects.filter(function__in=outdated, kind=WorkKind.TRAIN).update(done_revision=0)
+
+
+def drop_orphan_embeddings(*, after: int = 0) -> int:
+    """Delete vectors whose last sample in the workspace is gone, looking at the next `EMBEDDINGS_PER_SWEEP`.
+
+    Returns the key to go on behind, 0 at the end of the table.
+    """
+    pks = list(
+        Embedding.objects.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:EMBEDDINGS_PER_SWEEP]
+    )
+    if not pks:
+        return 0
+    in_use = Sample.objects.filter(function__workspace=OuterRef("workspace"), content_hash=OuterRef("content_hash"))
+    chunk = Embedding.objects.filter(pk__gte=pks[0], pk__lte=pks[-1])
+    orphans = list(chunk.exclude(Exists(in_use)).values_list("pk", flat=True))
+    for start in range(0, len(orphans), ROWS_AT_ONCE):
+        Embedding.objects.filter(pk__in=orphans[start : start + ROWS_AT_ONCE]).delete()
+    return pks[-1] if len(pks) == EMBEDDINGS_PER_SWEEP else 0
+
+
+def drop_artifacts_of_deleted_functions() -> None:
+    """Remove the model folders of functions that are no longer there."""
+    folders = _folders(Path(settings.ARTIFACTS_DIR))
+    known = set(Function.objects.values_list("public_id", flat=True)) if folders else set()
+    for folder in folders:
+        if folder.name not in known:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def drop_unpublished_artifacts() -> None:
+    """Remove folders of rounds that died between writing the model and its row."""
+    for function_folder in _folders(Path(settings.ARTIFACTS_DIR)):
+        rows = TrainedModel.objects.filter(function__public_id=function_folder.name)
+        known = set(rows.values_list("public_id", flat=True))
+        for folder in _folders(function_folder):
+            if folder.name not in known and time.time() - folder.stat().st_mtime > LEFTOVER_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folders(parent: Path) -> list[Path]:
+    return [path for path in parent.iterdir() if path.is_dir()] if parent.is_dir() else []
+
+
+def _held(kind: WorkKind) -> Exists:
+    """Somebody is at it, or it failed a moment ago."""
+    rows = FunctionWork.objects.filter(function=OuterRef("pk"), kind=kind)
+    return Exists(rows.exclude(is_free() & _is_due()))
+
+
+def _is_due() -> Q:
+    return Q(retry_at=None) | Q(retry_at__lte=timezone.now())
+
+
+def _enqueue_all(job: JobName, function_ids: Iterable[int]) -> None:
+    for function_id in function_ids:
+        enqueue(job, function_id)

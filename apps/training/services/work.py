@@ -1,0 +1,84 @@
+"""Claiming background work: one holder per function and kind, and a way back from whatever goes wrong."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from enum import StrEnum
+
+import structlog
+from django.db.models import F
+from django.utils import timezone
+
+from apps.core import leases
+from apps.core.errors import HundredfoldError
+from apps.engine.errors import EngineError
+from apps.training.models import FunctionWork, WorkKind
+
+logger = structlog.get_logger(__name__)
+
+RETRY_SECONDS = (5, 15, 60, 300)
+UNEXPECTED = "Something went wrong here. It is tried again by itself; the log of the worker says more."
+
+
+class Progress(StrEnum):
+    """How a chunk of work ended."""
+
+    DONE = "done"  # nothing is left to do now
+    MORE = "more"  # another chunk follows
+    BUSY = "busy"  # somebody else is at it
+
+
+class LeaseLost(Exception):
+    """Somebody else has taken the work over, or the function is gone: results are to be thrown away."""
+
+
+@contextmanager
+def claim_work(*, function_id: int, kind: WorkKind) -> Iterator[FunctionWork | None]:
+    """Hold one kind of a function's work for the length of the block; None when somebody else does.
+
+    Whatever the block raises is written down and put off for a while, then raised: the sweeper asks again. That goes
+    for Dramatiq's interrupts too: a lease left behind in a living process would be renewed for ever.
+    """
+    work, _is_new = FunctionWork.objects.get_or_create(function_id=function_id, kind=kind)
+    if not leases.claim(FunctionWork, work.pk):
+        yield None
+        return
+    work.refresh_from_db()
+    try:
+        yield work
+    except BaseException as error:
+        _note_failure(work, error)
+        raise
+    leases.release(FunctionWork, work.pk)
+    if work.n_failures:
+        FunctionWork.objects.filter(pk=work.pk).update(n_failures=0, retry_at=None, message="")
+
+
+def require_mine(work: FunctionWork) -> None:
+    """Lock the row until the transaction ends. Raises `LeaseLost` if another process took over meanwhile."""
+    rows = FunctionWork.objects.select_for_update(no_key=True).filter(pk=work.pk, lease_holder=leases.holder_id())
+    if rows.values_list("pk").first() is None:
+        raise LeaseLost
+
+
+def want_predictions(function_id: int) -> None:
+    """Ask for live predictions again, after something they depend on has changed; in the caller's transaction."""
+    rows = FunctionWork.objects.filter(function_id=function_id, kind=WorkKind.PREDICT)
+    rows.update(wanted_revision=F("wanted_revision") + 1)
+
+
+def sentence_of(error: BaseException) -> str:
+    """Return what the user may read about an error: our own errors speak for themselves."""
+    return str(error) if isinstance(error, HundredfoldError | EngineError) else UNEXPECTED
+
+
+def _note_failure(work: FunctionWork, error: BaseException) -> None:
+    """Write down that it failed, for the user to read, and when the sweeper may ask again. Gives the lease back."""
+    seconds = RETRY_SECONDS[min(work.n_failures, len(RETRY_SECONDS) - 1)]
+    FunctionWork.objects.filter(pk=work.pk, lease_holder=leases.holder_id()).update(
+        n_failures=min(work.n_failures + 1, 1000),
+        retry_at=timezone.now() + timedelta(seconds=seconds),
+        message=sentence_of(error),
+        lease_holder="",
+        lease_expires_at=None,
+    )
