@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.ops import views
+from apps.ops import demo_views, views
 
 app_name = "ops"
 
@@ -10,4 +10,5 @@ urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
     path("status/worker/", views.worker_banner, name="worker_banner"),
+    path("demo/", demo_views.load_demo, name="load_demo"),
 ]
