@@ -78,7 +78,7 @@ class _Round:
         self.started = time.monotonic()
         self.deadline = deadline
         self.data = data
-        n_folds = crossval.n_folds_for(len(data.labels))
+        n_folds = crossval.n_folds_for(len(data.labels), data.n_classes)
         self.folds = crossval.assign_folds(data.labels, data.groups, n_folds=n_folds, seed=seed)
         self.counts = crossval.could_be_known(data.labels, self.folds)
         self.embeddings = {name: finite(rows) for name, rows in data.embeddings.items()}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +15,16 @@ from apps.engine.types import BoolArray, FloatArray, IntArray
 
 IMPOSSIBLE = -1e4
 """Score of a label that a fold's head never saw: probability 0 at any temperature, yet finite."""
-FEW_SAMPLES, MANY_SAMPLES = 300, 3_000
+FEW_SAMPLES, MANY_SAMPLES, MANY_SCORES = 300, 3_000, 100_000
+THREADS_FROM = 3_000_000
+"""Numbers in the samples from which folds are fitted side by side; below, starting threads costs more than it saves."""
 
 
-def n_folds_for(n_samples: int) -> int:
+def n_folds_for(n_samples: int, n_classes: int) -> int:
     """Return how many folds to hold out in turn: more where samples are few and each is missed in the fit."""
-    if n_samples <= FEW_SAMPLES:
-        return 10
-    return 5 if n_samples <= MANY_SAMPLES else 3
+    if n_samples > MANY_SAMPLES or n_samples * n_classes > MANY_SCORES:
+        return 3
+    return 10 if n_samples <= FEW_SAMPLES else 5
 
 
 def assign_folds(labels: IntArray, groups: IntArray, *, n_folds: int, seed: int = 0) -> IntArray:
@@ -89,14 +93,22 @@ def out_of_fold_scores(
     DeadlineExpired
     """
     scores = np.full((len(labels), n_classes), IMPOSSIBLE, dtype=np.float32)
-    for fold in np.unique(folds):
+
+    def score_fold(fold: int) -> None:
         if deadline is not None:
             deadline.check()
         is_held_out = folds == fold
-        if is_held_out.all():
-            break
-        head = make_head().fit(X[~is_held_out], labels[~is_held_out])
-        scores[np.ix_(is_held_out, head.classes_)] = head.decision_function(X[is_held_out])
+        if not is_held_out.all():
+            head = make_head().fit(X[~is_held_out], labels[~is_held_out])
+            scores[np.ix_(is_held_out, head.classes_)] = head.decision_function(X[is_held_out])
+
+    all_folds = np.unique(folds).tolist()
+    if X.size < THREADS_FROM:
+        for fold in all_folds:
+            score_fold(fold)
+    else:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(score_fold, all_folds))  # list() raises what a fold raised
     return scores
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from apps.engine.selection import Candidate
+from apps.engine.selection import TIE, Candidate
 from apps.engine.types import Recipe
 
 PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
@@ -45,7 +45,7 @@ def _descend(line: Sequence[Recipe], attempt: Callable[[Recipe], Candidate], *, 
         for recipe in way:
             candidate = attempt(recipe)
             yield candidate
-            if candidate.trial.log_loss >= least.trial.log_loss:
+            if candidate.trial.log_loss > least.trial.log_loss - TIE:
                 break
             least, is_downhill = candidate, True
         if is_downhill:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +24,8 @@ already in their span (`span`'s coordinates have at most one dimension per sampl
 class LogisticHead:
     """Logistic regression on embeddings.
 
-    Embeddings are centred and brought to a mean squared length of 1 before the fit, by figures of the samples fitted
-    on, so that one `C` means the same for every backbone. Centring and scale end up inside `coef_` and `intercept_`.
+    Embeddings are centred and brought to a mean squared length of 1 in the fit, by figures of the samples fitted on, so
+    that one `C` means the same for every backbone. Both end up inside `coef_` and `intercept_`.
 
     Parameters
     ----------
@@ -53,27 +54,20 @@ class LogisticHead:
         if len(X) == 0 or len(X) != len(y):
             raise ValueError("A head is fitted on at least one sample, with one label each.")
         self.classes_, columns = np.unique(y.astype(np.int64), return_inverse=True)
-        centre = X.mean(axis=0)
-        centred = X - centre
-        size = float(np.sqrt(np.einsum("ij,ij->", centred, centred, dtype=np.float64) / len(X)))
-        scale = 1.0 / size if size > 0 else 1.0
-        weights, intercept = self._fit_scaled(centred * X.dtype.type(scale), columns)
-        weights *= scale
+        weights, intercepts = self._fit_columns(X, columns)
         self.coef_ = np.ascontiguousarray(weights.T, dtype=np.float32)
-        self.intercept_ = (intercept - centre @ weights).astype(np.float32)
+        self.intercept_ = intercepts.astype(np.float32)
         return self
 
-    def _fit_scaled(self, X: FloatArray, columns: IntArray) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        n_classes = len(self.classes_)
-        if n_classes == 1:
+    def _fit_columns(self, X: FloatArray, columns: IntArray) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        fit = partial(fit_softmax_regression, n_classes=len(self.classes_), C=self.C, tolerance=self.tolerance)
+        if len(self.classes_) == 1:
             return np.zeros((X.shape[1], 1)), np.zeros(1)
         if len(X) > SPAN_SHARE * X.shape[1]:
-            return fit_softmax_regression(X, columns, n_classes, C=self.C, tolerance=self.tolerance)
+            return fit(X, columns)
         spanned = span(X)
-        weights, intercept = fit_softmax_regression(
-            spanned.coordinates, columns, n_classes, C=self.C, tolerance=self.tolerance
-        )
-        return spanned.basis @ weights, intercept
+        weights, intercepts = fit(spanned.coordinates, columns)
+        return spanned.basis @ weights, intercepts
 
     def decision_function(self, X: FloatArray) -> FloatArray:
         """Return scores `(n_samples, len(classes_))`, whose softmax is `predict_proba`."""
