@@ -47,20 +47,22 @@ def unlabelled(function: Function) -> QuerySet[Sample]:
     return Sample.objects.filter(function=function, label=None)
 
 
-def hidden_from(function: Function, person: User, exclude: Sequence[str]) -> set[int]:
+def hidden_from(person: User, exclude: Sequence[str]) -> set[int]:
     """Return the keys of samples this person is not asked now: excluded by public id, or skipped lately."""
-    excluded = Sample.objects.filter(function=function, public_id__in=exclude).values_list("pk", flat=True)
-    return {*excluded, *skips_of(function, person).values_list("sample_id", flat=True)}
+    # By public id alone: with the function beside it SQLite walks all of the function's samples.
+    excluded = Sample.objects.filter(public_id__in=exclude).values_list("pk", flat=True)
+    return {*excluded, *_skipped_lately(person)}
 
 
-def skips_of(function: Function, person: User) -> QuerySet[Skip]:
-    """Return the skips that still hold and whose sample still waits for a label."""
-    return Skip.objects.filter(
-        person=person,
-        sample__function=function,
-        sample__label=None,
-        skipped_at__gt=timezone.now() - SKIP_HOLDS,
-    )
+def n_skipped(function: Function, person: User) -> int:
+    """Count the samples skipped lately that still wait for a label."""
+    return unlabelled(function).filter(pk__in=_skipped_lately(person)).count()
+
+
+def _skipped_lately(person: User) -> list[int]:
+    """Keys in any function: a join would tempt SQLite to walk all samples of this one."""
+    rows = Skip.objects.filter(person=person, skipped_at__gt=timezone.now() - SKIP_HOLDS)
+    return list(rows.values_list("sample_id", flat=True))
 
 
 def draw_at_random(pool: QuerySet[Sample], n: int, *, hidden: Collection[int] = ()) -> list[Sample]:
@@ -77,23 +79,21 @@ def draw_at_random(pool: QuerySet[Sample], n: int, *, hidden: Collection[int] = 
         return []
     span = range(first, last + 1)
     guesses = _rng.sample(span, min(N_GUESSES, len(span)))
-    rows = pool.in_bulk([key for key in guesses if key not in hidden])
-    drawn = [rows[key] for key in guesses if key in rows]
-    if len(drawn) >= n or len(guesses) == len(span):
-        return drawn[:n]
-    return _count_out(pool.exclude(pk__in=hidden), n)
+    hits = set(keys.filter(pk__in=[key for key in guesses if key not in hidden]))
+    chosen = [key for key in guesses if key in hits][:n]
+    if len(chosen) < n and len(guesses) < len(span):
+        chosen = _count_out(pool.exclude(pk__in=hidden), n)
+    rows = pool.in_bulk(chosen)
+    return [rows[key] for key in chosen if key in rows]
 
 
-def _count_out(pool: QuerySet[Sample], n: int) -> list[Sample]:
+def _count_out(pool: QuerySet[Sample], n: int) -> list[int]:
     keys = pool.order_by("pk").values_list("pk", flat=True)
     n_rows = keys.count()
     if n_rows <= FEW_ROWS:
         every_key = list(keys)
-        chosen = _rng.sample(every_key, min(n, len(every_key)))
-    else:
-        chosen = [key for offset in _rng.sample(range(n_rows), min(n, n_rows)) for key in keys[offset : offset + 1]]
-    rows = pool.in_bulk(chosen)
-    return [rows[key] for key in chosen if key in rows]
+        return _rng.sample(every_key, min(n, len(every_key)))
+    return [key for offset in _rng.sample(range(n_rows), n) for key in keys[offset : offset + 1]]
 
 
 def most_doubtful(function: Function, n: int, *, hidden: Collection[int] = ()) -> list[Prediction]:
@@ -121,9 +121,19 @@ def last_answer(function: Function, person: User) -> Annotation | None:
     )
 
 
-def answer_by_token(function: Function, person: User, token: UUID) -> Annotation | None:
-    rows = Annotation.objects.filter(client_token=token, person=person, sample__function=function)
-    return rows.select_related("sample", "label").first()
+def samples_by_public_id(function: Function, public_ids: Sequence[str]) -> dict[str, Sample]:
+    rows = Sample.objects.filter(public_id__in=public_ids)
+    return {row.public_id: row for row in rows if row.function_id == function.pk}
+
+
+def answers_by_token(function: Function, person: User, tokens: Sequence[UUID]) -> dict[UUID, Annotation]:
+    """Return this person's annotations in the function that came with one of these tokens."""
+    rows = Annotation.objects.filter(client_token__in=tokens).select_related("sample", "label")
+    return {
+        row.client_token: row
+        for row in rows
+        if row.client_token and (row.person_id, row.sample.function_id) == (person.pk, function.pk)
+    }
 
 
 def labels_in_order(function: Function) -> list[Label]:

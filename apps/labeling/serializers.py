@@ -44,7 +44,7 @@ def queue_as_json(function: Function, person: User, items: list[QueueItem], *, n
         "labels": labels_as_json(function),
         "nGiven": n_given + len(items),
         "hasSamples": function.samples.exists(),
-        "nSkipped": selectors.skips_of(function, person).count(),
+        "nSkipped": selectors.n_skipped(function, person),
     }
 
 

@@ -11,7 +11,7 @@ from apps.core.errors import Conflict, HundredfoldError, NotFound
 from apps.functions.models import Function, Label
 from apps.labeling import proofs, selectors
 from apps.labeling.models import Skip
-from apps.samples.models import Annotation, PickedBy, Sample
+from apps.samples.models import PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample, undo_annotation
 from apps.training.models import Prediction, TrainedModel
 
@@ -68,7 +68,7 @@ def next_samples(
     `n_given` counts the samples handed out before, so that the fifth stays the fifth however few are fetched at once.
     Random ones are drawn first and from all that is left: the queue must not take its pick before them.
     """
-    hidden = selectors.hidden_from(function, person, exclude)
+    hidden = selectors.hidden_from(person, exclude)
     pool = selectors.unlabelled(function)
     has_model = TrainedModel.objects.filter(function=function, is_live=True).exists()
     is_random = [not has_model or (n_given + i) % RANDOM_EVERY == RANDOM_EVERY - 1 for i in range(n)]
@@ -86,15 +86,9 @@ def next_samples(
 
 def save_answers(*, function: Function, person: User, answers: Sequence[Answer]) -> Outcome:
     """Save each answer once, in order, each in a transaction of its own: one that cannot be saved stops no other."""
-    wanted = [answer.sample_id for answer in answers]
-    samples = {row.public_id: row for row in Sample.objects.filter(function=function, public_id__in=wanted)}
+    samples = selectors.samples_by_public_id(function, [answer.sample_id for answer in answers])
     labels = {row.public_id: row for row in function.labels.in_use()}
-    tokens = [answer.token for answer in answers]
-    saved_before = set(
-        Annotation.objects.filter(client_token__in=tokens, person=person, sample__function=function).values_list(
-            "client_token", flat=True
-        )
-    )
+    saved_before = selectors.answers_by_token(function, person, [answer.token for answer in answers])
     outcome = Outcome([], [])
     for answer in answers:
         try:
@@ -115,7 +109,7 @@ def undo_answer(*, function: Function, person: User, token: UUID | None = None) 
     if token is None:
         annotation = selectors.last_answer(function, person)
     else:
-        annotation = selectors.answer_by_token(function, person, token)
+        annotation = selectors.answers_by_token(function, person, [token]).get(token)
     if annotation is None:
         raise NotFound("There is nothing to undo.")
     undo_annotation(annotation=annotation, person=person)

@@ -153,8 +153,9 @@ def test_rows_are_counted_out_where_guesses_miss(text_function: Function, monkey
     pool = selectors.unlabelled(text_function)
 
     assert len({sample.pk for sample in selectors.draw_at_random(pool, 5)}) == 5
-    monkeypatch.setattr(selectors, "FEW_ROWS", 0)
+    monkeypatch.setattr(selectors, "FEW_ROWS", 5)
     assert len({sample.pk for sample in selectors.draw_at_random(pool, 5)}) == 5
+    monkeypatch.undo()
     assert len(selectors.draw_at_random(pool, 50)) == 6
 
 
