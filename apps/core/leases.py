@@ -58,5 +58,10 @@ def renew_all(model: type[Leased]) -> int:
     )
 
 
+def release_all(model: type[Leased]) -> int:
+    """Give back every lease of this process on that model; called by a worker that ends on purpose."""
+    return model._default_manager.filter(lease_holder=holder_id()).update(lease_holder="", lease_expires_at=None)
+
+
 def _expiry() -> datetime:
     return timezone.now() + timedelta(seconds=LEASE_SECONDS)

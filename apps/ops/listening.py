@@ -16,6 +16,8 @@ class CannotListen(Exception):
 
 def listen(host: str, port: int) -> socket.socket:
     """Bind and listen. Connections made before the web process is there wait in the backlog. Raises CannotListen."""
+    if not 0 <= port <= 65535:  # the resolver would take what is left of it after division
+        raise CannotListen(f"{port} is not a port: choose one from 1 to 65535, or 0 for any free one.")
     try:
         family, kind, protocol, _name, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -27,19 +29,18 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.bind(address)
         listener.listen(BACKLOG)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         listener.close()
         raise CannotListen(_reason(error, host, port)) from error
     return listener
 
 
-def _reason(error: OSError | OverflowError, host: str, port: int) -> str:
-    number = getattr(error, "errno", None)
-    if number == errno.EADDRINUSE:
+def _reason(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
         return f"Port {port} on {host} is taken by another program. Choose another with --port; 0 takes any free one."
-    if number == errno.EACCES:
+    if error.errno == errno.EACCES:
         return f"Port {port} needs more rights than this user has. Choose one above 1023 with --port."
-    if number == errno.EADDRNOTAVAIL:
+    if error.errno == errno.EADDRNOTAVAIL:
         return f"{host} is not an address of this machine."
     return f"Cannot listen on {host}, port {port}: {error}."
 

@@ -18,6 +18,7 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from apps.accounts.models import LinkPurpose
+from apps.accounts.services import create_link, has_owner
 from apps.ops import data_lock, health, listening, redis_server
 from apps.ops.children import Child
 from apps.ops.data_lock import DataLock
@@ -82,10 +83,6 @@ def bring_up_to_date() -> None:
 def sign_in_url(url: str) -> str:
     """Return the way in: a one-time set-up link while nobody owns this installation, else the sign-in page."""
     base = settings.BASE_URL or url
-    try:
-        from apps.accounts.services import create_link, has_owner
-    except ImportError:
-        return base + "/sign-in/"
     if has_owner():
         return base + reverse("account_login")
     return base + reverse("workspaces:set_up", args=[create_link(purpose=LinkPurpose.SET_UP)])

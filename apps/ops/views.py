@@ -28,7 +28,11 @@ def readyz(request: HttpRequest) -> HttpResponse:
 @never_cache
 @signed_in
 def worker_banner(request: AppHttpRequest) -> HttpResponse:
-    """Return the banner, or an empty fragment when all is well: htmx swaps nothing on a 204."""
-    if not health.is_worker_away():
-        return HttpResponse()
-    return render(request, "ops/_worker_banner.html", {"message": health.WORKER_IS_AWAY})
+    """Return the banner or its absence; 204, on which htmx swaps nothing, while the page shows the right one already.
+
+    Swapping the same words in again every few seconds would have screen readers say them again each time.
+    """
+    is_away = health.is_worker_away()
+    if is_away == ("is_shown" in request.GET):
+        return HttpResponse(status=204)
+    return render(request, "ops/_worker_banner.html", {"message": health.WORKER_IS_AWAY if is_away else ""})

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import socket
+from types import FrameType
 
 import uvicorn
 from django.conf import settings
 
+from apps.events.live import end_streams
+
 # Open event streams never end by themselves; without a limit one browser tab would hold a stop for ever.
 GRACE_SECONDS = 2
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which also tells the event streams that it is about to stop."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        end_streams()
+        super().handle_exit(sig, frame)
 
 
 def serve(listener: socket.socket) -> None:
@@ -23,4 +34,4 @@ def serve(listener: socket.socket) -> None:
         # Forwarded addresses count only where an operator put a proxy in front and said so.
         proxy_headers=settings.IS_HTTPS,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config).run(sockets=[listener])

@@ -18,8 +18,14 @@ from django.utils.module_loading import autodiscover_modules
 
 from apps.core import heartbeat, leases
 from apps.core.heartbeat import BEAT_SECONDS
-from apps.core.leases import RENEW_SECONDS
+from apps.core.leases import RENEW_SECONDS, Leased
+from apps.engine.errors import BackboneUnavailable
+from apps.functions.models import InputKind
 from apps.ops.signals import Signals
+from apps.samples.models import Import
+from apps.training.models import FunctionWork
+from apps.training.services import enqueue_unfinished_work as enqueue_unfinished_training
+from apps.training.services import serving
 
 logger = structlog.get_logger(__name__)
 
@@ -28,6 +34,7 @@ POLL_MS = 20
 N_THREADS = 2
 SWEEP_SECONDS = 5.0
 STOP_MS = 4_000
+LEASED: tuple[type[Leased], ...] = (FunctionWork, Import)
 
 
 def run_worker() -> None:
@@ -52,6 +59,8 @@ def run_worker() -> None:
     with suppress(redis.RedisError):
         heartbeat.fall_silent(beats)
     worker.stop(timeout=STOP_MS)
+    for model in LEASED:  # so that the next worker need not wait for them to expire
+        leases.release_all(model)
 
 
 class Routine(threading.Thread):
@@ -83,24 +92,25 @@ class Routine(threading.Thread):
 
 def renew_leases() -> None:
     """Keep what this process is at work on, as long as it lives."""
-    from apps.samples.models import Import
-    from apps.training.models import FunctionWork
-
-    leases.renew_all(FunctionWork)
-    leases.renew_all(Import)
+    for model in LEASED:
+        leases.renew_all(model)
 
 
 def enqueue_unfinished_work() -> None:
     """Ask for everything the database says is not done."""
+    enqueue_unfinished_training()
     try:
-        from apps.samples.services.intake import enqueue_unfinished_imports
-        from apps.training.services import enqueue_unfinished_work as enqueue_unfinished_training
+        from apps.samples.services.imports import enqueue_unfinished_imports
     except ImportError:
         return
-
-    enqueue_unfinished_training()
     enqueue_unfinished_imports()
 
 
 def warm_up() -> None:
     """Load the backbones before the first sample needs them: seconds that nobody then waits for."""
+    for kind in InputKind:
+        for spec in serving.backbone_specs(kind):
+            try:
+                serving.backbone(spec.name)
+            except BackboneUnavailable as error:
+                logger.error("backbone_unavailable", backbone=spec.name, error=str(error))

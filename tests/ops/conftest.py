@@ -1,10 +1,13 @@
-"""A real `up` for one test, to be killed and maltreated."""
+"""A real `up` for one test, to be killed and maltreated; and a Redis for tests that need one without the rest."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
+from apps.ops import redis_server
 from tests.live_up import LiveUp, running_up
 
 
@@ -12,3 +15,22 @@ from tests.live_up import LiveUp, running_up
 def up(tmp_path: Path) -> Iterator[LiveUp]:
     with running_up(tmp_path / "data") as live:
         yield live
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A private Redis for the tests of this process."""
+    with redis_server.place(tmp_path_factory.mktemp("redis")) as private:
+        process = subprocess.Popen(private.command, stdout=subprocess.DEVNULL)
+        try:
+            assert redis_server.wait_for(private.url, seconds=10)
+            yield private.url
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+@pytest.fixture
+def with_redis(settings: Settings, redis_url: str) -> None:
+    """Have this test's code meet that Redis."""
+    settings.REDIS_URL, settings.IS_ALONE = redis_url, False

@@ -1,0 +1,125 @@
+"""What `manage.py doctor` looks at, in the order in which one thing rests on another."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from apps.core import heartbeat
+from apps.engine.errors import EngineError
+from apps.functions.models import InputKind
+from apps.ops import data_lock, redis_server
+from apps.training.services import serving
+
+LOW_SPACE_BYTES = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    is_well: bool
+    words: str
+
+
+def examine() -> Iterator[Finding]:
+    """Yield a finding as soon as it is known; none stops the ones after it."""
+    for what, look in CHECKS.items():
+        is_well, words = look()
+        yield Finding(what, is_well, words)
+
+
+def _packages() -> tuple[bool, str]:
+    required = [line for line in metadata.requires("hundredfold") or [] if "extra ==" not in line]
+    names = [re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in required]
+    missing = [name for name in names if not _is_installed(name)]
+    if missing:
+        return False, f"missing: {', '.join(missing)}; run `make setup`"
+    return True, f"all {len(names)} there, Python {sys.version.split()[0]}"
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _data_directory() -> tuple[bool, str]:
+    try:
+        with tempfile.TemporaryFile(dir=settings.DATA_DIR) as file:
+            file.write(b"0")
+    except OSError as error:
+        return False, f"cannot write into {settings.DATA_DIR}: {error.strerror}"
+    n_free = shutil.disk_usage(settings.DATA_DIR).free
+    words = f"{settings.DATA_DIR}, {n_free / 1e9:.0f} GB free"
+    holder = data_lock.holder_of(settings.DATA_DIR)
+    return n_free > LOW_SPACE_BYTES, f"{words}, `up` is {holder}" if holder else words
+
+
+def _database() -> tuple[bool, str]:
+    try:
+        executor = MigrationExecutor(connection)
+        n_due = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    except DatabaseError as error:
+        return False, f"{connection.vendor} does not answer: {str(error).strip()}"
+    if n_due:
+        return False, f"{connection.vendor}, {n_due} migrations are due; `up` applies them, or `manage.py migrate`"
+    return True, f"{connection.vendor}, up to date"
+
+
+def _redis() -> tuple[bool, str]:
+    if settings.IS_ALONE:
+        return True, "none, by choice: each command works alone"
+    if redis_server.answers(settings.REDIS_URL):
+        return True, f"answers at {settings.REDIS_URL}"
+    return False, f"does not answer at {settings.REDIS_URL}; `up` starts a private one"
+
+
+def _worker() -> tuple[bool, str]:
+    if settings.IS_ALONE:
+        return True, "none, by choice: each command works alone"
+    client = heartbeat.connect()
+    try:
+        n_alive = heartbeat.n_workers_alive(client)
+    except redis.RedisError:
+        return False, "nothing is known of workers while Redis is away"
+    finally:
+        client.close()
+    return n_alive > 0, f"{n_alive} running" if n_alive else "none is running; `up` starts one, or `manage.py worker`"
+
+
+def _backbones() -> tuple[bool, str]:
+    words = []
+    try:
+        for kind in InputKind:
+            for spec in serving.backbone_specs(kind):
+                started = time.perf_counter()
+                serving.backbone(spec.name)
+                words.append(f"{spec.name} loads in {time.perf_counter() - started:.1f} s")
+    except (EngineError, ImportError, OSError) as error:
+        return False, f"{error}; run `make setup`"
+    return True, ", ".join(words)
+
+
+CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
+    "packages": _packages,
+    "data directory": _data_directory,
+    "database": _database,
+    "redis": _redis,
+    "worker": _worker,
+    "backbones": _backbones,
+}
