@@ -109,6 +109,10 @@ class Hub:
     def n_open(self) -> int:
         return sum(map(len, self._open.values()))
 
+    @property
+    def is_connected(self) -> bool:
+        return self._is_connected.is_set()
+
     @asynccontextmanager
     async def subscribe(self, workspace: str) -> AsyncIterator[Subscription]:
         """Receive a workspace's events from now on; what is announced after this was entered is not missed."""
