@@ -1,0 +1,152 @@
+"""Predicting one input with the published model: the one way for calls over HTTP and for the box on the call page.
+
+Warm path: the backbone is loaded once per process and runs in one thread per backbone, concurrent callers share its
+forward pass, and the head is a matrix product from a bounded cache.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import numpy as np
+import structlog
+from django.db import DatabaseError
+from django.utils import timezone
+from PIL import Image
+
+from apps.core.errors import InvalidInput, TooLarge
+from apps.engine.errors import EngineError
+from apps.engine.types import FloatArray
+from apps.functions.models import InputKind, Label
+from apps.invoke.batching import MicroBatcher
+from apps.invoke.database import as_request
+from apps.invoke.recorder import Answered, Recorder
+from apps.samples.checks import TEXT_MAX_CHARACTERS, checked_text
+from apps.samples.images import normalise, open_rgb
+from apps.training.models import TrainedModel
+from apps.training.services import serving
+from apps.training.services.serving import Served
+from apps.training.services.vectors import STORED
+
+logger = structlog.get_logger(__name__)
+
+Content = str | Image.Image
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A label and its calibrated probability."""
+
+    label: Label
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of one input: every label it knows, likeliest first."""
+
+    model: TrainedModel
+    guesses: tuple[Guess, ...]
+
+    @property
+    def best(self) -> Guess:
+        return self.guesses[0]
+
+
+class Predictions:
+    """One micro-batcher per backbone, made when first asked for, and the record of what was answered."""
+
+    def __init__(self, recorder: Recorder | None = None) -> None:
+        self.recorder = recorder or Recorder()
+        self._batchers: dict[str, MicroBatcher[tuple[Served, Content], Answer]] = {}
+        self._lock = threading.Lock()
+
+    def submit(self, served: Served, content: Content) -> Future[Answer]:
+        """Queue one input; the future is done when its batch has run. Never blocks."""
+        return self._batcher(served.backbone_name).submit((served, content))
+
+    def record(self, answer: Answer, *, key_id: int | None, milliseconds: float) -> None:
+        """Note an answered call; it is written in the background."""
+        self.recorder.add(
+            Answered(
+                function_id=answer.model.function_id,
+                model_id=answer.model.pk,
+                label_id=answer.best.label.pk,
+                key_id=key_id,
+                confidence=answer.best.confidence,
+                milliseconds=milliseconds,
+                created_at=timezone.now(),
+            )
+        )
+
+    def close(self) -> None:
+        """Answer what is queued, write what was answered."""
+        with self._lock:
+            batchers = list(self._batchers.values())
+            self._batchers.clear()
+        for batcher in batchers:
+            batcher.close()
+        self.recorder.close()
+
+    def _batcher(self, backbone_name: str) -> MicroBatcher[tuple[Served, Content], Answer]:
+        with self._lock:
+            if backbone_name not in self._batchers:
+                self._batchers[backbone_name] = MicroBatcher(_answer_batch, name=f"invoke-{backbone_name}")
+            return self._batchers[backbone_name]
+
+
+predictions = Predictions()
+
+
+def read_content(data: str | bytes, input_kind: str) -> Content:
+    """Turn what was sent into what the backbone reads, exactly as intake does for training. Slow for pictures."""
+    if input_kind == InputKind.IMAGE:
+        if isinstance(data, str):
+            raise InvalidInput("This function takes pictures, not text.")
+        return open_rgb(normalise(data).jpeg)
+    if not isinstance(data, str):
+        raise InvalidInput("This function takes text, not files.")
+    if len(data) > TEXT_MAX_CHARACTERS:
+        raise TooLarge(f"The text is longer than {TEXT_MAX_CHARACTERS:,} characters.")
+    return checked_text(data)
+
+
+def warm_up_live_backbones() -> None:
+    """Load the backbones that published models use, in the background: their first caller need not wait then."""
+    threading.Thread(target=as_request, args=(_load_live_backbones,), name="invoke-warm-up", daemon=True).start()
+
+
+def _load_live_backbones() -> None:
+    try:
+        live = TrainedModel.objects.filter(is_live=True).order_by()
+        for name in live.values_list("recipe__backbone", flat=True).distinct():
+            serving.backbone(name)
+    except (DatabaseError, EngineError) as error:
+        # Nothing is lost but time: the first call tries again and says what is wrong.
+        logger.warning("backbones_not_warmed", error=repr(error))
+
+
+def _answer_batch(items: Sequence[tuple[Served, Content]]) -> list[Answer]:
+    """Run in the model thread: one forward pass for all, then one matrix product per model among them."""
+    backbone = serving.backbone(items[0][0].backbone_name)
+    embeddings = backbone.encode([content for _served, content in items])
+    # Heads learned from stored vectors: the same rounding makes a call say what the pages say of a stored sample.
+    embeddings = embeddings.astype(STORED).astype(np.float32)
+    rows_of: defaultdict[int, list[int]] = defaultdict(list)
+    for row, (served, _content) in enumerate(items):
+        rows_of[served.model.pk].append(row)
+    answers: dict[int, Answer] = {}
+    for rows in rows_of.values():
+        served = items[rows[0]][0]
+        pred_probs = served.pred_probs(embeddings[rows])
+        answers.update((row, _answer(served, probs)) for row, probs in zip(rows, pred_probs, strict=True))
+    return [answers[row] for row in range(len(items))]
+
+
+def _answer(served: Served, probs: FloatArray) -> Answer:
+    order = np.argsort(-probs, kind="stable")
+    return Answer(served.model, tuple(Guess(served.labels[i], float(probs[i])) for i in order))
