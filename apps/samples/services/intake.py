@@ -6,6 +6,7 @@ all get the one sample.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -19,8 +20,8 @@ from apps.core.jobs import JobName, enqueue_on_commit
 from apps.events.kinds import Live
 from apps.events.services import announce
 from apps.functions.models import Function, InputKind, Label
-from apps.functions.names import label_name
 from apps.functions.services import get_or_create_labels
+from apps.samples.checks import checked_id, checked_label, checked_text, clean_name
 from apps.samples.images import normalise
 from apps.samples.media import content_hash, forget_picture, store_picture
 from apps.samples.models import Origin, PickedBy, Sample
@@ -28,9 +29,6 @@ from apps.samples.services.annotations import annotate_many, lock_function
 
 T = TypeVar("T")
 
-TEXT_MAX_CHARACTERS = 100_000
-EXTERNAL_ID_MAX = 200
-ORIGINAL_NAME_MAX = 400
 LABELS_MAX = 1_000
 TEXTS_PER_TRANSACTION = 500
 IMAGES_PER_TRANSACTION = 50
@@ -112,28 +110,29 @@ class _Candidate:
     label_name: str
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Items checked, and pictures decoded and written, outside any transaction; `take_in` makes them samples."""
+
+    function: Function
+    candidates: tuple[_Candidate, ...]
+    refused: dict[int, str]
+
+
 def add_texts(*, function: Function, items: Iterable[NewText], person: User | None, origin: Origin) -> IntakeResult:
     """Take texts in, in transactions of `TEXTS_PER_TRANSACTION`, or inside the caller's."""
-    if function.input_kind != InputKind.TEXT:
-        raise InvalidInput("This function takes pictures, not texts.")
     result = IntakeResult()
     for chunk in _chunks(items, TEXTS_PER_TRANSACTION):
-        candidates, refused = _checked_texts(function, chunk, origin)
-        result += _take_in(function, candidates, refused, person)
+        result += take_in(batch=prepare_texts(function=function, items=chunk, origin=origin), person=person)
     return result
 
 
 def add_images(*, function: Function, items: Iterable[NewImage], person: User | None, origin: Origin) -> IntakeResult:
-    """Take pictures in, in transactions of `IMAGES_PER_TRANSACTION`, or inside the caller's.
-
-    Files are written before the rows: a process killed in between leaves a file nobody refers to, never a row without
-    its file. Pictures already there are not decoded again.
-    """
-    if function.input_kind != InputKind.IMAGE:
-        raise InvalidInput("This function takes texts, not pictures.")
+    """Take pictures in, in transactions of `IMAGES_PER_TRANSACTION`. Not for use inside a caller's transaction."""
     result = IntakeResult()
     for chunk in _chunks(items, IMAGES_PER_TRANSACTION):
-        result += _take_images_in(function, chunk, person, origin)
+        with prepared_images(function=function, items=chunk, origin=origin) as batch:
+            result += take_in(batch=batch, person=person)
     return result
 
 
@@ -143,83 +142,67 @@ def _chunks(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:
         yield chunk
 
 
-def check_text(text: str) -> str:
-    """Return the text as it will be stored: as it came. Raises InvalidInput for what no database can keep."""
-    if not text.strip():
-        raise InvalidInput("The text is empty.")
-    if len(text) > TEXT_MAX_CHARACTERS:
-        raise InvalidInput(f"The text is longer than {TEXT_MAX_CHARACTERS:,} characters.")
-    if "\x00" in text:
-        raise InvalidInput("The text holds a NUL character, so it is probably not text.")
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise InvalidInput("The text holds half a character (a lone surrogate): it was cut or encoded wrongly.")
-    return text
-
-
-def clean_name(name: str) -> str:
-    """Return a file name fit to store and to show: nothing that cannot be kept, nothing that moves a cursor."""
-    kept = name.encode("utf-8", "replace").decode("utf-8")
-    return "".join(character if character.isprintable() else "\ufffd" for character in kept)[:ORIGINAL_NAME_MAX]
-
-
-def _checked_texts(
-    function: Function, items: Sequence[NewText], origin: Origin
-) -> tuple[list[_Candidate], dict[int, str]]:
+def prepare_texts(*, function: Function, items: Sequence[NewText], origin: Origin) -> Batch:
+    """Check texts; those that cannot be stored are refused one by one."""
+    if function.input_kind != InputKind.TEXT:
+        raise InvalidInput("This function takes pictures, not texts.")
     candidates: list[_Candidate] = []
     refused: dict[int, str] = {}
     for index, item in enumerate(items):
         try:
-            text = check_text(item.text)
-            row = _row(function, item, content_hash(text), origin)
-            row.text = text
-            candidates.append(_Candidate(index, row, _label_name(item)))
+            text = checked_text(item.text)
+            candidate = _candidate(function, index, item, content_hash(text), origin)
+            candidate.row.text = text
+            candidates.append(candidate)
         except InvalidInput as problem:
             refused[index] = problem.message
-    return candidates, refused
+    return Batch(function, tuple(candidates), refused)
 
 
-def _row(function: Function, item: NewText | NewImage, hash_: str, origin: Origin) -> Sample:
-    external_id = item.external_id.strip()
-    if len(external_id) > EXTERNAL_ID_MAX:
-        raise InvalidInput(f"The id is longer than {EXTERNAL_ID_MAX} characters.")
-    return Sample(
+def _candidate(function: Function, index: int, item: NewText | NewImage, hash_: str, origin: Origin) -> _Candidate:
+    row = Sample(
         function=function,
         content_hash=hash_,
-        external_id=check_text(external_id) if external_id else "",
+        external_id=checked_id(item.external_id),
         original_name=clean_name(item.original_name),
         origin=origin,
     )
+    return _Candidate(index, row, checked_label(item.label_name))
 
 
-def _label_name(item: NewText | NewImage) -> str:
-    name = item.label_name.strip()
-    return label_name(check_text(name)) if name else ""
+@contextmanager
+def prepared_images(*, function: Function, items: Sequence[NewImage], origin: Origin) -> Iterator[Batch]:
+    """Check, decode and write pictures; afterwards remove the files that no sample came to refer to.
 
-
-def _take_images_in(function: Function, items: Sequence[NewImage], person: User | None, origin: Origin) -> IntakeResult:
-    hashes = [content_hash(item.content) for item in items]
-    known = set(
-        Sample.objects.filter(function=function, content_hash__in=hashes).values_list("content_hash", flat=True)
-    )
-    candidates: list[_Candidate] = []
-    refused: dict[int, str] = {}
+    Files are written before the rows: a process killed in between leaves a file nobody refers to, never a row without
+    its file. Pictures already there are not decoded again.
+    """
+    if function.input_kind != InputKind.IMAGE:
+        raise InvalidInput("This function takes texts, not pictures.")
     written: dict[str, Sample] = {}
     try:
-        for index, (item, hash_) in enumerate(zip(items, hashes, strict=True)):
-            try:
-                candidate = _Candidate(index, _row(function, item, hash_, origin), _label_name(item))
-                if hash_ not in known:
-                    _store_once(candidate.row, item.content, written)
-                candidates.append(candidate)
-            except HundredfoldError as problem:
-                refused[index] = problem.message
-        result = _take_in(function, candidates, refused, person)
-    except BaseException:
-        _forget(row.file_key for row in written.values())
-        raise
-    kept = {sample.file_key for sample in result.samples}
-    _forget(row.file_key for row in written.values() if row.file_key not in kept)
-    return result
+        yield _checked_images(function, items, origin, written)
+    finally:
+        keys = {row.file_key for row in written.values()}
+        kept = set(function.samples.filter(file_key__in=keys).values_list("file_key", flat=True)) if keys else set()
+        for key in keys - kept:
+            forget_picture(key)
+
+
+def _checked_images(function: Function, items: Sequence[NewImage], origin: Origin, written: dict[str, Sample]) -> Batch:
+    hashes = [content_hash(item.content) for item in items]
+    known = set(_by_hash(function, hashes))
+    candidates: list[_Candidate] = []
+    refused: dict[int, str] = {}
+    for index, (item, hash_) in enumerate(zip(items, hashes, strict=True)):
+        try:
+            candidate = _candidate(function, index, item, hash_, origin)
+            if hash_ not in known:
+                _store_once(candidate.row, item.content, written)
+            candidates.append(candidate)
+        except HundredfoldError as problem:
+            refused[index] = problem.message
+    return Batch(function, tuple(candidates), refused)
 
 
 def _store_once(row: Sample, content: bytes, written: dict[str, Sample]) -> None:
@@ -234,22 +217,16 @@ def _store_once(row: Sample, content: bytes, written: dict[str, Sample]) -> None
     written[row.content_hash] = row
 
 
-def _forget(file_keys: Iterable[str]) -> None:
-    for key in file_keys:
-        forget_picture(key)
-
-
 @transaction.atomic
-def _take_in(
-    function: Function, candidates: list[_Candidate], refused: dict[int, str], person: User | None
-) -> IntakeResult:
-    """Store what is new and complete what is known. One transaction under the function's lock."""
+def take_in(*, batch: Batch, person: User | None) -> IntakeResult:
+    """Store what is new and complete what is known. One transaction, or the caller's, under the function's lock."""
+    function, refused = batch.function, dict(batch.refused)
     lock_function(function.pk)
-    labels = _labels_of(function, candidates, refused, person)
-    stored = _stored_samples(function, candidates, refused)
-    items: dict[int, ItemResult] = {index: ItemResult(Outcome.REFUSED, reason=why) for index, why in refused.items()}
+    labels = _labels_of(function, batch.candidates, refused, person)
+    stored = _stored_samples(function, batch.candidates, refused)
+    items = {index: ItemResult(Outcome.REFUSED, reason=why) for index, why in refused.items()}
     pairs: dict[int, int] = {}
-    for candidate in candidates:
+    for candidate in batch.candidates:
         if candidate.index in refused:
             continue
         sample = stored[candidate.row.content_hash]
@@ -263,7 +240,7 @@ def _take_in(
 
 
 def _labels_of(
-    function: Function, candidates: list[_Candidate], refused: dict[int, str], person: User | None
+    function: Function, candidates: Sequence[_Candidate], refused: dict[int, str], person: User | None
 ) -> Mapping[str, Label]:
     """The labels the candidates name, made where missing; those past the cap are refused with their rows."""
     known = set(function.labels.in_use().values_list("name", flat=True))
@@ -279,7 +256,7 @@ def _labels_of(
     return get_or_create_labels(function=function, names=wanted, actor=person) if wanted else {}
 
 
-def _stored_samples(function: Function, candidates: list[_Candidate], refused: dict[int, str]) -> dict[str, Sample]:
+def _stored_samples(function: Function, candidates: Sequence[_Candidate], refused: dict[int, str]) -> dict[str, Sample]:
     """Insert the contents that are not there yet, in the order given; return every content's sample by hash."""
     stored = _by_hash(function, [candidate.row.content_hash for candidate in candidates])
     taken = _external_ids(function, candidates)
@@ -303,14 +280,14 @@ def _by_hash(function: Function, hashes: Sequence[str]) -> dict[str, Sample]:
     return {sample.content_hash: sample for sample in function.samples.filter(content_hash__in=hashes)}
 
 
-def _external_ids(function: Function, candidates: list[_Candidate]) -> dict[str, str]:
+def _external_ids(function: Function, candidates: Sequence[_Candidate]) -> dict[str, str]:
     """Which content each of the candidates' ids belongs to so far."""
     ids = [candidate.row.external_id for candidate in candidates if candidate.row.external_id]
     rows = function.samples.filter(external_id__in=ids).order_by("-id")
     return dict(rows.values_list("external_id", "content_hash"))
 
 
-def _complete(stored: dict[str, Sample], candidates: list[_Candidate], refused: dict[int, str]) -> None:
+def _complete(stored: dict[str, Sample], candidates: Sequence[_Candidate], refused: dict[int, str]) -> None:
     """Give known samples the id or file name they lack."""
     changed: dict[int, Sample] = {}
     for candidate in candidates:

@@ -1,0 +1,119 @@
+"""How an import's table or JSON lines are to be read: guessed on arrival, checked by a person, kept with the import."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
+from typing import IO
+
+from apps.samples.formulas import unguard
+from apps.samples.reading.columns import Role, guess_roles, has_header, sampled, unique_names
+from apps.samples.reading.json_lines import json_records
+from apps.samples.reading.records import Record
+from apps.samples.reading.tables import COLUMNS_MAX, Dialect, sniff_dialect, table_rows
+
+_SNIFFED_BYTES = 64 * 1024
+_SNIFFED_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Layout:
+    """`start` is the byte where the text begins: past a byte order mark, before a header.
+
+    `dialect` and `has_header` say nothing about JSON lines.
+    """
+
+    is_json: bool = False
+    encoding: str = "utf-8"
+    start: int = 0
+    dialect: Dialect = field(default_factory=Dialect)
+    has_header: bool = False
+    columns: tuple[str, ...] = ()
+    roles: Mapping[Role, str] = field(default_factory=dict)
+
+    def column(self, role: Role) -> str:
+        """The column with that role, or "" where none has it."""
+        return self.roles.get(role, "")
+
+    def to_options(self) -> dict[str, object]:
+        return asdict(self)
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, object]) -> "Layout":
+        fields = dict(options)
+        dialect, columns, roles = fields.pop("dialect"), fields.pop("columns"), fields.pop("roles")
+        assert isinstance(dialect, dict)
+        assert isinstance(columns, list)
+        assert isinstance(roles, dict)
+        layout = replace(cls(), **fields)  # type: ignore[arg-type]  # the other fields are plain, written by to_options
+        return replace(
+            layout,
+            dialect=Dialect(**dialect),
+            columns=tuple(columns),
+            roles={Role(role): name for role, name in roles.items()},
+        )
+
+
+def sniffed(file: IO[bytes], layout: Layout, *, is_named_table: bool, for_pictures: bool) -> Layout:
+    """Guess everything that the encoding and start of `layout` leave open."""
+    if not layout.is_json:
+        file.seek(layout.start)
+        text = file.read(_SNIFFED_BYTES).decode(layout.encoding, "replace")
+        layout = replace(layout, dialect=sniff_dialect(text, is_named_table=is_named_table))
+        rows = [cells for _record, cells in islice(_table(file, layout, layout.start, 1), _SNIFFED_ROWS) if cells]
+        layout = replace(layout, has_header=has_header(rows))
+    return with_columns(file, layout, for_pictures=for_pictures)
+
+
+def with_columns(file: IO[bytes], layout: Layout, *, for_pictures: bool) -> Layout:
+    """Name the columns and guess their roles, by the encoding, dialect and header that are set."""
+    layout = replace(layout, columns=tuple(_json_keys(file, layout) if layout.is_json else _column_names(file, layout)))
+    rows = [record.cells for record in first_records(file, layout, _SNIFFED_ROWS)]
+    return replace(layout, roles=guess_roles(sampled(layout.columns, rows), for_pictures=for_pictures))
+
+
+def first_records(file: IO[bytes], layout: Layout, n: int) -> list[Record]:
+    """The first records, for sniffing and for the preview."""
+    offset, row = beginning(file, layout)
+    return list(islice(records(file, layout, offset=offset, row=row), n))
+
+
+def beginning(file: IO[bytes], layout: Layout) -> tuple[int, int]:
+    """Where the first record starts, and its row number."""
+    if layout.is_json or not layout.has_header:
+        return layout.start, 1
+    header = next(_table(file, layout, layout.start, 1), None)
+    return (header[0].end if header else layout.start), 2
+
+
+def records(file: IO[bytes], layout: Layout, *, offset: int, row: int) -> Iterator[Record]:
+    """Yield records from a byte offset on, with their cells by column name."""
+    if layout.is_json:
+        yield from json_records(file, offset=offset, row=row, encoding=layout.encoding)
+        return
+    for record, cells in _table(file, layout, offset, row):
+        if any(cells[len(layout.columns) :]):
+            problem = f"The row has {len(cells)} cells in {len(layout.columns)} columns. Is a quote missing?"
+            yield replace(record, problem=problem)
+        else:
+            named = dict(zip(layout.columns, map(unguard, cells), strict=False))
+            yield replace(record, cells=named)
+
+
+def _table(file: IO[bytes], layout: Layout, offset: int, row: int) -> Iterator[tuple[Record, list[str]]]:
+    rows = table_rows(file, offset=offset, row=row, encoding=layout.encoding, dialect=layout.dialect)
+    for record, cells in rows:
+        yield record, list(cells[:COLUMNS_MAX])
+
+
+def _column_names(file: IO[bytes], layout: Layout) -> list[str]:
+    """As many as most rows have, and no fewer than the header."""
+    rows = [cells for _record, cells in islice(_table(file, layout, layout.start, 1), _SNIFFED_ROWS) if cells]
+    width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 1
+    header = rows[0] if layout.has_header and rows else []
+    return unique_names(header + [""] * (width - len(header)))
+
+
+def _json_keys(file: IO[bytes], layout: Layout) -> list[str]:
+    found = json_records(file, offset=layout.start, row=1, encoding=layout.encoding)
+    return list(dict.fromkeys(key for record in islice(found, _SNIFFED_ROWS) for key in record.cells))[:COLUMNS_MAX]

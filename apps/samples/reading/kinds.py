@@ -1,0 +1,61 @@
+"""What sort of file somebody brought, told by its content; its name only breaks ties."""
+
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+
+class FileKind(StrEnum):
+    TABLE = "table"
+    JSON_LINES = "json lines"
+    JSON_ARRAY = "json array"
+    ZIP = "zip"
+
+
+class NotReadable(Exception):
+    """The file is of no use here; the text says what to bring instead."""
+
+
+_TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".psv"})
+# First bytes of what people try, and what to do about it.
+_REFUSED = (
+    (b"%PDF", "This is a PDF. Copy its text into a CSV file, or paste it."),
+    (b"\xd0\xcf\x11\xe0", "This is an old Office file. Open it and save it as CSV (UTF-8)."),
+    (b"\x1f\x8b", "This is a gzip file. Unpack it first."),
+    (b"7z\xbc\xaf", "This is a 7z archive. Pack the files into a zip instead."),
+    (b"Rar!", "This is a RAR archive. Pack the files into a zip instead."),
+    (b"PAR1", "This is a Parquet file. Save it as CSV or JSON lines."),
+    (b"SQLite format 3", "This is a database. Save the table as CSV."),
+    (b"\xff\xd8\xff", "This is a picture. Drop pictures one by one, in a folder or in a zip."),
+    (b"\x89PNG", "This is a picture. Drop pictures one by one, in a folder or in a zip."),
+    (b"GIF8", "This is a picture. Drop pictures one by one, in a folder or in a zip."),
+    (b"{\\rtf", "This is an RTF document. Copy its text into a CSV file, or paste it."),
+)
+
+
+def kind_of(start: bytes, name: str) -> FileKind:
+    """Tell the kind from the first kilobyte (decoded to UTF-8 where it was not). Raises NotReadable."""
+    for magic, advice in _REFUSED:
+        if start.startswith(magic):
+            raise NotReadable(advice)
+    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return FileKind.ZIP
+    if not start.strip():
+        raise NotReadable("The file is empty.")
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if text.startswith(b"{"):
+        return FileKind.JSON_LINES
+    if text.startswith(b"[") and not is_named_table(name):
+        return FileKind.JSON_ARRAY
+    if suffix_of(name) in {".jsonl", ".ndjson"}:
+        return FileKind.JSON_LINES
+    if start.count(b"\x00") > len(start) // 20:
+        raise NotReadable("This does not look like text. Bring a CSV, TSV, JSON lines or zip file.")
+    return FileKind.TABLE
+
+
+def is_named_table(name: str) -> bool:
+    return suffix_of(name) in _TABLE_SUFFIXES
+
+
+def suffix_of(name: str) -> str:
+    return PurePosixPath(name.casefold()).suffix
