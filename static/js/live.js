@@ -1,5 +1,6 @@
 // One event stream per visible tab. What arrives becomes "live:<kind>" on document.body (detail {subject, data});
-// "live:reopened" says that events may have been missed, "live:tick" comes every five seconds while the tab is seen.
+// "live:reopened" comes with each opening, the first too, since events may have been missed before it; "live:tick"
+// comes every five seconds while the tab is seen.
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 20_000;
@@ -10,22 +11,21 @@ const url = document.body.dataset.liveUrl;
 let source = null;
 let retry = null;
 let n_failures = 0;
-let has_been_open = false;
 
 function dispatch(kind, detail = {}) {
   document.body.dispatchEvent(new CustomEvent(`live:${kind}`, { detail }));
 }
 
 function receive(event) {
-  let message;
-  try {
-    message = JSON.parse(event.data);
-  } catch {
-    return; // a comment or a half-sent line: nothing to act on
-  }
-  const kind = message.kind ?? event.type;
-  if (kind === "access" && message.data?.is_lost) return location.reload(); // what is shown is not theirs to see now
-  dispatch(kind, { subject: message.subject ?? "", data: message.data ?? {} });
+  const { subject, data } = JSON.parse(event.data);
+  if (event.type === "access" && data.is_lost) leave();
+  else dispatch(event.type, { subject, data });
+}
+
+// The server says that this person may no longer see this: asking for the page again shows what is left to see.
+function leave() {
+  close();
+  location.replace(location.pathname + location.search);
 }
 
 function open() {
@@ -34,10 +34,8 @@ function open() {
   source = new EventSource(url);
   source.onopen = () => {
     n_failures = 0;
-    if (has_been_open) dispatch("reopened");
-    has_been_open = true;
+    dispatch("reopened");
   };
-  source.onmessage = receive;
   for (const kind of KINDS) source.addEventListener(kind, receive);
   source.onerror = wait_and_reopen;
 }
@@ -52,7 +50,7 @@ function close() {
 function wait_and_reopen() {
   close();
   n_failures += 1;
-  const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(n_failures, 10));
+  const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (n_failures - 1));
   retry = setTimeout(open, wait * (0.75 + Math.random() / 2));
 }
 

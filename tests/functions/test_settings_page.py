@@ -1,0 +1,150 @@
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from apps.accounts.models import User
+from apps.functions.models import Function, Label
+from apps.workspaces.models import Workspace
+from apps.workspaces.roles import Role
+from tests.conftest import client_of, make_user
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def refund(text_function: Function) -> Label:
+    return text_function.labels.get(name="Refund")
+
+
+@pytest.fixture
+def reviewer_client(workspace: Workspace) -> Client:
+    user: User = make_user("rea@example.com", "Rea Reviewer")
+    workspace.memberships.create(user=user, role=Role.REVIEWER)
+    return client_of(user)
+
+
+def posts(function: Function, label: Label) -> dict[str, tuple[str, dict[str, str]]]:
+    return {
+        "rename_function": (
+            reverse("functions:rename_function", args=[function.public_id]),
+            {"name": "Changed"},
+        ),
+        "delete_function": (
+            reverse("functions:delete_function", args=[function.public_id]),
+            {"typed_name": function.name},
+        ),
+        "add_label": (reverse("functions:add_label", args=[function.public_id]), {"name": "Changed"}),
+        "rename_label": (reverse("functions:rename_label", args=[label.public_id]), {"name": "Changed"}),
+        "delete_label": (reverse("functions:delete_label", args=[label.public_id]), {}),
+    }
+
+
+POSTS = ["rename_function", "delete_function", "add_label", "rename_label", "delete_label"]
+
+
+def state(function: Function) -> object:
+    return list(Function.objects.values_list("pk", "name")), list(
+        function.labels.values_list("pk", "name", "deleted_at")
+    )
+
+
+def settings_url(function: Function) -> str:
+    return reverse("functions:settings_page", args=[function.public_id])
+
+
+@pytest.mark.parametrize("name", POSTS)
+@pytest.mark.parametrize(("who", "status"), [("member_client", 403), ("outsider_client", 404), ("client", 302)])
+def test_who_may_not_changes_nothing(
+    name: str, who: str, status: int, text_function: Function, refund: Label, request: pytest.FixtureRequest
+) -> None:
+    before = state(text_function)
+    url, data = posts(text_function, refund)[name]
+    assert request.getfixturevalue(who).post(url, data).status_code == status
+    assert state(text_function) == before
+
+
+@pytest.mark.parametrize("name", POSTS)
+def test_a_page_opened_by_address_changes_nothing(
+    name: str, owner_client: Client, text_function: Function, refund: Label
+) -> None:
+    url, _data = posts(text_function, refund)[name]
+    assert owner_client.get(url).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("who", "status"), [("owner_client", 200), ("member_client", 403), ("outsider_client", 404), ("client", 302)]
+)
+def test_the_page_is_for_those_who_edit_labels(
+    who: str, status: int, text_function: Function, request: pytest.FixtureRequest
+) -> None:
+    assert request.getfixturevalue(who).get(settings_url(text_function)).status_code == status
+
+
+def test_a_reviewer_edits_labels_but_neither_renames_nor_deletes_the_function(
+    reviewer_client: Client, text_function: Function, refund: Label
+) -> None:
+    page = reviewer_client.get(settings_url(text_function)).content.decode()
+    assert "Refund" in page
+    assert "Delete this function" not in page
+    urls = posts(text_function, refund)
+    assert reviewer_client.post(*urls["delete_function"]).status_code == 403
+    assert reviewer_client.post(*urls["rename_function"]).status_code == 403
+    assert reviewer_client.post(*urls["add_label"]).status_code == 302
+
+
+def test_an_owner_adds_renames_and_deletes_labels(owner_client: Client, text_function: Function, refund: Label) -> None:
+    urls = posts(text_function, refund)
+    owner_client.post(urls["add_label"][0], {"name": "Other"})
+    owner_client.post(urls["rename_label"][0], {"name": "Money back"})
+    owner_client.post(reverse("functions:delete_label", args=[text_function.labels.get(name="Shipping").public_id]))
+    assert [label.name for label in text_function.labels.in_use()] == ["Money back", "Other"]
+    page = owner_client.get(settings_url(text_function)).content.decode()
+    assert "Money back" in page
+    assert "Shipping" not in page.split('id="labels"')[1]
+
+
+def test_htmx_gets_the_labels_alone_and_a_word_about_it(owner_client: Client, text_function: Function) -> None:
+    url = reverse("functions:add_label", args=[text_function.public_id])
+    response = owner_client.post(url, {"name": "Other"}, headers=HTMX)
+    fragment = response.content.decode()
+    assert response.status_code == 200
+    assert fragment.strip().startswith('<section class="panel" id="labels">')
+    assert "Other" in fragment
+    assert "toast:show" in response["HX-Trigger"]
+    assert "HX-Request" in response["Vary"]
+
+
+def test_an_empty_new_label_is_refused_beside_its_field(owner_client: Client, text_function: Function) -> None:
+    url = reverse("functions:add_label", args=[text_function.public_id])
+    response = owner_client.post(url, {"name": "  "}, headers=HTMX)
+    assert response.status_code == 422
+    assert "A label needs a name." in response.content.decode()
+
+
+def test_a_name_that_is_taken_becomes_a_message_not_a_page(owner_client: Client, text_function: Function) -> None:
+    url = reverse("functions:add_label", args=[text_function.public_id])
+    response = owner_client.post(url, {"name": "refund"}, headers=HTMX)
+    assert response.status_code == 409
+    assert response.content.decode().strip().startswith('<div class="toast')
+
+
+def test_an_empty_rename_is_refused(owner_client: Client, refund: Label) -> None:
+    url = reverse("functions:rename_label", args=[refund.public_id])
+    assert owner_client.post(url, {"name": " "}, headers=HTMX).status_code == 400
+
+
+def test_an_owner_renames_the_function(owner_client: Client, text_function: Function) -> None:
+    url = reverse("functions:rename_function", args=[text_function.public_id])
+    assert owner_client.post(url, {"name": ""}).status_code == 422
+    owner_client.post(url, {"name": "Whose desk?"})
+    text_function.refresh_from_db()
+    assert text_function.name == "Whose desk?"
+
+
+def test_deleting_takes_typing_the_name(owner_client: Client, text_function: Function) -> None:
+    url = reverse("functions:delete_function", args=[text_function.public_id])
+    for typed in ("", "which desk?", "Which desk"):
+        assert owner_client.post(url, {"typed_name": typed}).status_code == 422
+    assert Function.objects.exists()
+    assert owner_client.post(url, {"typed_name": " Which desk? "})["Location"] == "/"
+    assert not Function.objects.exists()
