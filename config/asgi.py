@@ -1,6 +1,5 @@
-"""The ASGI door: static files and invoke answer before Django, whose middleware is synchronous and would hold a thread.
-
-Everything else is Django's.
+"""The ASGI door: static files and calls of functions answer before Django, whose middleware is synchronous and would
+hold a thread for each. Everything else is Django's.
 """
 
 from __future__ import annotations
@@ -8,7 +7,7 @@ from __future__ import annotations
 import os
 from typing import cast
 
-from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
+from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -17,9 +16,14 @@ from django.core.asgi import get_asgi_application
 
 from apps.ops.static_files import StaticFiles
 
+django_application = cast("ASGI3Application", get_asgi_application())
+
+from apps.invoke.asgi import InvokeApp  # noqa: E402  # it imports models, so the apps must have been loaded
+
 PROBES = {"/healthz", "/readyz"}
-django_application = get_asgi_application()
+
 static_files = StaticFiles(settings.STATIC_ROOT, settings.STATIC_URL)
+invoke = InvokeApp()
 
 
 async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -33,20 +37,22 @@ async def _answer(scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISend
     path = scope["path"]
     if static_files.handles(path):
         await static_files(scope, receive, send)
+    elif invoke.handles(path):
+        await invoke(scope, receive, send)
     else:
-        await django_application(cast("dict[str, object]", _seen_locally(scope)), receive, send)  # type: ignore[arg-type]
+        await django_application(_as_local(scope) if path in PROBES else scope, receive, send)
 
 
-def _seen_locally(scope: HTTPScope) -> HTTPScope:
-    """Let probes through: they call a machine by its address, which the list of allowed hosts need not name."""
-    if scope["path"] not in PROBES:
-        return scope
+def _as_local(scope: HTTPScope) -> HTTPScope:
+    """Let probes in: they call a machine by its address, which the list of allowed hosts need not name."""
     headers = [(name, b"localhost" if name == b"host" else value) for name, value in scope["headers"]]
     return cast("HTTPScope", {**scope, "headers": headers})
 
 
 async def _lifespan(receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     await receive()
+    await invoke.startup()
     await send({"type": "lifespan.startup.complete"})
     await receive()
+    await invoke.shutdown()
     await send({"type": "lifespan.shutdown.complete"})
