@@ -15,7 +15,7 @@ from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
 from apps.core.jobs import JobName, enqueue_on_commit
 from apps.events.kinds import Audit, Live
-from apps.events.services import announce, record
+from apps.events.services import JsonValue, announce, record
 from apps.functions.models import Function, InputKind, Label
 from apps.functions.names import distinct, function_name, label_name
 from apps.workspaces.models import Workspace
@@ -108,7 +108,7 @@ def add_label(*, function: Function, name: str, actor: User | None = None) -> La
     _lock(function.pk)
     _refuse_taken(function, clean_name)
     label = _new_labels(function, [clean_name])[0]
-    _record_label(Audit.LABEL_CREATED, label, actor, name=clean_name)
+    _record_label(Audit.LABEL_CREATED, label, actor, labels=[clean_name])
     return label
 
 
@@ -210,7 +210,7 @@ def _free_samples(label: Label, pks: list[int] | None) -> int:
     return samples.update(label=None, annotation=None, labelled_at=None)
 
 
-def _record_label(kind: Audit, label: Label, actor: User | None, **data: str | int) -> None:
+def _record_label(kind: Audit, label: Label, actor: User | None, **data: JsonValue) -> None:
     record(
         workspace=label.function.workspace.public_id,
         kind=kind,
