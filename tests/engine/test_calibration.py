@@ -1,0 +1,31 @@
+"""Confidence that means what it says."""
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from apps.engine import metrics
+from apps.engine.calibration import fit_temperature
+
+
+@pytest.mark.parametrize("sharpness", [0.2, 1.0, 5.0])
+def test_the_temperature_undoes_too_much_or_too_little_confidence(sharpness: float) -> None:
+    random = np.random.default_rng(0)
+    honest = random.normal(size=(4_000, 3)) * 2
+    labels = np.array([random.choice(3, p=row) for row in softmax(honest, axis=1)])
+    temperature = fit_temperature(honest * sharpness, labels)
+    assert temperature == pytest.approx(sharpness, rel=0.1)
+    pred_probs = softmax(honest * sharpness / temperature, axis=1)
+    assert metrics.expected_calibration_error(pred_probs, labels) < 0.03
+
+
+def test_a_few_samples_that_happen_to_be_right_do_not_make_it_sure_of_everything() -> None:
+    scores = np.array([[1.0, 0.0], [0.0, 1.0]])
+    assert 0.4 < fit_temperature(scores, np.array([0, 1])) < 1.0
+
+
+@pytest.mark.parametrize("scores", [np.zeros((4, 2)), np.array([[-1e4, 0.0]] * 4), np.zeros((0, 2))])
+def test_scores_without_information_give_a_finite_temperature(scores: np.ndarray) -> None:
+    temperature = fit_temperature(scores, np.zeros(len(scores), dtype=int))
+    assert np.isfinite(temperature)
+    assert temperature > 0
