@@ -42,6 +42,18 @@ def training_state(function: Function) -> TrainingStatus:
     )
 
 
+def is_finished(function: Function) -> bool:
+    """Whether everything brought and labelled so far has been embedded, learned from and predicted."""
+    works = {work.kind: work for work in FunctionWork.objects.filter(function=function)}
+    train, predict = works.get(WorkKind.TRAIN), works.get(WorkKind.PREDICT)
+    revision = Function.objects.values_list("data_revision", flat=True).get(pk=function.pk)
+    return (
+        not Sample.objects.filter(function=function, is_embedded=False).exists()
+        and (train.done_revision if train else 0) >= revision
+        and (predict is None or predict.done_revision >= predict.wanted_revision)
+    )
+
+
 def missing_sentence(function: Function) -> str:
     """Say what to label before a model can be trained; empty when there is enough."""
     labels = list(function.labels.in_use())

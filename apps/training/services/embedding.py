@@ -72,8 +72,12 @@ def embed_function(*, function_id: int) -> Progress:
 
 
 def _embed_chunk(function: Function, work: FunctionWork) -> None:
+    specs = backbone_specs(function.input_kind)
+    for spec in specs:
+        backbone(spec.name)  # loading takes seconds, which say nothing about the pace
+    started = time.monotonic()
     samples = _next_chunk(function.pk, pace.chunk_size(function.input_kind))
-    vectors = {spec: _new_vectors(function, spec, samples) for spec in backbone_specs(function.input_kind)}
+    vectors = {spec: _new_vectors(function, spec, samples) for spec in specs}
     with transaction.atomic():
         lock_function(function.pk)
         require_mine(work)
@@ -81,6 +85,7 @@ def _embed_chunk(function: Function, work: FunctionWork) -> None:
             write_vectors(workspace_id=function.workspace_id, spec=spec, vectors=of_content)
         Sample.objects.filter(pk__in=[sample.pk for sample in samples]).update(is_embedded=True)
         _ask_for_what_follows(function.pk, samples)
+    pace.learn(function.input_kind, len(samples), time.monotonic() - started)
 
 
 def forget_embedding(sample_ids: Sequence[int], *, function_id: int) -> None:
@@ -110,10 +115,7 @@ def _new_vectors(function: Function, spec: BackboneSpec, samples: Sequence[Sampl
     new = [sample for sample in samples if sample.content_hash not in known]
     if not new:
         return {}
-    encoder = backbone(spec.name)  # loading it takes seconds that say nothing about the pace
-    started = time.monotonic()
-    rows = encoder.encode([_input_of(sample, function.input_kind) for sample in new])
-    pace.learn(function.input_kind, len(new), time.monotonic() - started)
+    rows = backbone(spec.name).encode([_input_of(sample, function.input_kind) for sample in new])
     return {sample.content_hash: row for sample, row in zip(new, rows, strict=True)}
 
 

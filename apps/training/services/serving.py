@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from django.db import transaction
 from apps.core.jobs import JobName, enqueue_on_commit
 from apps.engine import artifacts, backbones
 from apps.engine.artifacts import Artifact
-from apps.engine.backbones import Backbone, BackboneSpec, Input
+from apps.engine.backbones import Backbone, BackboneSpec
 from apps.engine.errors import ArtifactCorrupt, BackboneUnavailable
 from apps.engine.types import FloatArray, IntArray, Modality
 from apps.events.kinds import Audit, Live
@@ -61,10 +61,6 @@ class Served:
         even = np.full_like(pred_probs, 1 / len(self.labels))
         shared: FloatArray = np.divide(pred_probs, totals, out=even, where=totals > 0)
         return shared
-
-    def classify(self, inputs: Sequence[Input]) -> FloatArray:
-        """Return `pred_probs` of texts or pictures; loads the backbone on first use."""
-        return self.pred_probs(backbone(self.backbone_name).encode(inputs))
 
 
 class BoundedCache(Generic[Key, Value]):

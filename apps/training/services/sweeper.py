@@ -116,12 +116,22 @@ def drop_unpublished_artifacts() -> None:
         rows = TrainedModel.objects.filter(function__public_id=function_folder.name)
         known = set(rows.values_list("public_id", flat=True))
         for folder in _folders(function_folder):
-            if folder.name not in known and time.time() - folder.stat().st_mtime > LEFTOVER_SECONDS:
+            if folder.name not in known and _age_seconds(folder) > LEFTOVER_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 def _folders(parent: Path) -> list[Path]:
-    return [path for path in parent.iterdir() if path.is_dir()] if parent.is_dir() else []
+    try:
+        return [path for path in parent.iterdir() if path.is_dir()]
+    except FileNotFoundError:  # nothing was trained yet, or another worker cleared it away just now
+        return []
+
+
+def _age_seconds(folder: Path) -> float:
+    try:
+        return time.time() - folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _held(kind: WorkKind) -> Exists:
