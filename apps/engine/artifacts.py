@@ -78,11 +78,11 @@ def save(
         "label_ids": list(label_ids),
         "trained_with": dict(trained_with),
         "libraries": {name: version(name) for name in LIBRARIES},
-        "sha256": {ARRAYS: _sha256(arrays)},
+        "sha256": {ARRAYS: sha256_of(arrays)},
     }
     text = json.dumps(manifest, indent=1, sort_keys=True).encode()
     _write_folder(folder, {ARRAYS: arrays, MANIFEST: text})
-    return _sha256(text)
+    return sha256_of(text)
 
 
 def load(folder: Path, *, sha256: str) -> Artifact:
@@ -99,13 +99,13 @@ def load(folder: Path, *, sha256: str) -> Artifact:
         If a file is missing or any byte of it is not what was saved.
     """
     text = _read(folder / MANIFEST)
-    if _sha256(text) != sha256:
+    if sha256_of(text) != sha256:
         raise ArtifactCorrupt(f"{folder / MANIFEST} is not the manifest that was saved.")
     arrays = _read(folder / ARRAYS)
     manifest: dict[str, object] = json.loads(text)
     if manifest["format_version"] != FORMAT_VERSION:
         raise ArtifactCorrupt(f"{folder} has format {manifest['format_version']}, which this version cannot read.")
-    if manifest["sha256"] != {ARRAYS: _sha256(arrays)}:
+    if manifest["sha256"] != {ARRAYS: sha256_of(arrays)}:
         raise ArtifactCorrupt(f"{folder / ARRAYS} is not the file that was saved.")
     return _assemble(manifest, arrays)
 
@@ -159,5 +159,6 @@ def _read(path: Path) -> bytes:
         raise ArtifactCorrupt(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _sha256(content: bytes) -> str:
+def sha256_of(content: bytes) -> str:
+    """Return the checksum of some bytes, in hex."""
     return hashlib.sha256(content).hexdigest()

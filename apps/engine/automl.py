@@ -57,6 +57,7 @@ def train(
     with one_thread():
         a_round = _Round(data, seed=seed, deadline=deadline)
         candidates: list[Candidate] = []
+        is_complete = True
         try:
             for candidate in search.explore(data.embeddings, a_round.cross_validate, serving=serving):
                 if on_first is not None and not candidates:
@@ -65,10 +66,11 @@ def train(
         except DeadlineExpired:
             if not candidates:
                 raise
+            is_complete = False
         in_service = next((candidate for candidate in candidates if candidate.recipe == serving), None)
         best = selection.best(sorted(candidates, key=search.by_simplicity))
         chosen, decision = selection.decide(best, in_service)
-        return a_round.finish(chosen, decision, candidates)
+        return a_round.finish(chosen, decision, candidates, is_complete=is_complete)
 
 
 class _Round:
@@ -99,7 +101,7 @@ class _Round:
         return selection.judge(recipe, scores, self.data.labels, counts=self.counts, seconds=seconds)
 
     def finish(
-        self, chosen: Candidate, decision: Decision, candidates: Sequence[Candidate], *, is_complete: bool = True
+        self, chosen: Candidate, decision: Decision, candidates: Sequence[Candidate], *, is_complete: bool
     ) -> RoundResult:
         """Fit the chosen recipe on every sample."""
         head = heads.create(chosen.recipe.head, chosen.recipe.settings)

@@ -10,6 +10,9 @@ from scipy.special import softmax
 from apps.engine.heads import Head
 from apps.engine.types import FloatArray, IntArray
 
+LARGEST = 1e6
+"""Far beyond any embedding, whose rows have a length near 1."""
+
 
 def probabilities(scores: FloatArray, classes: IntArray, *, temperature: float, n_classes: int) -> FloatArray:
     """Return calibrated probabilities in label order.
@@ -50,7 +53,7 @@ class Predictor:
 
 
 def finite(embeddings: FloatArray) -> FloatArray:
-    """Return the embeddings, with zeros for numbers that are not finite."""
-    if np.isfinite(embeddings).all():
+    """Return the embeddings with zeros for numbers that are not finite, and none so large that its square is not."""
+    if embeddings.size == 0 or float(np.abs(embeddings).max()) <= LARGEST:  # False for NaN
         return embeddings
-    return np.nan_to_num(embeddings, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.clip(np.nan_to_num(embeddings, nan=0.0, posinf=0.0, neginf=0.0), -LARGEST, LARGEST)

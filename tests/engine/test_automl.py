@@ -1,0 +1,240 @@
+"""A whole round, on ordinary data and on everything odd that real data brings."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from apps.engine import automl, backbones, metrics
+from apps.engine.errors import DeadlineExpired, NotTrainable
+from apps.engine.runtime import Deadline
+from apps.engine.types import Modality, Recipe, RoundResult, TrainingData, Verdict
+
+Rows = npt.NDArray[np.float32]
+
+
+def blobs(
+    n: int, n_classes: int, *, dim: int = 48, spread: float = 1.0, seed: int = 0
+) -> tuple[Rows, npt.NDArray[np.int64]]:
+    random = np.random.default_rng(seed)
+    y = np.arange(n) % n_classes
+    centres = random.normal(size=(n_classes, dim))
+    return (centres[y] + spread * random.normal(size=(n, dim))).astype(np.float32), y
+
+
+def given_data(
+    X: Rows, y: npt.NDArray[np.int64], n_classes: int, groups: npt.NDArray[np.int64] | None = None
+) -> TrainingData:
+    return TrainingData({"minilm": X}, y, n_classes, np.arange(len(y)) if groups is None else groups)
+
+
+def assert_sound(result: RoundResult, n_samples: int, n_classes: int, dim: int) -> None:
+    assert result.pred_probs.shape == (n_samples, n_classes)
+    for pred_probs in (result.pred_probs, result.predictor.pred_probs(np.ones((3, dim), dtype=np.float32))):
+        assert pred_probs.dtype == np.float32
+        assert np.isfinite(pred_probs).all()
+        assert (pred_probs >= 0).all()
+        np.testing.assert_allclose(pred_probs.sum(axis=1), 1.0, rtol=1e-4)
+    assert result.temperature > 0
+    assert result.trials
+
+
+def test_a_round_learns_what_there_is_to_learn() -> None:
+    X, y = blobs(150, 3)
+    new_X, new_y = blobs(150, 3)
+    result = automl.train(given_data(X[:100], y[:100], 3))
+    assert_sound(result, 100, 3, 48)
+    assert metrics.accuracy(result.pred_probs, y[:100]) > 0.9
+    assert metrics.accuracy(result.predictor.pred_probs(new_X[100:]), new_y[100:]) > 0.9
+
+
+def test_out_of_fold_figures_do_not_flatter() -> None:
+    random = np.random.default_rng(0)
+    X, y = random.normal(size=(100, 300)).astype(np.float32), np.arange(100) % 2
+    result = automl.train(given_data(X, y, 2))
+    assert metrics.accuracy(result.pred_probs, y) < 0.65  # labels are noise: only a head that saw them does better
+    assert metrics.accuracy(result.predictor.pred_probs(X), y) > 0.8
+
+
+def test_duplicates_do_not_flatter_either() -> None:
+    random = np.random.default_rng(0)
+    X = np.repeat(random.normal(size=(50, 300)).astype(np.float32), 2, axis=0)
+    y, groups = np.repeat(np.arange(50) % 2, 2), np.repeat(np.arange(50), 2)
+    kept_together = automl.train(given_data(X, y, 2, groups))
+    torn_apart = automl.train(given_data(X, y, 2))
+    assert metrics.accuracy(torn_apart.pred_probs, y) > 0.9
+    assert metrics.accuracy(kept_together.pred_probs, y) < 0.7
+
+
+def test_the_same_data_and_seed_give_the_same_model() -> None:
+    X, y = blobs(60, 3)
+    one, two = (automl.train(given_data(X, y, 3), seed=4) for _ in range(2))
+    assert one.recipe == two.recipe
+    assert one.pred_probs.tolist() == two.pred_probs.tolist()
+    assert one.predictor.pred_probs(X).tolist() == two.predictor.pred_probs(X).tolist()
+
+
+def test_too_little_to_train_on_is_said_in_words() -> None:
+    X = np.ones((1, 4), dtype=np.float32)
+    data = TrainingData({"minilm": X}, np.array([0]), 2, np.array([0]), label_names=("Refund", "Scam"))
+    with pytest.raises(NotTrainable, match=r"^Label 1 more Refund and 2 more Scam to see the first predictions\.$"):
+        automl.train(data)
+
+
+@pytest.mark.parametrize("n_classes", [0, 1, 2, 300])
+def test_no_samples_at_all_are_not_trainable(n_classes: int) -> None:
+    with pytest.raises(NotTrainable):
+        automl.train(given_data(np.zeros((0, 4), dtype=np.float32), np.zeros(0, dtype=np.int64), n_classes))
+
+
+def test_one_label_is_not_trainable() -> None:
+    with pytest.raises(NotTrainable):
+        automl.train(given_data(np.ones((9, 4), dtype=np.float32), np.zeros(9, dtype=np.int64), 2))
+
+
+def test_two_labels_with_two_samples_each_are_enough() -> None:
+    X, y = blobs(4, 2)
+    assert_sound(automl.train(given_data(X, y, 2)), 4, 2, 48)
+
+
+def test_rare_labels_are_in_the_model_and_get_honest_rows() -> None:
+    X, y = blobs(41, 2)
+    y[-1] = 2
+    result = automl.train(given_data(X, y, 4))
+    assert_sound(result, 41, 4, 48)
+    assert result.pred_probs[-1, 2] == 0.0
+    assert result.predictor.pred_probs(X)[-1].argmax() == 2
+    assert (result.predictor.pred_probs(X)[:, 3] == 0.0).all()
+
+
+def test_three_hundred_labels_with_three_samples_each_train() -> None:
+    X, y = blobs(900, 300, dim=64, spread=0.2)
+    result = automl.train(given_data(X, y, 300))
+    assert_sound(result, 900, 300, 64)
+    assert metrics.accuracy(result.pred_probs, y) > 0.9
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -3e20, 1e-30])
+def test_samples_that_are_all_identical_train(value: float) -> None:
+    X = np.full((12, 30), value, dtype=np.float32)
+    y = np.array([0] * 8 + [1] * 4)
+    for groups in (np.arange(12), np.zeros(12, dtype=np.int64)):
+        assert_sound(automl.train(given_data(X, y, 2, groups)), 12, 2, 30)
+
+
+def test_identical_samples_with_different_labels_are_called_a_toss_up() -> None:
+    X = np.repeat(blobs(10, 2)[0], 2, axis=0)
+    y, groups = np.arange(20) % 2, np.repeat(np.arange(10), 2)
+    result = automl.train(given_data(X, y, 2, groups))
+    assert_sound(result, 20, 2, 48)
+    assert result.predictor.pred_probs(X).max() < 0.7
+
+
+def test_every_sample_of_a_label_in_one_group_trains() -> None:
+    X, y = blobs(20, 2)
+    groups = np.where(y == 0, 0, np.arange(20))
+    result = automl.train(given_data(X, y, 2, groups))
+    assert_sound(result, 20, 2, 48)
+    assert (result.pred_probs[y == 0, 0] == 0.0).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_embeddings_that_are_not_finite_count_as_zero(value: float) -> None:
+    X, y = blobs(40, 2)
+    X[3] = value
+    X[5, 7] = value
+    result = automl.train(given_data(X, y, 2))
+    assert_sound(result, 40, 2, 48)
+    zeros = np.where(np.isfinite(X), X, 0).astype(np.float32)
+    assert result.predictor.pred_probs(X).tolist() == result.predictor.pred_probs(zeros).tolist()
+
+
+def test_no_data_handed_in_is_changed() -> None:
+    X, y = blobs(40, 2)
+    X[3] = np.nan
+    before = X.copy()
+    automl.train(given_data(X, y, 2))
+    np.testing.assert_array_equal(X, before)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 30), st.integers(1, 6), st.integers(1, 40))
+def test_a_round_never_fails_on_what_is_trainable(seed: int, n: int, n_classes: int, dim: int) -> None:
+    random = np.random.default_rng(seed)
+    X = (random.normal(size=(n, dim)) * 10.0 ** random.integers(-8, 8)).astype(np.float32)
+    X[random.random(n) < 0.3] = X[0]
+    X[random.random(X.shape) < 0.02] = np.nan
+    y, groups = random.integers(0, n_classes, n), random.integers(0, n, n)
+    try:
+        result = automl.train(given_data(X, y, n_classes, groups))
+    except NotTrainable:
+        assert np.sum(np.bincount(y, minlength=n_classes) >= 2) < 2
+    else:
+        assert_sound(result, n, n_classes, dim)
+
+
+def test_empty_texts_and_pictures_of_one_pixel_train() -> None:
+    encoder = backbones.tiny(Modality.TEXT)
+    rows = encoder.encode(["", "refund please", "", "refund now", "hello", "hello there"])
+    data = TrainingData({"tiny-text": rows}, np.array([0, 1, 0, 1, 0, 0]), 2, np.array([0, 1, 0, 2, 3, 4]))
+    assert_sound(automl.train(data), 6, 2, 64)
+
+
+def test_the_first_result_comes_before_the_last() -> None:
+    X, y = blobs(60, 3)
+    firsts: list[RoundResult] = []
+    result = automl.train(given_data(X, y, 3), on_first=firsts.append)
+    assert len(firsts) == 1
+    assert_sound(firsts[0], 60, 3, 48)
+    assert len(firsts[0].trials) == 1 < len(result.trials)
+    assert result.is_complete
+    assert not firsts[0].is_complete
+
+
+def test_an_expired_deadline_is_said_before_anything_is_tried() -> None:
+    with pytest.raises(DeadlineExpired):
+        automl.train(given_data(*blobs(60, 3), 3), deadline=Deadline.after(0))
+
+
+def test_a_deadline_that_comes_later_gives_the_best_so_far() -> None:
+    X, y = blobs(60, 3)
+
+    class Soon(Deadline):
+        """Expires once the first recipe was tried."""
+
+        def expired(self) -> bool:
+            return bool(firsts)
+
+    firsts: list[RoundResult] = []
+    result = automl.train(given_data(X, y, 3), on_first=firsts.append, deadline=Soon(0.0))
+    assert_sound(result, 60, 3, 48)
+    assert len(result.trials) == 1
+    assert not result.is_complete
+
+
+def test_the_recipe_in_service_is_tried_first_and_kept_without_evidence_against_it() -> None:
+    X, y = blobs(60, 3, spread=3.0)
+    best = automl.train(given_data(X, y, 3)).recipe
+    near = Recipe("minilm", "logistic", {"C": float(best.settings["C"]) * 3.3})
+    result = automl.train(given_data(X, y, 3), serving=near)
+    assert result.trials[0].recipe == near
+    assert result.recipe == near
+    assert result.decision.verdict is Verdict.KEPT
+    assert automl.train(given_data(X, y, 3), serving=best).decision.verdict is Verdict.SAME
+
+
+def test_a_recipe_that_is_clearly_worse_is_replaced() -> None:
+    X, y = blobs(200, 8, spread=1.5)
+    poor = Recipe("minilm", "logistic", {"C": 1e-6})
+    result = automl.train(given_data(X, y, 8), serving=poor)
+    assert result.recipe != poor
+    assert result.decision.verdict is Verdict.REPLACED
+    assert result.decision.gain > result.decision.gain_error > 0
+
+
+def test_data_that_contradicts_itself_is_refused() -> None:
+    X = np.ones((3, 2), dtype=np.float32)
+    for labels, groups in (([0, 1], [0, 1]), ([0, 1, 2], [0, 1, 2]), ([0, 1, -1], [0, 1, 2]), ([0, 1, 1], [0])):
+        with pytest.raises(ValueError, match="must"):
+            TrainingData({"minilm": X}, np.array(labels), 2, np.array(groups))

@@ -1,0 +1,85 @@
+"""Data set folders and the drawing of labels."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from apps.engine import bench, datasets
+from apps.engine.types import Modality
+
+
+def write(folder: Path, train: str, test: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "train.csv").write_text(train, encoding="utf-8")
+    (folder / "test.csv").write_text(test, encoding="utf-8")
+    return folder
+
+
+def test_a_folder_of_texts_is_read(tmp_path: Path) -> None:
+    folder = write(tmp_path / "mail", '\ufefftext,label\n"one, two\nlines",b\nzwei,a\n', "text,label\ndrei,a\n")
+    data = datasets.read(folder)
+    assert (data.name, data.modality, data.label_names) == ("mail", Modality.TEXT, ("a", "b"))
+    assert data.train == datasets.Split(("one, two\nlines", "zwei"), ("b", "a"))
+    assert data.test == datasets.Split(("drei",), ("a",))
+
+
+def test_a_folder_of_pictures_is_read(tmp_path: Path) -> None:
+    folder = write(tmp_path / "birds", "path,label\ntrain/a/1.jpg,a\n", "path,label\ntest/a/2.jpg,a\n")
+    data = datasets.read(folder)
+    assert data.modality is Modality.IMAGE
+    assert data.train.inputs == (folder / "train/a/1.jpg",)
+
+
+def test_other_tables_are_refused_in_words(tmp_path: Path) -> None:
+    folder = write(tmp_path / "rows", "height,weight\n1,2\n", "height,weight\n1,2\n")
+    with pytest.raises(ValueError, match=r"needs the columns text,label or path,label; it has height, weight"):
+        datasets.read(folder)
+    with pytest.raises(ValueError, match="different kinds"):
+        datasets.read(write(tmp_path / "mixed", "text,label\na,b\n", "path,label\na,b\n"))
+    with pytest.raises(FileNotFoundError):
+        datasets.read(tmp_path / "nowhere")
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=200), st.integers(0, 150), st.integers(0, 5))
+def test_labels_are_drawn_by_the_rule(numbers: list[int], n_labels: int, seed: int) -> None:
+    labels = [f"label {number}" for number in numbers]
+    drawn = datasets.draw_labelled(labels, n_labels, seed=seed)
+    assert len(set(drawn.tolist())) == len(drawn)
+    least = 8 if len(set(labels)) > 12 else 2
+    names = np.array(labels)
+    n_least = 0
+    for name in set(labels):
+        available = int((names == name).sum())
+        assert (names[drawn] == name).sum() >= min(least, available)
+        n_least += min(least, available)
+    assert len(drawn) == max(n_least, min(n_labels, len(labels)))
+    assert drawn.tolist() == datasets.draw_labelled(labels, n_labels, seed=seed).tolist()
+
+
+def test_another_seed_draws_other_samples() -> None:
+    labels = ["a", "b"] * 50
+    assert datasets.draw_labelled(labels, 20, seed=0).tolist() != datasets.draw_labelled(labels, 20, seed=1).tolist()
+
+
+def test_the_bench_measures_a_round() -> None:
+    figures = bench.measure_round(60, dim=64, repeats=1)
+    assert figures["n_samples"] == 60
+    assert isinstance(figures["cv_accuracy"], float)
+
+
+def test_the_bench_measures_accuracy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = "".join(f"train/{color}{i}.png,{color}\n" for color in ("red", "blue") for i in range(8))
+    folder = write(tmp_path / "colors", "path,label\n" + rows, "path,label\n" + rows)
+    (folder / "train").mkdir()
+    for color in ("red", "blue"):
+        for i in range(8):
+            Image.new("RGB", (9, 9 + i), color).save(folder / f"train/{color}{i}.png")
+    monkeypatch.setattr(bench.backbones, "for_modality", lambda modality: ("tiny-image",))
+    figures = bench.measure_accuracy(folder, n_labels=8, seeds=(0, 1))
+    assert figures["test_accuracy"] == 1.0
+    assert figures["n_labels"] == 8
+    assert figures["majority"] == 0.5
