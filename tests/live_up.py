@@ -65,8 +65,8 @@ class LiveUp:
         )
 
     def kill(self, name: str) -> int:
-        """Kill a child with no chance to tidy up; return the process id it had."""
-        pid = self.pids[name]
+        """Kill a child with no chance to tidy up, once it runs; return the process id it had."""
+        pid = wait_until(lambda: is_running(self.pids[name]) and self.pids[name], what=f"{name} runs")
         os.kill(pid, signal.SIGKILL)
         return pid
 

@@ -84,9 +84,10 @@ def _database() -> tuple[bool, str]:
 def _redis() -> tuple[bool, str]:
     if settings.IS_ALONE:
         return True, "none, by choice: each command works alone"
+    shown = redis_server.without_password(settings.REDIS_URL)
     if redis_server.answers(settings.REDIS_URL):
-        return True, f"answers at {settings.REDIS_URL}"
-    return False, f"does not answer at {settings.REDIS_URL}; `up` starts a private one"
+        return True, f"answers at {shown}"
+    return False, f"does not answer at {shown}; `up` starts a private one"
 
 
 def _worker() -> tuple[bool, str]:

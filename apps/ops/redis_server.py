@@ -6,6 +6,7 @@ Nothing needs to be kept: the database is the queue of record, and a sweeper fil
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -93,6 +94,11 @@ def answers(url: str) -> bool:
         return False
     finally:
         client.close()
+
+
+def without_password(url: str) -> str:
+    """Return the address as it may be shown and logged."""
+    return re.sub(r"//[^/]*@", "//", url)
 
 
 def wait_for(url: str, *, seconds: float) -> bool:

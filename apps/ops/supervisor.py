@@ -133,7 +133,7 @@ class Supervisor:
         if self.redis:
             self.redis.start()
         if not redis_server.wait_for(self.redis_url, seconds=10):
-            raise CannotStart(f"No Redis answers at {self.redis_url}.")
+            raise CannotStart(f"No Redis answers at {redis_server.without_password(self.redis_url)}.")
         if self.options.has_demo:
             self._load_demo()
         for child in self.children:

@@ -41,3 +41,14 @@ def test_without_any_server_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) 
 def test_a_server_that_is_not_there_does_not_answer() -> None:
     assert not redis_server.answers("unix:///nowhere/redis.sock")
     assert not redis_server.wait_for("unix:///nowhere/redis.sock", seconds=0.1)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://someone:pass@word@broker:6379/0", "redis://broker:6379/0"),
+        ("unix:///var/run/redis.sock", "unix:///var/run/redis.sock"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert redis_server.without_password(url) == shown

@@ -1,0 +1,129 @@
+"""Processes killed in the midst of work: `up` brings them back, nothing acknowledged is missing, no work is stuck."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.live_client import LiveClient, rows, value
+from tests.live_up import LiveUp, wait_until
+
+pytestmark = pytest.mark.xdist_group("faults")
+
+# A dead worker's lease runs out after ten seconds and the sweeper looks every five.
+TAKEN_UP_SECONDS = 40.0
+LABELS = ["Refund", "Shipping", "Broken"]
+WORDS = ["money back please", "where is my parcel", "it fell apart"]
+
+
+@pytest.fixture
+def person(up: LiveUp) -> Iterator[LiveClient]:
+    with LiveClient(up) as client:
+        client.set_up()
+        yield client
+
+
+SCRIPT = """
+from apps.functions.services import create_function
+from apps.samples.models import Origin
+from apps.samples.services.intake import NewText, add_texts
+from apps.workspaces.models import Workspace
+
+labels, words = {labels!r}, {words!r}
+workspace = Workspace.objects.get()
+function = create_function(
+    workspace=workspace, name="Which desk?", input_kind="text", label_names=labels, actor=None
+)
+items = [NewText(f"{{words[i % 3]}} {{i}}", labels[i % 3] if i < {n_labelled} else "") for i in range({n})]
+add_texts(function=function, items=items, person=None, origin=Origin.IMPORT)
+print(function.public_id)
+"""
+
+
+def make_function(up: LiveUp, *, n: int, n_labelled: int = 0) -> str:
+    """Make a function with texts of three kinds in turn, the first of them with their labels; return its public id."""
+    script = SCRIPT.format(labels=LABELS, words=WORDS, n=n, n_labelled=n_labelled)
+    done = up.manage("shell", "--no-imports", "-c", script)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def has_settled(up: LiveUp) -> bool:
+    """Everything labelled was learned, everything else has a live prediction, and nobody is at work."""
+    is_trained = value(
+        up,
+        "SELECT f.data_revision <= w.done_revision FROM functions_function f "
+        "JOIN training_functionwork w ON w.function_id = f.id AND w.kind = 'train'",
+    )
+    n_held = value(up, "SELECT COUNT(*) FROM training_functionwork WHERE lease_holder <> ''")
+    kinds = "(CASE WHEN s.label_id IS NULL THEN 'live' ELSE 'out_of_fold' END)"
+    n_without = value(
+        up,
+        "SELECT COUNT(*) FROM samples_sample s WHERE NOT EXISTS "
+        f"(SELECT 1 FROM training_prediction p WHERE p.sample_id = s.id AND p.kind = {kinds})",
+    )
+    return bool(is_trained) and n_held == 0 and n_without == 0
+
+
+def wait_until_settled(up: LiveUp) -> None:
+    wait_until(lambda: has_settled(up), seconds=TAKEN_UP_SECONDS, what=f"predictions for all samples\n{up.log[-3000:]}")
+    assert rows(up, "SELECT id FROM training_trainingrun WHERE state = 'running'") == []
+    assert value(up, "SELECT COUNT(*) FROM training_trainedmodel WHERE is_live") == 1
+
+
+def kill_worker_in_work(up: LiveUp, kind: str) -> None:
+    """Kill the worker while it holds work of that kind."""
+    held = "SELECT COUNT(*) FROM training_functionwork WHERE kind = ? AND lease_holder <> ''"
+    wait_until(lambda: value(up, held, kind), seconds=20, what=f"the worker is at {kind}")
+    up.kill("worker")
+    assert value(up, held, kind) == 1, "the worker had ended its work before it was killed"
+
+
+def test_a_worker_killed_in_a_round_is_replaced_and_the_round_is_run_again(up: LiveUp, person: LiveClient) -> None:
+    make_function(up, n=900, n_labelled=600)
+    kill_worker_in_work(up, "train")
+    wait_until_settled(up)
+    assert value(up, "SELECT COUNT(*) FROM samples_annotation") == 600
+
+
+def test_a_worker_killed_while_embedding_is_replaced_and_the_rest_is_embedded(up: LiveUp, person: LiveClient) -> None:
+    make_function(up, n=5_000, n_labelled=30)
+    kill_worker_in_work(up, "embed")
+    wait_until_settled(up)
+
+
+def test_answers_are_saved_while_redis_is_dead_and_predictions_follow(up: LiveUp, person: LiveClient) -> None:
+    function_id = make_function(up, n=60)
+    tokens = label_everything(person, function_id, meanwhile=lambda: up.kill("redis"))
+    wait_until(lambda: up.get("/readyz")[0] == 200, what="Redis is back")
+    wait_until_settled(up)
+    assert saved_tokens(up) == sorted(tokens)
+
+
+def test_answers_given_while_the_web_process_is_killed_are_each_there_once(up: LiveUp, person: LiveClient) -> None:
+    function_id = make_function(up, n=60)
+    tokens = label_everything(
+        person, function_id, meanwhile=lambda: threading.Thread(target=up.kill, args=["web"]).start()
+    )
+    assert saved_tokens(up) == sorted(tokens)
+    wait_until_settled(up)
+    assert value(up, "SELECT COUNT(*) FROM samples_sample WHERE label_id IS NULL") == 0
+
+
+def label_everything(person: LiveClient, function_id: str, *, meanwhile: Callable[[], object]) -> list[str]:
+    """Label every sample as its words say, and let something happen in the middle of each twenty."""
+    tokens: list[str] = []
+    while items := (queue := person.queue(function_id))["items"]:
+        label_ids = {label["name"]: label["id"] for label in queue["labels"]}
+        for item in items:
+            if len(tokens) % 20 == 10:
+                meanwhile()
+            kind = next(i for i, words in enumerate(WORDS) if item["text"].startswith(words))
+            tokens.append(person.answer_until_saved(function_id, item, label_ids[LABELS[kind]]))
+    return tokens
+
+
+def saved_tokens(up: LiveUp) -> list[str]:
+    return sorted(token for (token,) in rows(up, "SELECT client_token FROM samples_annotation"))
