@@ -23,6 +23,7 @@ from apps.engine.errors import BackboneUnavailable
 from apps.functions.models import InputKind
 from apps.ops.signals import Signals
 from apps.samples.models import Import
+from apps.samples.services.sweeper import enqueue_unfinished_imports
 from apps.training.models import FunctionWork
 from apps.training.services import enqueue_unfinished_work as enqueue_unfinished_training
 from apps.training.services import serving
@@ -99,10 +100,6 @@ def renew_leases() -> None:
 def enqueue_unfinished_work() -> None:
     """Ask for everything the database says is not done."""
     enqueue_unfinished_training()
-    try:
-        from apps.samples.services.imports import enqueue_unfinished_imports
-    except ImportError:
-        return
     enqueue_unfinished_imports()
 
 

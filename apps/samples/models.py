@@ -111,7 +111,8 @@ class Import(Leased):
     """Something brought: where it is on its way into samples, and what became of it.
 
     `cursor` (bytes of a text file, members of a zip) moves in the transaction that stores the rows read up to there, so
-    that a run which died is taken up exactly where it stopped. `n_read` counts rows, as a person would.
+    that a run which died is taken up exactly where it stopped. `n_read` counts rows, as a person would; `n_attempts`
+    counts runs since the last progress.
     """
 
     WORKSPACE_PATH: ClassVar[str] = "function__workspace"
@@ -132,6 +133,7 @@ class Import(Leased):
     n_labelled = models.PositiveIntegerField(default=0)
     n_duplicates = models.PositiveIntegerField(default=0)
     n_failed = models.PositiveIntegerField(default=0)
+    n_attempts = models.PositiveSmallIntegerField(default=0)
     message = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -141,6 +143,17 @@ class Import(Leased):
 
     def __str__(self) -> str:
         return f"{self.original_name or self.format} into {self.function_id}"
+
+    @property
+    def percent(self) -> int:
+        """How far it is; whole only when it is done."""
+        if self.state == ImportState.DONE:
+            return 100
+        return min(99, 100 * self.cursor // self.cursor_end) if self.cursor_end else 0
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.state in {ImportState.UPLOADING, ImportState.QUEUED, ImportState.RUNNING}
 
 
 class ImportProblem(models.Model):

@@ -109,6 +109,7 @@ class Migration(migrations.Migration):
                 ("n_labelled", models.PositiveIntegerField(default=0)),
                 ("n_duplicates", models.PositiveIntegerField(default=0)),
                 ("n_failed", models.PositiveIntegerField(default=0)),
+                ("n_attempts", models.PositiveSmallIntegerField(default=0)),
                 ("message", models.TextField(blank=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("finished_at", models.DateTimeField(blank=True, null=True)),

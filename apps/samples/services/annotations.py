@@ -12,7 +12,7 @@ from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.core.errors import Conflict, InvalidInput, NotAllowed
+from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from apps.functions.models import Function, Label
 from apps.functions.services import note_data_change
 from apps.samples.models import Annotation, PickedBy, Sample
@@ -23,9 +23,11 @@ ROWS_PER_TRANSACTION = 500
 def lock_function(function_id: int) -> None:
     """Let nobody else annotate or take in for this function until the transaction ends. Needs a transaction.
 
-    `no_key` leaves room for rows elsewhere that merely refer to the function. SQLite has one writer anyway.
+    `no_key` leaves room for rows elsewhere that merely refer to the function. SQLite has one writer anyway. Raises
+    NotFound when the function has been deleted.
     """
-    Function.objects.select_for_update(no_key=True).filter(pk=function_id).values_list("pk").first()
+    if not Function.objects.select_for_update(no_key=True).filter(pk=function_id).values_list("pk").first():
+        raise NotFound("This function has been deleted.")
 
 
 def annotate_sample(

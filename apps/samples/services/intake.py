@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TypeVar
 
 from django.db import transaction
+from django.db.models import Q
 
 from apps.accounts.models import User
 from apps.core.errors import HundredfoldError, InvalidInput
@@ -49,6 +50,16 @@ class NewImage:
     """The bytes of a picture file as they came."""
 
     content: bytes = field(repr=False)
+    label_name: str = ""
+    external_id: str = ""
+    original_name: str = ""
+
+
+@dataclass(frozen=True)
+class KnownPicture:
+    """A picture that is here already, named by its sample id, content hash or file name; brings a label or an id."""
+
+    key: str
     label_name: str = ""
     external_id: str = ""
     original_name: str = ""
@@ -159,7 +170,38 @@ def prepare_texts(*, function: Function, items: Sequence[NewText], origin: Origi
     return Batch(function, tuple(candidates), refused)
 
 
-def _candidate(function: Function, index: int, item: NewText | NewImage, hash_: str, origin: Origin) -> _Candidate:
+def prepare_known_pictures(*, function: Function, items: Sequence[KnownPicture], origin: Origin) -> Batch:
+    """Find the pictures that rows of a table name, so that a list of file names and labels labels what is here."""
+    if function.input_kind != InputKind.IMAGE:
+        raise InvalidInput("This function takes texts, not pictures.")
+    found = _known_pictures(function, [item.key for item in items])
+    candidates: list[_Candidate] = []
+    refused: dict[int, str] = {}
+    for index, item in enumerate(items):
+        hashes = found.get(item.key, set())
+        try:
+            if len(hashes) != 1:
+                many = "Several pictures have this name: use their ids." if hashes else "There is no such picture here."
+                raise InvalidInput(many)
+            candidates.append(_candidate(function, index, item, next(iter(hashes)), origin))
+        except InvalidInput as problem:
+            refused[index] = problem.message
+    return Batch(function, tuple(candidates), refused)
+
+
+def _known_pictures(function: Function, keys: Sequence[str]) -> dict[str, set[str]]:
+    keys = [key for key in keys if "\x00" not in key]
+    named = Q(public_id__in=keys) | Q(content_hash__in=keys) | Q(original_name__in=keys)
+    found: dict[str, set[str]] = {}
+    for names in function.samples.filter(named).values_list("content_hash", "public_id", "original_name"):
+        for name in filter(None, names):
+            found.setdefault(name, set()).add(names[0])
+    return found
+
+
+def _candidate(
+    function: Function, index: int, item: NewText | NewImage | KnownPicture, hash_: str, origin: Origin
+) -> _Candidate:
     row = Sample(
         function=function,
         content_hash=hash_,

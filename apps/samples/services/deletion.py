@@ -1,0 +1,71 @@
+"""Taking samples away for good, and clearing up what others left behind."""
+
+from datetime import timedelta
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.events.kinds import Audit, Live
+from apps.events.services import announce, record
+from apps.functions.models import Function
+from apps.functions.services import note_data_change
+from apps.samples.media import forget_picture
+from apps.samples.models import Import, ImportState, Sample
+from apps.samples.services.annotations import lock_function
+
+UNCHECKED_DAYS = 7
+OPEN_DROP_DAYS = 1
+
+
+def delete_sample(*, sample: Sample, person: User | None) -> None:
+    """Delete a sample with its history, predictions and files. Its embedding goes with the next sweep."""
+    function, file_key = sample.function, sample.file_key
+    with transaction.atomic():
+        lock_function(function.pk)
+        was_labelled = Sample.objects.filter(pk=sample.pk, label__isnull=False).exists()
+        n_deleted, _rows = Sample.objects.filter(pk=sample.pk).delete()
+        if not n_deleted:
+            return
+        record(
+            workspace=function.workspace.public_id,
+            kind=Audit.SAMPLE_DELETED,
+            actor=person.public_id if person else "",
+            subject=sample.public_id,
+            function=function.public_id,
+        )
+        announce(workspace=function.workspace.public_id, kind=Live.SAMPLES_CHANGED, subject=function.public_id)
+        if was_labelled:
+            note_data_change(function.pk)
+        transaction.on_commit(lambda: forget_picture(file_key), robust=True)
+
+
+def clear_leftovers() -> None:
+    """Remove the files of functions that are gone, imports nobody checked, and close drops whose page was closed."""
+    for workspace in _folders(""):
+        there = _folders(workspace)
+        kept = set(Function.objects.filter(public_id__in=there).values_list("public_id", flat=True))
+        for function in there:
+            if function.startswith("function_") and function not in kept:
+                _delete_folder(f"{workspace}/{function}")
+    now = timezone.now()
+    unchecked = Import.objects.filter(state=ImportState.PREVIEW, created_at__lt=now - timedelta(days=UNCHECKED_DAYS))
+    for pk, file_key in unchecked.values_list("pk", "file_key"):
+        if Import.objects.filter(pk=pk, state=ImportState.PREVIEW).delete()[0]:
+            default_storage.delete(file_key)
+    open_drops = Import.objects.filter(state=ImportState.UPLOADING, created_at__lt=now - timedelta(days=OPEN_DROP_DAYS))
+    open_drops.update(state=ImportState.DONE, finished_at=now, options={})
+
+
+def _folders(path: str) -> list[str]:
+    return default_storage.listdir(path)[0] if default_storage.exists(path) else []
+
+
+def _delete_folder(path: str) -> None:
+    folders, files = default_storage.listdir(path)
+    for name in files:
+        default_storage.delete(f"{path}/{name}")
+    for name in folders:
+        _delete_folder(f"{path}/{name}")
+    default_storage.delete(path)

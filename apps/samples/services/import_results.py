@@ -1,0 +1,40 @@
+"""What an import leaves behind: its problems, row by row, and its line in the audit log."""
+
+from collections.abc import Iterable
+
+from apps.events.kinds import Audit
+from apps.events.services import record
+from apps.samples.checks import clean_name
+from apps.samples.models import Import, ImportProblem
+
+NAME_MAX = 200
+REASON_MAX = 400
+
+
+def problem(*, row: int, reason: str, name: str = "") -> ImportProblem:
+    """A row that did not go in; not stored yet."""
+    return ImportProblem(row=row, name=clean_name(name[:NAME_MAX]), reason=reason[:REASON_MAX])
+
+
+def keep_problems(*, import_job: Import, problems: Iterable[ImportProblem]) -> None:
+    """Store what did not go in; the first reason of a row stays."""
+    kept = sorted(problems, key=lambda found: found.row)
+    for found in kept:
+        found.import_job = import_job
+    ImportProblem.objects.bulk_create(kept, ignore_conflicts=True)
+
+
+def record_import(*, import_job: Import) -> None:
+    """Write what an import did into the audit log. Needs a transaction."""
+    function, person = import_job.function, import_job.person
+    record(
+        workspace=function.workspace.public_id,
+        kind=Audit.SAMPLES_IMPORTED,
+        actor=person.public_id if person else "",
+        subject=function.public_id,
+        format=import_job.format,
+        n_added=import_job.n_added,
+        n_labelled=import_job.n_labelled,
+        n_duplicates=import_job.n_duplicates,
+        n_failed=import_job.n_failed,
+    )

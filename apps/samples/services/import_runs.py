@@ -1,0 +1,280 @@
+"""A started import at work, slice by slice: each slice is one message, so that training is never kept waiting.
+
+Rows, counts, problems and the cursor behind them are stored in one transaction. A process that dies loses the chunk it
+was at and nothing else; the sweeper's next message goes on from the cursor.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import IO
+from zipfile import ZipFile
+
+import structlog
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from apps.core.errors import NotFound
+from apps.core.leases import claim, holder_id, release
+from apps.functions.models import InputKind
+from apps.samples.checks import TEXT_MAX_CHARACTERS
+from apps.samples.layout import records
+from apps.samples.models import Import, ImportProblem, ImportState, Origin
+from apps.samples.reading.archives import (
+    UNPACKED_MAX_BYTES,
+    BadMember,
+    Member,
+    UnreadableZip,
+    members,
+    open_zip,
+    read_member,
+)
+from apps.samples.reading.columns import Role
+from apps.samples.reading.records import Record
+from apps.samples.services.import_results import keep_problems, problem, record_import
+from apps.samples.services.imports import layout_of, tell_progress
+from apps.samples.services.intake import (
+    Batch,
+    IntakeResult,
+    KnownPicture,
+    NewImage,
+    NewText,
+    prepare_known_pictures,
+    prepare_texts,
+    prepared_images,
+    take_in,
+)
+
+SLICE_SECONDS = 0.3
+ROWS_PER_CHUNK = 500
+BYTES_PER_CHUNK = 1024 * 1024
+MEMBERS_PER_CHUNK = 20
+MEMBER_BYTES_PER_CHUNK = 2 * 1024 * 1024  # one photo from a phone
+ATTEMPTS_MAX = 5
+PROBLEMS_KEPT = 20_000
+
+logger = structlog.get_logger(__name__)
+
+
+class _Lost(Exception):
+    """The import was stopped, deleted or taken over while this process was at it."""
+
+
+@dataclass
+class _Chunk:
+    """Some records in a row: what may become samples, what will not, and where the next one starts."""
+
+    cursor: int
+    n_read: int = 0
+    rows: list[int] = field(default_factory=list)
+    items: list[NewText | NewImage | KnownPicture] = field(default_factory=list)
+    problems: list[ImportProblem] = field(default_factory=list)
+    n_bytes: int = 0
+
+    def add(self, row: int, item: NewText | NewImage | KnownPicture) -> None:
+        self.rows.append(row)
+        self.items.append(item)
+
+
+def run_import(*, import_id: int, cursor: int, budget_seconds: float = SLICE_SECONDS) -> int | None:
+    """Work on an import for about `budget_seconds`, from `cursor` on. Returns where to go on, None when it is over.
+
+    A message whose cursor has been passed, or whose import someone is at, does nothing.
+    """
+    job = Import.objects.select_related("function__workspace", "person").filter(pk=import_id).first()
+    if job is None or job.cursor != cursor or job.state not in {ImportState.QUEUED, ImportState.RUNNING}:
+        return None
+    if not claim(Import, job.pk):
+        return None
+    try:
+        return _run_slice(job, monotonic() + budget_seconds)
+    except (_Lost, NotFound):
+        logger.info("import_lost", import_id=job.public_id)
+        return None
+    finally:
+        release(Import, job.pk)
+
+
+def _run_slice(job: Import, ends_at: float) -> int | None:
+    _begin_attempt(job)
+    if job.n_attempts > ATTEMPTS_MAX:
+        _end(job, ImportState.FAILED, f"It could not be read past row {job.n_read:,}. What came before is here.")
+        return None
+    try:
+        with default_storage.open(job.file_key) as file:
+            for chunk in _chunks(job, file):
+                _store(job, chunk)
+                if monotonic() > ends_at:
+                    return job.cursor
+    except FileNotFoundError:
+        _end(job, ImportState.FAILED, "The file is no longer there. Bring it again: what came in is recognised.")
+        return None
+    except UnreadableZip as reason:
+        _end(job, ImportState.FAILED, str(reason))
+        return None
+    _end(job, ImportState.DONE, "")
+    return None
+
+
+def _begin_attempt(job: Import) -> None:
+    n_changed = Import.objects.filter(pk=job.pk, cursor=job.cursor, lease_holder=holder_id()).update(
+        state=ImportState.RUNNING, n_attempts=F("n_attempts") + 1
+    )
+    if not n_changed:
+        raise _Lost
+    job.state = ImportState.RUNNING
+    job.n_attempts += 1
+
+
+def _chunks(job: Import, file: IO[bytes]) -> Iterator[_Chunk]:
+    return _member_chunks(job, file) if "use_folders" in job.options else _record_chunks(job, file)
+
+
+def _record_chunks(job: Import, file: IO[bytes]) -> Iterator[_Chunk]:
+    layout = layout_of(job)
+    label_for_all = str(job.options["label"])
+    is_image = job.function.input_kind == InputKind.IMAGE
+    row = job.n_read + (2 if layout.has_header else 1)
+    chunk = _Chunk(job.cursor)
+    for found in records(file, layout, offset=job.cursor, row=row):
+        _add_record(chunk, found, layout.roles, label_for_all, is_image=is_image)
+        if chunk.n_read >= ROWS_PER_CHUNK or chunk.n_bytes >= BYTES_PER_CHUNK:
+            yield chunk
+            chunk = _Chunk(chunk.cursor)
+    if chunk.n_read:
+        yield chunk
+
+
+def _add_record(chunk: _Chunk, found: Record, roles: Mapping[Role, str], label_for_all: str, *, is_image: bool) -> None:
+    chunk.n_read += 1
+    chunk.n_bytes += found.end - chunk.cursor
+    chunk.cursor = found.end
+    if found.problem:
+        chunk.problems.append(problem(row=found.row, reason=found.problem))
+    elif not found.is_blank:
+        content, label, external_id, original_name = (found.cells.get(roles.get(role, ""), "") for role in Role)
+        make = KnownPicture if is_image else NewText
+        chunk.add(found.row, make(content, label or label_for_all, external_id, original_name))
+
+
+def _member_chunks(job: Import, file: IO[bytes]) -> Iterator[_Chunk]:
+    with open_zip(file) as archive:
+        found = members(archive, use_folders=bool(job.options["use_folders"]))
+        chunk = _Chunk(job.cursor)
+        for member in found[job.cursor :]:
+            _add_member(chunk, archive, member, job)
+            if chunk.n_read >= MEMBERS_PER_CHUNK or chunk.n_bytes >= MEMBER_BYTES_PER_CHUNK:
+                yield chunk
+                chunk = _Chunk(chunk.cursor)
+        if chunk.n_read:
+            yield chunk
+
+
+def _add_member(chunk: _Chunk, archive: ZipFile, member: Member, job: Import) -> None:
+    is_image = job.function.input_kind == InputKind.IMAGE
+    max_bytes = settings.IMAGE_MAX_BYTES if is_image else 4 * TEXT_MAX_CHARACTERS
+    chunk.n_read += 1
+    chunk.cursor += 1
+    try:
+        content = read_member(archive, member, max_bytes=max_bytes)
+    except BadMember as reason:
+        chunk.problems.append(problem(row=member.number, name=member.name, reason=str(reason)))
+        return
+    chunk.n_bytes += len(content)
+    label = member.label or str(job.options["label"])
+    if is_image:
+        chunk.add(member.number, NewImage(content, label_name=label, original_name=member.name))
+    else:
+        text = _decoded(content)
+        chunk.add(member.number, NewText(text, label_name=label, original_name=member.name))
+
+
+def _decoded(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace")
+
+
+def _store(job: Import, chunk: _Chunk) -> None:
+    """Take a chunk in and move the cursor past it, both or neither."""
+    with _prepared(job, chunk.items) as batch, transaction.atomic():
+        result = take_in(batch=batch, person=job.person)
+        _move(job, chunk, result)
+        _keep_problems(job, chunk, result)
+        tell_progress(job)
+
+
+def _prepared(job: Import, items: Sequence[NewText | NewImage | KnownPicture]) -> AbstractContextManager[Batch]:
+    if not items:
+        return nullcontext(Batch(job.function, (), {}))
+    texts = [item for item in items if isinstance(item, NewText)]
+    images = [item for item in items if isinstance(item, NewImage)]
+    known = [item for item in items if isinstance(item, KnownPicture)]
+    if images:
+        return prepared_images(function=job.function, items=images, origin=Origin.IMPORT)
+    if known:
+        return nullcontext(prepare_known_pictures(function=job.function, items=known, origin=Origin.IMPORT))
+    return nullcontext(prepare_texts(function=job.function, items=texts, origin=Origin.IMPORT))
+
+
+def _move(job: Import, chunk: _Chunk, result: IntakeResult) -> None:
+    if "use_folders" in job.options:
+        _count_unpacked(job, chunk.n_bytes)
+    n_changed = Import.objects.filter(
+        pk=job.pk, cursor=job.cursor, state=ImportState.RUNNING, lease_holder=holder_id()
+    ).update(
+        cursor=chunk.cursor,
+        options=job.options,
+        n_attempts=0,
+        n_read=F("n_read") + chunk.n_read,
+        n_added=F("n_added") + result.n_added,
+        n_labelled=F("n_labelled") + result.n_labelled,
+        n_duplicates=F("n_duplicates") + result.n_duplicates,
+        n_failed=F("n_failed") + len(chunk.problems) + len(result.problems),
+    )
+    if not n_changed:
+        raise _Lost
+    job.cursor = chunk.cursor
+    job.n_read += chunk.n_read
+
+
+def _count_unpacked(job: Import, n_bytes: int) -> None:
+    unpacked_bytes = job.options.get("unpacked_bytes", 0) + n_bytes
+    if unpacked_bytes > UNPACKED_MAX_BYTES:
+        raise UnreadableZip(f"The zip unpacks to more than {UNPACKED_MAX_BYTES // 1024**3} GB. Split it into several.")
+    job.options["unpacked_bytes"] = unpacked_bytes
+
+
+def _keep_problems(job: Import, chunk: _Chunk, result: IntakeResult) -> None:
+    room = PROBLEMS_KEPT - job.problems.count()
+    refused = [
+        problem(row=chunk.rows[index], name=_name_of(chunk.items[index]), reason=reason)
+        for index, reason in result.problems
+    ]
+    keep_problems(import_job=job, problems=[*chunk.problems, *refused][: max(0, room)])
+
+
+def _name_of(item: NewText | NewImage | KnownPicture) -> str:
+    if isinstance(item, NewText):
+        return item.original_name or item.text
+    return item.original_name if isinstance(item, NewImage) else item.key
+
+
+def _end(job: Import, state: ImportState, message: str) -> None:
+    """Close the import, write it into the audit log and forget the file."""
+    file_key = job.file_key
+    with transaction.atomic():
+        n_changed = Import.objects.filter(pk=job.pk, state=ImportState.RUNNING, lease_holder=holder_id()).update(
+            state=state, message=message, finished_at=timezone.now(), file_key=""
+        )
+        if not n_changed:
+            raise _Lost
+        job.refresh_from_db()
+        record_import(import_job=job)
+        tell_progress(job)
+        transaction.on_commit(lambda: default_storage.delete(file_key), robust=True)

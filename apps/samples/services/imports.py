@@ -1,0 +1,240 @@
+"""The life of an import up to its run: stored, understood, shown for checking, started or thrown away."""
+
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import IO, cast
+
+from django.conf import settings
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.db import transaction
+
+from apps.accounts.models import User
+from apps.core.errors import Conflict, InvalidInput, TooLarge
+from apps.core.jobs import JobName, enqueue_on_commit
+from apps.events.kinds import Live
+from apps.events.services import announce
+from apps.functions.models import Function, InputKind
+from apps.samples.checks import clean_name
+from apps.samples.layout import Layout, beginning, sniffed, with_columns
+from apps.samples.media import folder_of
+from apps.samples.models import Import, ImportFormat, ImportState
+from apps.samples.reading.archives import UnreadableZip, is_spreadsheet, label_counts, members, open_zip
+from apps.samples.reading.columns import Role
+from apps.samples.reading.encodings import CHOICES, rewrite_as_utf8, sniff
+from apps.samples.reading.json_lines import NotARecord, array_to_lines
+from apps.samples.reading.kinds import FileKind, NotReadable, is_named_table, kind_of
+from apps.samples.reading.tables import DELIMITERS, Dialect
+
+_START_BYTES = 1024
+
+
+@dataclass(frozen=True)
+class LayoutChoice:
+    """What a person chose on the preview; a role without a column is left out."""
+
+    encoding: str
+    dialect: Dialect
+    has_header: bool
+    roles: Mapping[Role, str]
+    label_for_all: str = ""
+
+
+def create_import(*, function: Function, person: User | None, file: IO[bytes], name: str, size_bytes: int) -> Import:
+    """Store a file and guess how to read it. Its import then waits for a person to check the guess.
+
+    Raises InvalidInput or TooLarge, with what to bring instead, when nothing can be made of it.
+    """
+    if size_bytes > settings.UPLOAD_MAX_BYTES:
+        raise TooLarge(f"The file is larger than {settings.UPLOAD_MAX_BYTES // 1024**2} MB. Split it into several.")
+    try:
+        if file.read(4) in {b"PK\x03\x04", b"PK\x05\x06"}:
+            return _create_zip_import(function, person, file, name)
+        return _create_text_import(function, person, file, name)
+    except (NotReadable, NotARecord, UnreadableZip) as reason:
+        raise InvalidInput(str(reason)) from reason
+
+
+def _create_zip_import(function: Function, person: User | None, file: IO[bytes], name: str) -> Import:
+    with open_zip(file) as archive:
+        if is_spreadsheet(archive):
+            raise NotReadable("This is an Excel or OpenDocument file. Open it and save it as CSV (UTF-8).")
+        found = members(archive, use_folders=True)
+    if not found:
+        raise NotReadable("There are no files in this zip.")
+    labels = set(label_counts(found))
+    # One folder alone may be a label or only the folder that was packed: only a label known already decides for it.
+    known = function.labels.in_use().filter(name__in=labels).exists()
+    options = {"use_folders": len(labels) > 1 or known, "label": ""}
+    key = _store(function, file)
+    return _create(function, person, ImportFormat.ZIP, key, name, options=options, cursor=0, cursor_end=len(found))
+
+
+def _create_text_import(function: Function, person: User | None, file: IO[bytes], name: str) -> Import:
+    with _as_readable_text(file, name) as (text_file, layout):
+        layout = sniffed(
+            text_file,
+            layout,
+            is_named_table=is_named_table(name),
+            for_pictures=function.input_kind == InputKind.IMAGE,
+        )
+        return store_table(function=function, person=person, file=text_file, name=name, layout=layout)
+
+
+def store_table(
+    *, function: Function, person: User | None, file: IO[bytes], name: str, layout: Layout, label: str = ""
+) -> Import:
+    """Keep a file whose layout is known, as an import that waits to be checked."""
+    kind = (
+        ImportFormat.JSONL if layout.is_json else ImportFormat.CSV if layout.dialect.delimiter else ImportFormat.LINES
+    )
+    cursor, _row = beginning(file, layout)
+    size_bytes = file.seek(0, 2)
+    options: dict[str, object] = {"layout": layout.to_options(), "label": label}
+    key = _store(function, file)
+    return _create(function, person, kind, key, name, options=options, cursor=cursor, cursor_end=size_bytes)
+
+
+@contextmanager
+def _as_readable_text(file: IO[bytes], name: str) -> Iterator[tuple[IO[bytes], Layout]]:
+    """Give the file, or a rewritten copy, in an encoding whose lines can be split unread, and what is known of it."""
+    encoding, start = sniff(file)
+    with tempfile.TemporaryFile() as rewritten, tempfile.TemporaryFile() as lines:
+        if encoding not in CHOICES or _has_old_line_ends(file):
+            rewrite_as_utf8(file, rewritten, encoding=encoding, start=start)
+            file, encoding, start = rewritten, "utf-8", 0
+        file.seek(start)
+        kind = kind_of(file.read(_START_BYTES), name)
+        if kind is FileKind.JSON_ARRAY:
+            array_to_lines(file, lines, encoding=encoding, start=start)
+            file, encoding, start = lines, "utf-8", 0
+        yield file, Layout(is_json=kind is not FileKind.TABLE, encoding=encoding, start=start)
+
+
+def _has_old_line_ends(file: IO[bytes]) -> bool:
+    file.seek(0)
+    start = file.read(64 * _START_BYTES)
+    return b"\r" in start and b"\n" not in start
+
+
+def _store(function: Function, file: IO[bytes]) -> str:
+    file.seek(0)
+    return default_storage.save(f"{folder_of(function)}/imports/{uuid.uuid4().hex}", File(file))
+
+
+def _create(
+    function: Function,
+    person: User | None,
+    kind: ImportFormat,
+    file_key: str,
+    name: str,
+    *,
+    options: dict[str, object],
+    cursor: int,
+    cursor_end: int,
+) -> Import:
+    return Import.objects.create(
+        function=function,
+        person=person,
+        format=kind,
+        state=ImportState.PREVIEW,
+        file_key=file_key,
+        original_name=clean_name(name),
+        options=options,
+        cursor=cursor,
+        cursor_end=cursor_end,
+    )
+
+
+def layout_of(import_job: Import) -> Layout:
+    """How the import's table or JSON lines are read."""
+    return Layout.from_options(cast("dict[str, object]", import_job.options["layout"]))
+
+
+def choose_layout(*, import_job: Import, choice: LayoutChoice) -> Import:
+    """Take over what a person chose. A new encoding, delimiter or header means new columns, guessed afresh."""
+    _require_waiting(import_job)
+    before = layout_of(import_job)
+    layout = before if before.is_json else _with_choice(before, choice)
+    with default_storage.open(import_job.file_key) as file:
+        if layout != before:
+            is_image = import_job.function.input_kind == InputKind.IMAGE
+            layout = with_columns(file, layout, for_pictures=is_image)
+        else:
+            layout = replace(layout, roles=_checked_roles(choice.roles, layout.columns))
+        cursor, _row = beginning(file, layout)
+    import_job.options = {"layout": layout.to_options(), "label": choice.label_for_all}
+    import_job.cursor = cursor
+    _update_waiting(import_job, options=import_job.options, cursor=cursor)
+    return import_job
+
+
+def _with_choice(layout: Layout, choice: LayoutChoice) -> Layout:
+    if choice.encoding not in CHOICES or choice.dialect.delimiter not in {*DELIMITERS, ""}:
+        raise InvalidInput("Choose one of the encodings and delimiters offered.")
+    dialect = replace(layout.dialect, delimiter=choice.dialect.delimiter)
+    return replace(layout, encoding=choice.encoding, dialect=dialect, has_header=choice.has_header)
+
+
+def _checked_roles(roles: Mapping[Role, str], columns: tuple[str, ...]) -> dict[Role, str]:
+    used = [column for column in roles.values() if column]
+    if any(column not in columns for column in used):
+        raise InvalidInput("One of the chosen columns is not in the file. Reload the page and choose again.")
+    if len(set(used)) < len(used):
+        raise InvalidInput("Each column can be used for one thing only.")
+    return {role: column for role, column in roles.items() if column}
+
+
+def choose_folders(*, import_job: Import, use_folders: bool, label_for_all: str = "") -> Import:
+    """Say whether the folders of a zip are labels."""
+    _require_waiting(import_job)
+    import_job.options = {"use_folders": use_folders, "label": label_for_all}
+    _update_waiting(import_job, options=import_job.options)
+    return import_job
+
+
+@transaction.atomic
+def start_import(*, import_job: Import) -> Import:
+    """Hand the import to the worker. Starting twice starts once."""
+    if "layout" in import_job.options and not layout_of(import_job).column(Role.CONTENT):
+        raise InvalidInput("Choose the column that holds the text.")
+    n_changed = Import.objects.filter(pk=import_job.pk, state=ImportState.PREVIEW).update(state=ImportState.QUEUED)
+    import_job.refresh_from_db()
+    if n_changed:
+        enqueue_on_commit(JobName.RUN_IMPORT, import_job.pk, import_job.cursor)
+        tell_progress(import_job)
+    return import_job
+
+
+def discard_import(*, import_job: Import) -> None:
+    """Throw away an import that was not started, with its file."""
+    _require_waiting(import_job)
+    with transaction.atomic():
+        n_deleted, _rows = Import.objects.filter(pk=import_job.pk, state=ImportState.PREVIEW).delete()
+        if n_deleted:
+            transaction.on_commit(lambda: default_storage.delete(import_job.file_key), robust=True)
+
+
+def tell_progress(import_job: Import) -> None:
+    function = import_job.function
+    announce(
+        workspace=function.workspace.public_id,
+        kind=Live.IMPORT_PROGRESS,
+        subject=function.public_id,
+        import_id=import_job.public_id,
+        state=import_job.state,
+        percent=import_job.percent,
+    )
+
+
+def _require_waiting(import_job: Import) -> None:
+    if import_job.state != ImportState.PREVIEW:
+        raise Conflict("This import has been started already.")
+
+
+def _update_waiting(import_job: Import, **fields: object) -> None:
+    if not Import.objects.filter(pk=import_job.pk, state=ImportState.PREVIEW).update(**fields):
+        raise Conflict("This import has been started or thrown away meanwhile. Reload the page.")

@@ -1,0 +1,78 @@
+"""Lines typed or pasted into the page: a few go in at once, many become an import, cells of a spreadsheet a preview."""
+
+import io
+import re
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.core.errors import InvalidInput
+from apps.functions.models import Function, InputKind
+from apps.samples.layout import Layout, with_columns
+from apps.samples.models import Import, ImportFormat, ImportProblem, ImportState, Origin
+from apps.samples.reading.tables import Dialect
+from apps.samples.services.import_results import keep_problems, problem, record_import
+from apps.samples.services.imports import create_import, start_import, store_table
+from apps.samples.services.intake import NewText, add_texts
+
+LINES_AT_ONCE = 500
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_PASTED_NAME = "Pasted lines"
+
+
+def bring_lines(*, function: Function, person: User | None, text: str, label_name: str = "") -> Import:
+    """Take pasted text in, one sample a line. The import it returns is done, under way, or waits to be checked."""
+    if function.input_kind != InputKind.TEXT:
+        raise InvalidInput("This function takes pictures, not texts.")
+    lines = _LINE_END.split(text)
+    filled = [(row, line) for row, line in enumerate(lines, start=1) if line.strip()]
+    if not filled:
+        raise InvalidInput("Paste or type at least one line.")
+    if _are_cells([line for _row, line in filled]):
+        content = text.encode("utf-8", "surrogatepass")
+        return create_import(
+            function=function, person=person, file=io.BytesIO(content), name="Pasted cells.tsv", size_bytes=len(content)
+        )
+    if len(filled) > LINES_AT_ONCE:
+        return _bring_many(function, person, text, label_name)
+    return _bring_few(function, person, filled, label_name)
+
+
+def _are_cells(lines: list[str]) -> bool:
+    """Cells copied from a spreadsheet arrive with the same number of tabs in every line."""
+    n_tabs = {line.count("\t") for line in lines}
+    return len(lines) > 1 and len(n_tabs) == 1 and n_tabs != {0}
+
+
+def _bring_many(function: Function, person: User | None, text: str, label_name: str) -> Import:
+    file = io.BytesIO("\n".join(_LINE_END.split(text)).encode("utf-8", "replace"))
+    layout = with_columns(file, Layout(dialect=Dialect(delimiter="")), for_pictures=False)
+    job = store_table(function=function, person=person, file=file, name=_PASTED_NAME, layout=layout, label=label_name)
+    return start_import(import_job=job)
+
+
+@transaction.atomic
+def _bring_few(function: Function, person: User | None, filled: list[tuple[int, str]], label_name: str) -> Import:
+    items = [NewText(line.strip(), label_name) for _row, line in filled]
+    result = add_texts(function=function, items=items, person=person, origin=Origin.BROWSER)
+    job = Import.objects.create(
+        function=function,
+        person=person,
+        format=ImportFormat.LINES,
+        state=ImportState.DONE,
+        original_name=_PASTED_NAME,
+        finished_at=timezone.now(),
+        n_read=len(filled),
+        n_added=result.n_added,
+        n_labelled=result.n_labelled,
+        n_duplicates=result.n_duplicates,
+        n_failed=len(result.problems),
+    )
+    keep_problems(import_job=job, problems=[_problem(*filled[index], reason) for index, reason in result.problems])
+    record_import(import_job=job)
+    return job
+
+
+def _problem(row: int, line: str, reason: str) -> ImportProblem:
+    return problem(row=row, name=line, reason=reason)
