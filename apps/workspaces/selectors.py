@@ -12,6 +12,7 @@ from apps.workspaces.audit_sentences import Topic, sentence
 from apps.workspaces.models import ApiKey, Invitation, Membership, Workspace
 from apps.workspaces.roles import Action, Role, may
 from apps.workspaces.scopes import Scope, scopes_of
+from apps.workspaces.services.workspaces import ownerless_workspaces
 
 EVENTS_PER_PAGE = 50
 
@@ -44,7 +45,7 @@ class AuditRow:
 
 def name_for_first_workspace() -> str:
     """Return the name of the workspace that waits for an owner, such as the demo's; else nothing."""
-    return Workspace.objects.filter(memberships=None).order_by("id").values_list("name", flat=True).first() or ""
+    return ownerless_workspaces().order_by("id").values_list("name", flat=True).first() or ""
 
 
 def role_in(*, workspace: Workspace, person: User) -> Role:
