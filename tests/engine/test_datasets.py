@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from apps.engine import bench, datasets
+from apps.engine import backbones, bench, datasets
 from apps.engine.types import Modality
 
 
@@ -78,7 +78,7 @@ def test_the_bench_measures_accuracy(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for color in ("red", "blue"):
         for i in range(8):
             Image.new("RGB", (9, 9 + i), color).save(folder / f"train/{color}{i}.png")
-    monkeypatch.setattr(bench.backbones, "for_modality", lambda modality: ("tiny-image",))
+    monkeypatch.setattr(backbones, "for_modality", lambda modality: ("tiny-image",))
     figures = bench.measure_accuracy(folder, n_labels=8, seeds=(0, 1))
     assert figures["test_accuracy"] == 1.0
     assert figures["n_labels"] == 8

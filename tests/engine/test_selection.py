@@ -5,7 +5,7 @@ import pytest
 
 from apps.engine import search, selection
 from apps.engine.selection import Candidate
-from apps.engine.types import Recipe, Trial, Verdict
+from apps.engine.types import Decision, Recipe, Trial, Verdict
 
 
 def candidate(C: float, losses: list[float]) -> Candidate:
@@ -24,7 +24,7 @@ def test_a_tie_goes_to_the_simpler_model() -> None:
 
 def test_the_first_model_needs_no_comparison() -> None:
     best = candidate(1.0, [0.5, 0.5])
-    assert selection.decide(best, None) == (best, selection.Decision(Verdict.FIRST))
+    assert selection.decide(best, None) == (best, Decision(Verdict.FIRST))
 
 
 def test_the_recipe_in_service_stays_when_it_is_best_again() -> None:
