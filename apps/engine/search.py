@@ -8,7 +8,8 @@ from apps.engine.selection import TIE, Candidate
 from apps.engine.types import Recipe
 
 PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-"""Settings of C, simplest model first. Finer steps change nothing: calibration evens out what lies between two."""
+"""Settings of C, simplest model first. At 100 labels text does best with 1 to 30, pictures with 30 to 300; calibration
+evens out what lies between two of them."""
 USUAL_PENALTY = 10.0
 
 
