@@ -47,9 +47,12 @@ def create_link(*, purpose: LinkPurpose, user: User | None = None) -> str:
 
 
 def find_link(*, token: str, purpose: LinkPurpose) -> OneTimeLink:
-    """Return a link that still works, without using it. Raises NotFound for any other token."""
+    """Return a link that still works, without using it. Raises NotFound for any other token.
+
+    No set-up link works once there is an owner, however many were made.
+    """
     link = _open_links(token, purpose).select_related("user").first()
-    if link is None:
+    if link is None or (purpose == LinkPurpose.SET_UP and has_owner()):
         raise _dead_link(purpose)
     return link
 

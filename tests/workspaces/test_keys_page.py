@@ -1,0 +1,86 @@
+"""The page of API keys."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from apps.workspaces.models import ApiKey, Workspace
+from apps.workspaces.roles import Action, Role
+from apps.workspaces.scopes import ACTIONS, Scope
+from apps.workspaces.services import authenticate
+from tests.conftest import client_of
+from tests.workspaces.conftest import Join
+
+
+@pytest.fixture
+def page(workspace: Workspace) -> str:
+    return f"/workspaces/{workspace.public_id}/keys/"
+
+
+def test_a_key_is_shown_once_and_works(page: str, owner_client: Client) -> None:
+    response = owner_client.post(f"{page}new/", {"name": "Help desk", "scopes": ["invoke"], "days": ""})
+    match = re.search(r"hf_[a-z0-9]{12}_[\w-]{43}", response.content.decode())
+    assert match is not None
+    assert "no-store" in response.headers["Cache-Control"]
+    key = authenticate(match[0])
+    assert (key.name, key.actions, key.expires_at) == ("Help desk", ["invoke"], None)
+    later = owner_client.get(page).content.decode()
+    assert match[0] not in later
+    assert f"hf_{key.prefix}_…" in later
+
+
+def test_a_key_can_be_made_for_a_while(page: str, owner_client: Client) -> None:
+    owner_client.post(f"{page}new/", {"name": "Trial", "scopes": ["invoke"], "days": "30"})
+    expires_at = ApiKey.objects.get().expires_at
+    assert expires_at is not None
+    assert timedelta(days=29) < expires_at - timezone.now() <= timedelta(days=30)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"name": "", "scopes": ["invoke"], "days": ""},
+        {"name": "None", "scopes": [], "days": ""},
+        {"name": "Odd", "scopes": ["everything"], "days": ""},
+        {"name": "Long", "scopes": ["invoke"], "days": "99999"},
+    ],
+)
+def test_a_mistaken_form_makes_none(page: str, owner_client: Client, data: dict[str, object]) -> None:
+    response = owner_client.post(f"{page}new/", data)
+    assert response.status_code == 422
+    assert "data-open" in response.content.decode()
+    assert not ApiKey.objects.exists()
+
+
+def test_s14_an_admins_key_gets_no_more_than_admins_have(page: str, join: Join) -> None:
+    scopes = [scope.value for scope in Scope]
+    client_of(join(Role.ADMIN)).post(f"{page}new/", {"name": "All", "scopes": scopes, "days": ""})
+    assert set(ApiKey.objects.get().actions) == set(Action.values) - {"manage_workspace"}
+
+
+def test_the_scopes_divide_all_actions_among_them() -> None:
+    assert sorted(action for actions in ACTIONS.values() for action in actions) == sorted(Action)
+
+
+def test_revoking_is_one_click_and_final(page: str, owner_client: Client) -> None:
+    owner_client.post(f"{page}new/", {"name": "Old", "scopes": ["invoke"], "days": ""})
+    key = ApiKey.objects.get()
+    response = owner_client.post(f"/keys/{key.public_id}/revoke/", follow=True)
+    text = response.content.decode()
+    assert "does not work any more" in text
+    assert "revoked" in text
+    assert f'data-dialog-open="revoke-{key.public_id}"' not in text
+
+
+def test_the_list_tells_who_made_it_and_when_it_was_used(page: str, owner_client: Client) -> None:
+    response = owner_client.post(f"{page}new/", {"name": "Seen", "scopes": ["read"], "days": ""})
+    assert "never" in owner_client.get(page).content.decode()
+    match = re.search(r"hf_[a-z0-9]{12}_[\w-]{43}", response.content.decode())
+    assert match is not None
+    authenticate(match[0])
+    text = owner_client.get(page).content.decode()
+    assert "never" not in text
+    assert "Olga Owner" in text
