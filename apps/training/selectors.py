@@ -42,13 +42,13 @@ def training_state(function: Function) -> TrainingStatus:
     )
 
 
-def is_finished(function: Function) -> bool:
+def is_finished(function_id: int) -> bool:
     """Whether everything brought and labelled so far has been embedded, learned from and predicted."""
-    works = {work.kind: work for work in FunctionWork.objects.filter(function=function)}
+    works = {work.kind: work for work in FunctionWork.objects.filter(function=function_id)}
     train, predict = works.get(WorkKind.TRAIN), works.get(WorkKind.PREDICT)
-    revision = Function.objects.values_list("data_revision", flat=True).get(pk=function.pk)
+    revision = Function.objects.filter(pk=function_id).values_list("data_revision", flat=True).first() or 0
     return (
-        not Sample.objects.filter(function=function, is_embedded=False).exists()
+        not Sample.objects.filter(function=function_id, is_embedded=False).exists()
         and (train.done_revision if train else 0) >= revision
         and (predict is None or predict.done_revision >= predict.wanted_revision)
     )

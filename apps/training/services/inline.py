@@ -6,6 +6,7 @@ import time
 
 from apps.core.errors import Unavailable
 from apps.training.models import FunctionWork
+from apps.training.selectors import is_finished
 from apps.training.services.embedding import embed_function
 from apps.training.services.prediction import predict_function
 from apps.training.services.rounds import RoundOutcome, train_function
@@ -18,20 +19,21 @@ PAUSE_SECONDS = 0.05
 def finish_work(*, function_id: int) -> None:
     """Train, predict and embed in the worker's order until nothing is left to do.
 
-    Where another process is at it, its result is waited for. Raises what the work raises.
+    Where another process is at it, its result is waited for. Raises what the work raises, and `Unavailable` when that
+    other process takes too long.
     """
-    busy_since: float | None = None
-    while True:
-        round_ended = train_function(function_id=function_id)
-        predicted = predict_function(function_id=function_id)
-        embedded = embed_function(function_id=function_id)
-        if round_ended is RoundOutcome.NOTHING_NEW and predicted is embedded is Progress.DONE:
-            return
-        if RoundOutcome.BUSY not in {round_ended} and Progress.BUSY not in {predicted, embedded}:
-            busy_since = None
+    waiting_since: float | None = None
+    while not is_finished(function_id):
+        steps: list[RoundOutcome | Progress] = [
+            train_function(function_id=function_id),
+            predict_function(function_id=function_id),
+            embed_function(function_id=function_id),
+        ]
+        if not {RoundOutcome.BUSY, Progress.BUSY} & set(steps):
+            waiting_since = None
             continue
-        busy_since = busy_since or time.monotonic()
-        if time.monotonic() - busy_since > LONGEST_WAIT_SECONDS:
+        waiting_since = waiting_since or time.monotonic()
+        if time.monotonic() - waiting_since > LONGEST_WAIT_SECONDS:
             raise Unavailable(_who_is_at_it(function_id))
         time.sleep(PAUSE_SECONDS)
 

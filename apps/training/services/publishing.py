@@ -128,7 +128,6 @@ def _write(
     *,
     is_last: bool,
 ) -> None:
-    FunctionWork.objects.get_or_create(function_id=model.function_id, kind=WorkKind.PREDICT)
     early_stale, last_stale = _split(_stale_predictions(model.function, given))
     for stale in early_stale:
         Prediction.objects.filter(pk__in=stale).delete()
@@ -146,6 +145,7 @@ def _write(
             TrainingRun.objects.filter(pk=run.pk).update(
                 state=RunState.DONE, trials=[_trial_json(trial) for trial in result.trials], seconds=result.seconds
             )
+        FunctionWork.objects.get_or_create(function_id=model.function_id, kind=WorkKind.PREDICT)
         want_predictions(model.function_id)
         enqueue_on_commit(JobName.PREDICT_FUNCTION, model.function_id)
         _announce(model.function, given)

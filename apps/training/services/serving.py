@@ -139,11 +139,6 @@ def artifact_folder(function: Function, model_public_id: str) -> Path:
     return Path(settings.ARTIFACTS_DIR) / function.public_id / model_public_id
 
 
-def keep_loaded(model: TrainedModel, artifact: Artifact) -> None:
-    """Put the model that was just trained here into the cache, so that the same process need not read it again."""
-    _artifacts.get((model.function.workspace_id, model.pk), lambda: artifact)
-
-
 def retire_damaged(*, model: TrainedModel, reason: str) -> None:
     """Never serve this model again; the newest whole one before it goes live, and a new one is trained."""
     with transaction.atomic():

@@ -1,0 +1,212 @@
+"""From samples to vectors: in chunks, once per content, annotated samples first."""
+
+import io
+
+import dramatiq
+import numpy as np
+import pytest
+from PIL import Image
+
+from apps.core.jobs import JobName
+from apps.functions.models import Function, InputKind
+from apps.samples.models import Origin, Sample
+from apps.samples.services.intake import NewImage, add_images
+from apps.training.models import Embedding, FunctionWork, Prediction, PredictionKind, WorkKind
+from apps.training.services import Progress, embed_function, embedding, finish_work, serving, vectors
+from apps.workspaces.models import Workspace
+from tests.training.conftest import OTHERS, PARCELS, REFUNDS, bring, embed_all, label
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def chunks_of_four(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedding.pace, "chunk_size", lambda input_kind: 4)
+
+
+def messages(job: JobName) -> list[dramatiq.Message[None]]:
+    queue = dramatiq.get_broker().queues[job.queue.value]
+    rows = [dramatiq.Message.decode(data) for data in list(queue.queue)]
+    return [message for message in rows if message.actor_name == job.value]
+
+
+def test_a_chunk_is_embedded_and_the_next_one_asked_for(
+    text_function: Function, chunks_of_four: None, django_capture_on_commit_callbacks: object
+) -> None:
+    bring(text_function, REFUNDS)
+    assert embed_function(function_id=text_function.pk) is Progress.MORE
+    assert Sample.objects.filter(is_embedded=True).count() == Embedding.objects.count() == 4
+    assert [message.args for message in messages(JobName.EMBED_FUNCTION)] == [(text_function.pk,)]
+    assert embed_function(function_id=text_function.pk) is Progress.DONE
+    assert Sample.objects.filter(is_embedded=True).count() == 6
+    assert len(messages(JobName.EMBED_FUNCTION)) == 1
+
+
+def test_vectors_are_kept_in_half_precision_little_endian(text_function: Function) -> None:
+    bring(text_function, REFUNDS[:1])
+    embed_all(text_function)
+    row = Embedding.objects.get()
+    spec = serving.backbone_specs(InputKind.TEXT)[0]
+    assert (row.backbone, row.version) == (spec.name, spec.version)
+    direct = serving.backbone(spec.name).encode(REFUNDS[:1])[0]
+    assert bytes(row.vector) == direct.astype("<f2").tobytes()
+
+
+def test_annotated_samples_come_first(text_function: Function, chunks_of_four: None) -> None:
+    bring(text_function, OTHERS)
+    label(text_function, bring(text_function, REFUNDS[:3]), "Refund")
+    embed_function(function_id=text_function.pk)
+    texts = set(Sample.objects.filter(is_embedded=True).values_list("text", flat=True))
+    assert texts == {*REFUNDS[:3], OTHERS[0]}
+
+
+def test_the_same_content_is_encoded_once_per_workspace(
+    text_function: Function, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(text_function, REFUNDS)
+    embed_all(text_function)
+    monkeypatch.setattr(embedding, "backbone", lambda name: None)  # encoding again would fail
+    twin = workspace.functions.create(name="Another question", input_kind=InputKind.TEXT)
+    bring(twin, REFUNDS)
+    embed_all(twin)
+    assert Embedding.objects.count() == len(REFUNDS)
+    assert not twin.samples.filter(is_embedded=False).exists()
+
+
+def test_another_workspace_shares_no_vector(text_function: Function) -> None:
+    bring(text_function, REFUNDS)
+    embed_all(text_function)
+    elsewhere = Workspace.objects.create(name="Elsewhere").functions.create(name="Same?", input_kind=InputKind.TEXT)
+    bring(elsewhere, REFUNDS)
+    embed_all(elsewhere)
+    assert Embedding.objects.count() == 2 * len(REFUNDS)
+
+
+def test_labels_given_while_samples_are_read_are_learned_from_at_the_end(text_function: Function) -> None:
+    label(text_function, bring(text_function, REFUNDS), "Refund")
+    label(text_function, bring(text_function, PARCELS), "Shipping")
+    before = Function.objects.get(pk=text_function.pk).data_revision
+    embed_all(text_function)
+    assert Function.objects.get(pk=text_function.pk).data_revision > before
+
+
+def test_samples_without_labels_cause_no_round_but_predictions(text_function: Function, samples: object) -> None:
+    finish_work(function_id=text_function.pk)
+    before = Function.objects.get(pk=text_function.pk).data_revision
+    fresh = bring(text_function, ["another parcel that is late"])
+    embed_all(text_function)
+    work = FunctionWork.objects.get(kind=WorkKind.PREDICT)
+    assert work.wanted_revision > work.done_revision
+    assert Function.objects.get(pk=text_function.pk).data_revision == before
+    finish_work(function_id=text_function.pk)
+    assert Prediction.objects.filter(sample=fresh[0], kind=PredictionKind.LIVE).exists()
+
+
+def test_a_large_labelled_import_causes_few_rounds(text_function: Function, chunks_of_four: None) -> None:
+    label(text_function, bring(text_function, [f"refund number {i}" for i in range(32)]), "Refund")
+    label(text_function, bring(text_function, [f"parcel number {i}" for i in range(32)]), "Shipping")
+    finish_work(function_id=text_function.pk)
+    assert text_function.trained_models.get(is_live=True).n_annotations == 64
+    assert text_function.trained_models.count() <= 3
+
+
+def test_somebody_elses_chunk_is_left_alone(text_function: Function) -> None:
+    from apps.core import leases
+
+    bring(text_function, REFUNDS)
+    work = FunctionWork.objects.create(function=text_function, kind=WorkKind.EMBED)
+    leases.claim(FunctionWork, work.pk)
+    assert embed_function(function_id=text_function.pk) is Progress.BUSY
+    assert not Embedding.objects.exists()
+
+
+def picture(colour: str) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (40, 30), colour).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.fixture
+def image_function(workspace: Workspace) -> Function:
+    return workspace.functions.create(name="Which colour?", input_kind=InputKind.IMAGE)
+
+
+def bring_pictures(function: Function, colours: list[str]) -> list[Sample]:
+    items = [NewImage(picture(colour)) for colour in colours]
+    return add_images(function=function, items=items, person=None, origin=Origin.IMPORT).samples
+
+
+def test_pictures_are_embedded_as_they_are_stored(image_function: Function) -> None:
+    bring_pictures(image_function, ["red", "blue"])
+    embed_all(image_function)
+    spec = serving.backbone_specs(InputKind.IMAGE)[0]
+    hashes = list(image_function.samples.values_list("content_hash", flat=True))
+    rows = vectors.read_vectors(workspace_id=image_function.workspace_id, spec=spec, hashes=hashes)
+    red, blue = (rows[content_hash].reshape(4, 4, 3).mean(axis=(0, 1)) for content_hash in hashes)
+    assert red.argmax() == 0
+    assert blue.argmax() == 2
+
+
+def test_a_picture_whose_file_is_gone_holds_up_no_other(image_function: Function) -> None:
+    from apps.samples.media import image_path
+
+    gone, _kept = bring_pictures(image_function, ["red", "blue"])
+    image_path(gone).unlink()
+    embed_all(image_function)
+    assert Embedding.objects.count() == 2
+    assert not image_function.samples.filter(is_embedded=False).exists()
+
+
+def test_the_pace_follows_what_chunks_take_and_never_leaps() -> None:
+    pace = embedding.Pace()
+    assert pace.chunk_size("text") == embedding.FIRST_CHUNK
+    pace.learn("text", 16, 0.001)
+    assert pace.chunk_size("text") == 2 * embedding.FIRST_CHUNK
+    for _ in range(10):
+        pace.learn("text", 100, 1.0)
+    assert pace.chunk_size("text") == 30
+    pace.learn("text", 1, 100.0)
+    assert pace.chunk_size("text") == 1
+
+
+def test_groups_are_rows_that_are_equal_everywhere() -> None:
+    one = np.array([[1, 2], [1, 2], [3, 4], [1, 2]], dtype=np.float32)
+    two = np.array([[5], [5], [5], [6]], dtype=np.float32)
+    assert vectors.groups_of([one]).tolist() == [0, 0, 1, 0]
+    assert vectors.groups_of([one, two]).tolist() == [0, 0, 1, 2]
+
+
+class TestMatrixCache:
+    def test_only_new_contents_are_read(self, text_function: Function, django_assert_num_queries: object) -> None:
+        bring(text_function, REFUNDS)
+        embed_all(text_function)
+        spec = serving.backbone_specs(InputKind.TEXT)[0]
+        hashes = list(text_function.samples.values_list("content_hash", flat=True))
+        cache = vectors.MatrixCache(max_bytes=2**20)
+        where = {"workspace_id": text_function.workspace_id, "function_id": text_function.pk, "spec": spec}
+        first, _missing = cache.matrix(**where, hashes=hashes)
+        with django_assert_num_queries(0):  # type: ignore[operator]  # a fixture that is a context manager
+            again, missing = cache.matrix(**where, hashes=hashes[::-1])
+        assert missing == []
+        np.testing.assert_array_equal(first, again[::-1])
+
+    def test_another_workspaces_matrix_is_never_taken(self, text_function: Function) -> None:
+        bring(text_function, REFUNDS)
+        embed_all(text_function)
+        spec = serving.backbone_specs(InputKind.TEXT)[0]
+        hashes = list(text_function.samples.values_list("content_hash", flat=True))
+        cache = vectors.MatrixCache(max_bytes=2**20)
+        cache.matrix(workspace_id=text_function.workspace_id, function_id=text_function.pk, spec=spec, hashes=hashes)
+        other = Workspace.objects.create(name="Elsewhere")
+        _matrix, missing = cache.matrix(workspace_id=other.pk, function_id=text_function.pk, spec=spec, hashes=hashes)
+        assert missing == hashes
+
+    def test_what_rested_longest_goes_first(self, text_function: Function, workspace: Workspace) -> None:
+        spec = serving.backbone_specs(InputKind.TEXT)[0]
+        bring(text_function, REFUNDS[:2])
+        embed_all(text_function)
+        hashes = list(text_function.samples.values_list("content_hash", flat=True))
+        cache = vectors.MatrixCache(max_bytes=2 * 2 * spec.dim * 4)
+        for function_id in (1, 2, 1, 3):
+            cache.matrix(workspace_id=workspace.pk, function_id=function_id, spec=spec, hashes=hashes)
+        assert [key[1] for key in cache._kept] == [1, 3]
