@@ -18,6 +18,7 @@ SECRET_KEY = load_or_create_secret_key(env.text("SECRET_KEY"), DATA_DIR / "secre
 
 BASE_URL = env.text("BASE_URL").rstrip("/")
 IS_HTTPS = BASE_URL.startswith("https://")
+ARE_HOSTS_GIVEN = bool(env.words("ALLOWED_HOSTS") or BASE_URL)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS") or [
     host for host in ("localhost", "127.0.0.1", "[::1]", urlsplit(BASE_URL).hostname) if host
 ]
@@ -121,13 +122,14 @@ def _database(url: str) -> dict[str, object]:
 DATABASES = {"default": _database(env.text("DATABASE_URL"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# `up` starts a private Redis and writes its address here; an operator's own comes from the environment.
+# An operator's own Redis comes from the environment; `up` starts a private one and writes its address here.
+# Without either this is one process alone, `memory://`: nothing is sent anywhere. What may answer at Redis's usual
+# port belongs to somebody else.
 REDIS_URL_FILE = DATA_DIR / "redis_url"
+IS_REDIS_GIVEN = bool(env.text("REDIS_URL"))
 REDIS_URL = env.text("REDIS_URL") or (
-    REDIS_URL_FILE.read_text(encoding="utf-8").strip() if REDIS_URL_FILE.exists() else "redis://127.0.0.1:6379/0"
+    REDIS_URL_FILE.read_text(encoding="utf-8").strip() if REDIS_URL_FILE.exists() else "memory://"
 )
-
-# `memory://` means one process alone: nothing is sent anywhere. Commands on a bare clone and tests run so.
 IS_ALONE = REDIS_URL == "memory://"
 
 DRAMATIQ_BROKER = {

@@ -23,7 +23,6 @@ from apps.ops import data_lock, health, listening, redis_server
 from apps.ops.children import Child
 from apps.ops.data_lock import DataLock
 from apps.ops.signals import Signals
-from config import env
 
 GRACE_SECONDS = 6.0  # for web and worker; Redis follows, and all of it stays under ten
 REDIS_GRACE_SECONDS = 2.0
@@ -67,11 +66,11 @@ def run_up(options: UpOptions) -> None:
 
 def _choose_redis(stack: ExitStack) -> redis_server.PrivateRedis | None:
     """Return a place for a private Redis, or None when the operator named one."""
-    if env.text("REDIS_URL") == "memory://":
+    if not settings.IS_REDIS_GIVEN:
+        return stack.enter_context(redis_server.place(settings.DATA_DIR))
+    if settings.IS_ALONE:
         raise CannotStart("`up` needs a broker: leave HUNDREDFOLD_REDIS_URL unset, or give the address of a Redis.")
-    if env.text("REDIS_URL"):
-        return None
-    return stack.enter_context(redis_server.place(settings.DATA_DIR))
+    return None
 
 
 def bring_up_to_date() -> None:
@@ -111,12 +110,11 @@ class Supervisor:
 
     def _environment(self) -> dict[str, str]:
         """Return the children's environment: the same settings, resolved once."""
-        values = {"DATA_DIR": str(settings.DATA_DIR), "REDIS_URL": self.redis_url}
-        if not env.words("ALLOWED_HOSTS") and not settings.BASE_URL:
-            values["ALLOWED_HOSTS"] = ",".join(listening.host_names(self.options.host))
+        values = {"HUNDREDFOLD_DATA_DIR": str(settings.DATA_DIR), "HUNDREDFOLD_REDIS_URL": self.redis_url}
+        if not settings.ARE_HOSTS_GIVEN:
+            values["HUNDREDFOLD_ALLOWED_HOSTS"] = ",".join(listening.host_names(self.options.host))
         # Dramatiq reads this on import: how long a consumer waits before it looks for a broker that went away.
-        defaults = {"dramatiq_restart_delay": "300", **os.environ}
-        return defaults | {f"{env.PREFIX}{name}": value for name, value in values.items()}
+        return {"dramatiq_restart_delay": "300", **os.environ, **values}
 
     @property
     def everyone(self) -> list[Child]:

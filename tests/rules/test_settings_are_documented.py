@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 READ = re.compile(r"\benv\.(?:text|flag|integer|words)\(\s*\"([A-Z_]+)\"")
-ASKED = re.compile(r"(?:environ|getenv)\b.*HUNDREDFOLD_")
+ASKED = re.compile(r"(?:environ\.get|getenv)\(.*HUNDREDFOLD_|environ\[.HUNDREDFOLD_\w+.\](?! = )")
 NAMED = re.compile(r"\bHUNDREDFOLD_([A-Z_]+[A-Z])\b")
 
 

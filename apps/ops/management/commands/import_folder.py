@@ -15,7 +15,6 @@ from apps.core.errors import HundredfoldError
 from apps.engine.errors import EngineError
 from apps.ops import data_lock
 from apps.ops.import_folder import import_folder
-from config import env
 
 
 class Command(BaseCommand):
@@ -43,12 +42,11 @@ class Command(BaseCommand):
 
 
 def start_again_alone() -> None:
-    """Without an `up` on this data, and no broker named by the operator, start this command anew with no broker.
+    """Where a dead `up` left its broker's address behind, start this command anew with no broker.
 
-    The broker is chosen when the settings are read, which is before any command runs. The default address must not be
-    tried: whatever answers there belongs to somebody else.
+    The broker is chosen when the settings are read, which is before any command runs.
     """
-    is_ours = settings.IS_ALONE or env.text("REDIS_URL") or data_lock.holder_of(settings.DATA_DIR)
+    is_ours = settings.IS_ALONE or settings.IS_REDIS_GIVEN or data_lock.holder_of(settings.DATA_DIR)
     if not is_ours:
-        os.environ[f"{env.PREFIX}REDIS_URL"] = "memory://"
+        os.environ["HUNDREDFOLD_REDIS_URL"] = "memory://"
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  # this very command, no shell
