@@ -25,14 +25,23 @@ from apps.functions.models import InputKind
 from apps.invoke import wire
 from apps.invoke.gate import Gate, Inside
 from apps.invoke.lookup import Admitted, Lookup
-from apps.invoke.services import Answer, Content, Guess, Predictions, predictions, read_content, warm_up_live_backbones
+from apps.invoke.services import (
+    ANSWER_SECONDS,
+    TOO_SLOW,
+    Answer,
+    Content,
+    Guess,
+    Predictions,
+    live_backbone_names,
+    predictions,
+    read_content,
+    warm_up,
+)
 from apps.training.services.serving import Served
 
 Result = TypeVar("Result")
 logger = structlog.get_logger(__name__)
 
-ANSWER_SECONDS = 60
-"""The first call after a start may wait for the backbone to load; nothing else takes long."""
 BODY_SECONDS = 30
 SMALL_BODY_BYTES = 64 * 1024
 """Texts up to this size are read on the event loop; a thread would cost more than it saves."""
@@ -69,7 +78,7 @@ class InvokeApp:
 
     async def startup(self) -> None:
         """Begin to load the backbones in use; call it when the process starts. Does not wait for them."""
-        warm_up_live_backbones()
+        warm_up(live_backbone_names)
 
     async def shutdown(self) -> None:
         """Answer what is queued and write what was answered; call it when the process ends."""
@@ -208,7 +217,7 @@ async def _in_time(result: Awaitable[Result]) -> Result:
         async with asyncio.timeout(ANSWER_SECONDS):
             return await result
     except TimeoutError as error:
-        raise Unavailable("The model did not answer in time. Try again in a moment.") from error
+        raise Unavailable(TOO_SLOW) from error
 
 
 async def _send(reply: wire.Reply, request_id: str, send: ASGISendCallable, *, has_body: bool) -> None:

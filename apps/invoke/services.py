@@ -7,8 +7,9 @@ forward pass, and the head is a matrix product from a bounded cache.
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -18,13 +19,14 @@ from django.db import DatabaseError
 from django.utils import timezone
 from PIL import Image
 
-from apps.core.errors import InvalidInput, TooLarge
+from apps.core.errors import InvalidInput, TooLarge, Unavailable
 from apps.engine.errors import EngineError
 from apps.engine.types import FloatArray
-from apps.functions.models import InputKind, Label
+from apps.functions.models import Function, InputKind, Label
 from apps.invoke.batching import MicroBatcher
 from apps.invoke.database import as_request
 from apps.invoke.recorder import Answered, Recorder
+from apps.invoke.wire import NoModel
 from apps.samples.checks import TEXT_MAX_CHARACTERS, checked_text
 from apps.samples.images import normalise, open_rgb
 from apps.training.models import TrainedModel
@@ -35,6 +37,9 @@ from apps.training.services.vectors import STORED
 logger = structlog.get_logger(__name__)
 
 Content = str | Image.Image
+ANSWER_SECONDS = 60
+"""The first call after a start may wait for the backbone to load; nothing else takes long."""
+TOO_SLOW = "The model did not answer in time. Try again in a moment."
 
 
 @dataclass(frozen=True)
@@ -115,15 +120,38 @@ def read_content(data: str | bytes, input_kind: str) -> Content:
     return checked_text(data)
 
 
-def warm_up_live_backbones() -> None:
-    """Load the backbones that published models use, in the background: their first caller need not wait then."""
-    threading.Thread(target=as_request, args=(_load_live_backbones,), name="invoke-warm-up", daemon=True).start()
+def answer_now(*, function: Function, data: str | bytes) -> Answer:
+    """Predict one input for a person on the page, by the same way as a call. Waits; the answer is recorded.
 
-
-def _load_live_backbones() -> None:
+    Raises InvalidInput (NoModel among them), TooLarge or Unavailable.
+    """
+    started = time.perf_counter()
+    served = serving.load_live(function.pk)
+    if served is None:
+        raise NoModel
+    content = read_content(data, function.input_kind)
     try:
-        live = TrainedModel.objects.filter(is_live=True).order_by()
-        for name in live.values_list("recipe__backbone", flat=True).distinct():
+        answer = predictions.submit(served, content).result(ANSWER_SECONDS)
+    except TimeoutError as error:
+        raise Unavailable(TOO_SLOW) from error
+    predictions.record(answer, key_id=None, milliseconds=1000 * (time.perf_counter() - started))
+    return answer
+
+
+def warm_up(find_names: Callable[[], Iterable[str]]) -> None:
+    """Load backbones in the background, so that the first caller need not wait for them."""
+    threading.Thread(target=_load, args=(find_names,), name="invoke-warm-up", daemon=True).start()
+
+
+def live_backbone_names() -> list[str]:
+    """Return the backbones that published models use."""
+    live = TrainedModel.objects.filter(is_live=True).order_by()
+    return list(live.values_list("recipe__backbone", flat=True).distinct())
+
+
+def _load(find_names: Callable[[], Iterable[str]]) -> None:
+    try:
+        for name in as_request(find_names):
             serving.backbone(name)
     except (DatabaseError, EngineError) as error:
         # Nothing is lost but time: the first call tries again and says what is wrong.

@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from apps.accounts.models import User
 from apps.functions.models import Function, InputKind
+from apps.invoke import services
 from apps.invoke.asgi import InvokeApp
 from apps.invoke.recorder import Recorder
 from apps.invoke.services import Predictions
@@ -37,10 +38,11 @@ def own_artifacts(settings: Settings, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(serving, "_artifacts", serving.BoundedCache(max_entries=8))
 
 
-@pytest.fixture
-def predictions() -> Iterator[Predictions]:
-    """A service of the test's own, whose threads end with it."""
+@pytest.fixture(autouse=True)
+def predictions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Predictions]:
+    """A service of the test's own, whose threads end with it: none writes into the next test's rows."""
     service = Predictions(Recorder(flush_seconds=0.02))
+    monkeypatch.setattr(services, "predictions", service)
     yield service
     service.close()
 

@@ -11,7 +11,6 @@ import pytest
 from apps.core.errors import Unavailable
 from apps.invoke.batching import MicroBatcher
 
-
 BAD = -1
 
 

@@ -1,0 +1,186 @@
+"""How well a function does on its owner's own samples, said in counts, with what to expect of samples nobody saw."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from apps.engine.metrics import wilson_interval
+from apps.functions.models import Function, Label
+from apps.review.filters import SampleFilter, Verdict
+from apps.review.selectors.counts import Cell, cells_of, total
+
+MIN_RANDOM = 20
+"""With fewer samples drawn at random the interval would say nothing; then it is taken over all and says so."""
+LEVEL = 0.90
+LINES_AT_ONCE = 12
+
+
+class Basis(StrEnum):
+    """What the expectation for new samples was estimated on."""
+
+    RANDOM = "random"
+    EVERYTHING = "everything"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of the bar, in percent of its length."""
+
+    name: str
+    title: str
+    n: int
+    start: float
+    width: float
+
+
+@dataclass(frozen=True)
+class LabelLine:
+    """One label: of its `n` judged samples `n_caught` were recognised, and `n_false_alarms` others were taken for it.
+
+    The filters lead to exactly the samples counted.
+    """
+
+    label: Label
+    n: int
+    n_caught: int
+    n_false_alarms: int
+
+    @property
+    def all_filter(self) -> SampleFilter:
+        return SampleFilter(label=self.label, verdict=Verdict.JUDGED)
+
+    @property
+    def caught_filter(self) -> SampleFilter:
+        return SampleFilter(label=self.label, verdict=Verdict.RIGHT)
+
+    @property
+    def false_alarms_filter(self) -> SampleFilter:
+        return SampleFilter(predicted=self.label, verdict=Verdict.WRONG)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures of one function. Right and wrong add up to judged; unsure ones are some of both.
+
+    `interval`, `majority_share` and `majority_label` come from the same samples: those drawn at random (`basis`), or
+    all judged ones where too few were.
+    """
+
+    n_labelled: int
+    n_judged: int
+    n_right: int
+    n_right_unsure: int
+    n_wrong_unsure: int
+    n_random: int
+    basis: Basis
+    n_basis: int
+    n_basis_right: int
+    interval: tuple[float, float]
+    majority_share: float
+    majority_label: Label | None
+    lines: tuple[LabelLine, ...]
+
+    @property
+    def is_on_everything(self) -> bool:
+        return self.basis is Basis.EVERYTHING
+
+    @property
+    def n_wrong(self) -> int:
+        return self.n_judged - self.n_right
+
+    @property
+    def n_unsure(self) -> int:
+        return self.n_right_unsure + self.n_wrong_unsure
+
+    @property
+    def n_waiting(self) -> int:
+        return self.n_labelled - self.n_judged
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The bar from sure and right to sure and wrong; what is unsure lies in the middle."""
+        parts = (
+            ("right", "right", self.n_right - self.n_right_unsure),
+            ("right-unsure", "right, but unsure", self.n_right_unsure),
+            ("wrong-unsure", "wrong, and unsure", self.n_wrong_unsure),
+            ("wrong", "wrong", self.n_wrong - self.n_wrong_unsure),
+        )
+        segments, start = [], 0.0
+        for name, title, n in parts:
+            width = 100 * n / self.n_judged if self.n_judged else 0.0
+            segments.append(Segment(name, title, n, start, width))
+            start += width
+        return tuple(segments)
+
+    @property
+    def range_start(self) -> float:
+        """Where the interval begins on the bar, in percent."""
+        return 100 * self.interval[0]
+
+    @property
+    def range_width(self) -> float:
+        return 100 * (self.interval[1] - self.interval[0])
+
+    @property
+    def majority_percent(self) -> float:
+        return 100 * self.majority_share
+
+    @property
+    def first_lines(self) -> tuple[LabelLine, ...]:
+        return self.lines[:LINES_AT_ONCE]
+
+    @property
+    def more_lines(self) -> tuple[LabelLine, ...]:
+        return self.lines[LINES_AT_ONCE:]
+
+
+def figures(function: Function, labels: Sequence[Label] | None = None) -> Figures:
+    """Return the function's figures; hand in its labels in use if they are at hand."""
+    in_use = list(function.labels.in_use()) if labels is None else labels
+    cells = cells_of(function, [label.pk for label in in_use])
+    judged = [cell for cell in cells if cell.is_judged]
+    right = [cell for cell in judged if cell.is_right]
+    basis, chosen = _basis(judged)
+    counts = _by_label(chosen)
+    n_basis, n_basis_right = total(chosen), total(cell for cell in chosen if cell.is_right)
+    commonest = max(in_use, key=lambda label: counts[label.pk], default=None) if n_basis else None
+    return Figures(
+        n_labelled=total(cells),
+        n_judged=total(judged),
+        n_right=total(right),
+        n_right_unsure=total(cell for cell in right if cell.is_unsure),
+        n_wrong_unsure=total(cell for cell in judged if cell.is_unsure and not cell.is_right),
+        n_random=total(cell for cell in judged if cell.is_random),
+        basis=basis,
+        n_basis=n_basis,
+        n_basis_right=n_basis_right,
+        interval=wilson_interval(n_basis_right, n_basis, level=LEVEL),
+        majority_share=counts[commonest.pk] / n_basis if commonest else 0.0,
+        majority_label=commonest,
+        lines=tuple(_line(label, judged) for label in in_use),
+    )
+
+
+def _basis(judged: list[Cell]) -> tuple[Basis, list[Cell]]:
+    drawn = [cell for cell in judged if cell.is_random]
+    return (Basis.RANDOM, drawn) if total(drawn) >= MIN_RANDOM else (Basis.EVERYTHING, judged)
+
+
+def _by_label(cells: Iterable[Cell]) -> Counter[int]:
+    counts: Counter[int] = Counter()
+    for cell in cells:
+        counts[cell.label] += cell.n
+    return counts
+
+
+def _line(label: Label, judged: list[Cell]) -> LabelLine:
+    own = [cell for cell in judged if cell.label == label.pk]
+    return LabelLine(
+        label=label,
+        n=total(own),
+        n_caught=total(cell for cell in own if cell.is_right),
+        n_false_alarms=total(cell for cell in judged if cell.predicted == label.pk and not cell.is_right),
+    )
