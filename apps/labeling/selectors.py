@@ -13,7 +13,7 @@ from apps.accounts.models import User
 from apps.functions.models import Function, Label
 from apps.labeling.models import Skip
 from apps.samples.models import Annotation, PickedBy, Sample
-from apps.training.models import Prediction, PredictionKind
+from apps.training.models import Prediction, PredictionKind, TrainedModel
 from apps.training.selectors import TrainingStatus, training_state
 
 # A skip means "not now": half a day later, or on request, the sample comes up again.
@@ -41,6 +41,10 @@ def progress(function: Function) -> Progress:
         n_samples=Sample.objects.filter(function=function).count(),
         training=training_state(function),
     )
+
+
+def has_model(function: Function) -> bool:
+    return TrainedModel.objects.filter(function=function, is_live=True).exists()
 
 
 def unlabelled(function: Function) -> QuerySet[Sample]:

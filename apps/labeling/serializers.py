@@ -44,6 +44,7 @@ def queue_as_json(function: Function, person: User, items: list[QueueItem], *, n
         "labels": labels_as_json(function),
         "nGiven": n_given + len(items),
         "hasSamples": function.samples.exists(),
+        "hasModel": selectors.has_model(function),
         "nSkipped": selectors.n_skipped(function, person),
     }
 

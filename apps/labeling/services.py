@@ -13,7 +13,7 @@ from apps.labeling import proofs, selectors
 from apps.labeling.models import Skip
 from apps.samples.models import PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample, undo_annotation
-from apps.training.models import Prediction, TrainedModel
+from apps.training.models import Prediction
 
 # One sample in five is drawn at random, and figures are estimated on those.
 RANDOM_EVERY = 5
@@ -70,7 +70,7 @@ def next_samples(
     """
     hidden = selectors.hidden_from(person, exclude)
     pool = selectors.unlabelled(function)
-    has_model = TrainedModel.objects.filter(function=function, is_live=True).exists()
+    has_model = selectors.has_model(function)
     is_random = [not has_model or (n_given + i) % RANDOM_EVERY == RANDOM_EVERY - 1 for i in range(n)]
     drawn = selectors.draw_at_random(pool, sum(is_random), hidden=hidden)
     hidden.update(sample.pk for sample in drawn)

@@ -43,7 +43,9 @@ export function action_of(event, n_labels) {
 
 function is_busy_elsewhere(target) {
   if (document.querySelector("dialog[open]")) return true;
-  return Boolean(target.closest?.("input, textarea, select, [contenteditable]"));
+  const field = target.closest?.("input, textarea, select, [contenteditable]");
+  // The field of a dialog just closed keeps the focus until the next frame; a quick hand is faster.
+  return Boolean(field?.getClientRects().length);
 }
 
 // By position, so that keyboards whose digits need shift work too: the digit row, then the digit row with shift.

@@ -121,7 +121,8 @@ function suggested_label() {
 
 function show() {
   const state = queue.is_waiting ? "waiting" : queue.has_samples ? "done" : "empty";
-  stage.show(queue.current, state, { suggested: suggested_label(), n_skipped: queue.n_skipped });
+  const { has_model, n_skipped } = queue;
+  stage.show(queue.current, state, { suggested: suggested_label(), has_model, n_skipped });
   labels.suggest(suggested_label()?.id);
 }
 

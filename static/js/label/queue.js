@@ -26,6 +26,7 @@ export class Queue extends EventTarget {
   current = null;
   n_skipped = 0;
   has_samples = true;
+  has_model = false;
   // Why no further samples come at present: a Failure, or null.
   trouble = null;
 
@@ -125,6 +126,7 @@ export class Queue extends EventTarget {
     this.#is_exhausted = answer.items.length < n_wanted;
     this.n_skipped = answer.nSkipped;
     this.has_samples = answer.hasSamples;
+    this.has_model = answer.hasModel;
     this.dispatchEvent(new CustomEvent("labels", { detail: { labels: answer.labels } }));
   }
 

@@ -1,5 +1,9 @@
 // Shows the current sample, why it is asked, and what the model would say; or why there is none.
 
+const HONEST = "No suggestion on this one, so that the score stays honest.";
+const TOO_EARLY = "Suggestions come once it has learned from a few of your labels.";
+const NOT_READ = "It has not read this one yet.";
+
 export class Stage {
   #root;
   #parts;
@@ -12,25 +16,33 @@ export class Stage {
   }
 
   // `item` is null when there is nothing to show; then `state` is "waiting", "empty" or "done".
-  show(item, state, { suggested, n_skipped }) {
-    const { specimen, why, name, suggestion } = this.#parts;
-    const is_new = specimen.firstElementChild !== (item?.element ?? null);
-    if (is_new) specimen.replaceChildren(...(item ? [item.element] : []));
-    if (is_new) specimen.scrollTop = 0;
-    specimen.hidden = item === null;
+  show(item, state, { suggested, has_model, n_skipped }) {
+    this.#root.classList.toggle("is-idle", item === null);
+    this.#swap(item);
     for (const part of ["waiting", "empty", "done"]) this.#parts[part].hidden = item !== null || part !== state;
     for (const part of this.#root.querySelectorAll("[data-n-skipped]")) {
       part.hidden = n_skipped === 0;
       part.querySelector("[data-n]").textContent = n_skipped === 1 ? "1 sample" : `${n_skipped} samples`;
     }
-    why.hidden = item?.pickedBy !== "random";
-    name.textContent = item?.name ?? "";
-    suggestion.hidden = !suggested;
+    const is_random = item?.pickedBy === "random";
+    this.#parts.why.hidden = !is_random;
+    this.#parts.name.textContent = item?.name ?? "";
+    this.#parts.suggestion.hidden = !suggested;
+    this.#parts["no-suggestion"].hidden = Boolean(suggested) || item === null;
+    this.#parts["no-suggestion"].textContent = has_model ? (is_random ? HONEST : NOT_READ) : TOO_EARLY;
     if (suggested) this.#suggest(item.suggestion, suggested);
   }
 
   focus() {
     this.#parts.specimen.focus({ preventScroll: true });
+  }
+
+  #swap(item) {
+    const { specimen } = this.#parts;
+    specimen.hidden = item === null;
+    if (specimen.firstElementChild === (item?.element ?? null)) return;
+    specimen.replaceChildren(...(item ? [item.element] : []));
+    specimen.scrollTop = 0;
   }
 
   #suggest({ word }, label) {
