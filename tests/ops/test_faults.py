@@ -50,6 +50,29 @@ def make_function(up: LiveUp, *, n: int, n_labelled: int = 0) -> str:
     return done.stdout.strip()
 
 
+IMPORT_SCRIPT = """
+import io
+from apps.functions.models import Function
+from apps.samples.models import Import
+from apps.samples.services.imports import create_import, start_import
+
+labels, words = {labels!r}, {words!r}
+lines = [f"{{words[i % 3]}} {{i}},{{labels[i % 3] if i % 20 == 0 else ''}}" for i in range({n_rows})]
+content = "\\n".join(["text,label", *lines]).encode()
+job = create_import(
+    function=Function.objects.get(), person=None, file=io.BytesIO(content), name="rows.csv", size_bytes=len(content)
+)
+start_import(import_job=Import.objects.get(pk=job.pk))
+"""
+
+
+def start_import(up: LiveUp, *, n_rows: int) -> None:
+    """Start an import of that many rows, every twentieth with its label."""
+    script = IMPORT_SCRIPT.format(labels=LABELS, words=WORDS, n_rows=n_rows)
+    done = up.manage("shell", "--no-imports", "-c", script)
+    assert done.returncode == 0, done.stderr
+
+
 def has_settled(up: LiveUp) -> bool:
     """Everything labelled was learned, everything else has a live prediction, and nobody is at work."""
     is_trained = value(
@@ -92,6 +115,20 @@ def test_a_worker_killed_while_embedding_is_replaced_and_the_rest_is_embedded(up
     make_function(up, n=5_000, n_labelled=30)
     kill_worker_in_work(up, "embed")
     wait_until_settled(up)
+
+
+def test_a_worker_killed_in_an_import_is_replaced_and_every_row_goes_in_once(up: LiveUp, person: LiveClient) -> None:
+    make_function(up, n=0)
+    start_import(up, n_rows=8_000)
+    n_read = "SELECT n_read FROM samples_import WHERE state = 'running'"
+    wait_until(lambda: value(up, n_read), seconds=20, what="the first rows are in")
+    up.kill("worker")
+    assert 0 < value(up, n_read) < 8_000, "the worker had ended its work before it was killed"
+    done = "SELECT n_read, n_added, n_labelled, n_failed FROM samples_import WHERE state = 'done'"
+    wait_until(lambda: rows(up, done), seconds=TAKEN_UP_SECONDS, what=f"the import ends\n{up.log[-3000:]}")
+    assert rows(up, done) == [(8_000, 8_000, 400, 0)]
+    assert value(up, "SELECT COUNT(*) FROM samples_sample") == 8_000
+    assert value(up, "SELECT COUNT(*) FROM samples_annotation") == 400
 
 
 def test_answers_are_saved_while_redis_is_dead_and_predictions_follow(up: LiveUp, person: LiveClient) -> None:
