@@ -12,6 +12,7 @@ from apps.core.errors import Conflict, InvalidInput
 from apps.functions.models import Function, Label
 from apps.labeling import proofs, selectors
 from apps.labeling.services import Answer, Outcome, QueueItem, Suggestion
+from apps.training.words import confidence_word
 from apps.workspaces.access import AppHttpRequest
 
 Json: TypeAlias = dict[str, object]
@@ -23,14 +24,6 @@ MAX_EXCLUDED = 200
 LABEL_KEYS = [*"1234567890", *(f"⇧{digit}" for digit in "1234567890")]
 # A person reads a page or two before deciding; a whole book would only make the queue slow.
 SHOWN_CHARACTERS = 20_000
-SURE, FAIRLY_SURE = 0.9, 0.7
-
-
-def confidence_word(confidence: float) -> str:
-    """Say a calibrated probability in plain words."""
-    if confidence >= SURE:
-        return "sure"
-    return "fairly sure" if confidence >= FAIRLY_SURE else "only guessing"
 
 
 def labels_as_json(function: Function) -> list[Json]:

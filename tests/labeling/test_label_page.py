@@ -217,13 +217,6 @@ def test_skipped_again_forgets_ones_own_skips_only(
     assert [skip.person for skip in Skip.objects.all()] == [owner]
 
 
-@pytest.mark.parametrize(
-    ("confidence", "word"), [(0.97, "sure"), (0.9, "sure"), (0.8, "fairly sure"), (0.5, "only guessing")]
-)
-def test_confidence_is_told_in_words(confidence: float, word: str) -> None:
-    assert serializers.confidence_word(confidence) == word
-
-
 def test_predictions_of_the_other_kind_are_never_suggested(
     member_client: Client, text_function: Function, predictions: list[Prediction]
 ) -> None:
