@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -73,9 +73,11 @@ def create_person(*, email: str, name: str, password: str) -> User:
         validate_password(password, person)
     except ValidationError as error:
         raise InvalidInput(" ".join(error.messages)) from error
-    if User.objects.filter(email__iexact=person.email).exists():
-        raise Conflict("There is an account with this e-mail address already. Sign in with it instead.")
-    return User.objects.create_user(email=person.email, name=person.name, password=password)
+    try:
+        with transaction.atomic():
+            return User.objects.create_user(email=person.email, name=person.name, password=password)
+    except IntegrityError as error:
+        raise Conflict("There is an account with this e-mail address already. Sign in with it instead.") from error
 
 
 def rename_person(*, person: User, name: str) -> None:

@@ -206,4 +206,5 @@ def hub() -> Hub:
 def end_streams() -> None:
     """End every open stream of this process, so that a stop need not wait for them. Callable from a signal handler."""
     for loop, its_hub in list(_hubs.items()):
-        loop.call_soon_threadsafe(its_hub.end_all)
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(its_hub.end_all)
