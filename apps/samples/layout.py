@@ -36,7 +36,7 @@ class Layout:
         return self.roles.get(role, "")
 
     def to_options(self) -> dict[str, object]:
-        return asdict(self)
+        return asdict(self) | {"columns": list(self.columns)}
 
     @classmethod
     def from_options(cls, options: Mapping[str, object]) -> "Layout":

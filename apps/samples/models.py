@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 
 from apps.core.ids import PublicIdField
 from apps.core.leases import Leased
@@ -143,6 +144,9 @@ class Import(Leased):
 
     def __str__(self) -> str:
         return f"{self.original_name or self.format} into {self.function_id}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("samples:import_page", args=[self.public_id])
 
     @property
     def percent(self) -> int:

@@ -1,13 +1,85 @@
 """Reads that feed the pages of this app."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.core.files.storage import default_storage
 from django.db.models import QuerySet
 
 from apps.functions.models import Function
+from apps.samples.layout import Layout, first_records
 from apps.samples.models import Import
+from apps.samples.reading.archives import label_counts, members, open_zip
+from apps.samples.services.imports import layout_of
 
-RECENT_IMPORTS = 10
+RECENT_IMPORTS = 8
+PREVIEW_ROWS = 20
+PREVIEW_CHARACTERS = 300
+PROBLEMS_SHOWN = 50
+
+
+@dataclass(frozen=True)
+class TablePreview:
+    """The first rows of a table or JSON lines, as they will be read."""
+
+    layout: Layout
+    rows: list["PreviewRow"]
+
+
+@dataclass(frozen=True)
+class PreviewRow:
+    row: int
+    named_cells: list[tuple[str, str]]
+    problem: str
+
+
+@dataclass(frozen=True)
+class ZipPreview:
+    """What lies in a zip: how many files each folder's label would get ("" for none), and the first names."""
+
+    use_folders: bool
+    label_counts: dict[str, int]
+    names: list[str]
+    n_files: int
 
 
 def recent_imports(function: Function) -> QuerySet[Import]:
     """What was brought last, newest first."""
     return function.imports.order_by("-id")[:RECENT_IMPORTS]
+
+
+def table_preview(import_job: Import) -> TablePreview:
+    """Read the first rows as the layout says."""
+    layout = layout_of(import_job)
+    with default_storage.open(import_job.file_key) as file:
+        found = first_records(file, layout, PREVIEW_ROWS)
+    rows = [
+        PreviewRow(
+            record.row,
+            [(name, _shortened(record.cells.get(name, ""))) for name in layout.columns],
+            record.problem,
+        )
+        for record in found
+    ]
+    return TablePreview(layout, rows)
+
+
+def zip_preview(import_job: Import) -> ZipPreview:
+    """Count what the folders of a zip would label."""
+    with default_storage.open(import_job.file_key) as file, open_zip(file) as archive:
+        found = members(archive, use_folders=True)
+        return ZipPreview(
+            use_folders=bool(import_job.options["use_folders"]),
+            label_counts=label_counts(found),
+            names=[member.name for member in found[:PREVIEW_ROWS]],
+            n_files=len(found),
+        )
+
+
+def problem_rows(import_job: Import) -> Iterator[tuple[int, str, str]]:
+    """Every row that did not go in, in order."""
+    return import_job.problems.order_by("row").values_list("row", "name", "reason").iterator(chunk_size=1_000)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= PREVIEW_CHARACTERS else text[: PREVIEW_CHARACTERS - 1] + "…"

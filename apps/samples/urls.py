@@ -1,7 +1,28 @@
 """Addresses of this app."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.samples.views import bring, downloads, imports, pictures
 
 app_name = "samples"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("functions/<str:function_id>/bring/", bring.bring_page, name="bring_page"),
+    path("functions/<str:function_id>/bring/lines/", bring.paste_lines, name="paste_lines"),
+    path("functions/<str:function_id>/bring/file/", bring.upload_file, name="upload_file"),
+    path("functions/<str:function_id>/bring/drop/", bring.begin_drop, name="begin_drop"),
+    path("functions/<str:function_id>/export.csv", downloads.export_csv, name="export_csv"),
+    path("functions/<str:function_id>/export.jsonl", downloads.export_jsonl, name="export_jsonl"),
+    path("imports/<str:import_id>/", imports.import_page, name="import_page"),
+    path("imports/<str:import_id>/check/", imports.check_import, name="check_import"),
+    path("imports/<str:import_id>/start/", imports.start_import, name="start_import"),
+    path("imports/<str:import_id>/discard/", imports.discard_import, name="discard_import"),
+    path("imports/<str:import_id>/stop/", imports.stop_import, name="stop_import"),
+    path("imports/<str:import_id>/progress/", imports.import_progress, name="import_progress"),
+    path("imports/<str:import_id>/problems.csv", imports.import_problems, name="import_problems"),
+    path("imports/<str:import_id>/files/", bring.drop_chunk, name="drop_chunk"),
+    path("imports/<str:import_id>/files/end/", bring.end_drop, name="end_drop"),
+    path("samples/<str:sample_id>/image/", pictures.sample_image, name="sample_image"),
+    path("samples/<str:sample_id>/thumbnail/", pictures.sample_thumbnail, name="sample_thumbnail"),
+    path("samples/<str:sample_id>/delete/", pictures.delete_sample, name="delete_sample"),
+]

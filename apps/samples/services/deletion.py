@@ -1,5 +1,6 @@
 """Taking samples away for good, and clearing up what others left behind."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from django.core.files.storage import default_storage
@@ -43,12 +44,9 @@ def delete_sample(*, sample: Sample, person: User | None) -> None:
 
 def clear_leftovers() -> None:
     """Remove the files of functions that are gone, imports nobody checked, and close drops whose page was closed."""
-    for workspace in _folders(""):
-        there = _folders(workspace)
-        kept = set(Function.objects.filter(public_id__in=there).values_list("public_id", flat=True))
-        for function in there:
-            if function.startswith("function_") and function not in kept:
-                _delete_folder(f"{workspace}/{function}")
+    # Another worker may be at the same: what is gone, or not yet empty, is seen to at the next sweep.
+    with suppress(OSError):
+        _clear_files_of_deleted_functions()
     now = timezone.now()
     unchecked = Import.objects.filter(state=ImportState.PREVIEW, created_at__lt=now - timedelta(days=UNCHECKED_DAYS))
     for pk, file_key in unchecked.values_list("pk", "file_key"):
@@ -56,6 +54,15 @@ def clear_leftovers() -> None:
             default_storage.delete(file_key)
     open_drops = Import.objects.filter(state=ImportState.UPLOADING, created_at__lt=now - timedelta(days=OPEN_DROP_DAYS))
     open_drops.update(state=ImportState.DONE, finished_at=now, options={})
+
+
+def _clear_files_of_deleted_functions() -> None:
+    for workspace in _folders(""):
+        # Folders before rows: a function is committed before its first file is written.
+        there = [name for name in _folders(workspace) if name.startswith("function_")]
+        kept = set(Function.objects.filter(public_id__in=there).values_list("public_id", flat=True))
+        for function in set(there) - kept:
+            _delete_folder(f"{workspace}/{function}")
 
 
 def _folders(path: str) -> list[str]:

@@ -11,9 +11,9 @@ from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
 from apps.functions.models import Function, InputKind
 from apps.samples.models import Import, ImportFormat, ImportState, Origin
-from apps.samples.services.import_results import keep_problems, problem, record_import
 from apps.samples.services.imports import tell_progress
 from apps.samples.services.intake import IntakeResult, ItemResult, NewImage, Outcome, prepared_images, take_in
+from apps.samples.services.records import keep_problems, problem, record_import
 
 FILES_PER_CHUNK = 50
 FILES_MAX = 50_000

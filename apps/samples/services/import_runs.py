@@ -35,7 +35,6 @@ from apps.samples.reading.archives import (
 )
 from apps.samples.reading.columns import Role
 from apps.samples.reading.records import Record
-from apps.samples.services.import_results import keep_problems, problem, record_import
 from apps.samples.services.imports import layout_of, tell_progress
 from apps.samples.services.intake import (
     Batch,
@@ -48,6 +47,7 @@ from apps.samples.services.intake import (
     prepared_images,
     take_in,
 )
+from apps.samples.services.records import keep_problems, problem, record_import
 
 SLICE_SECONDS = 0.3
 ROWS_PER_CHUNK = 500

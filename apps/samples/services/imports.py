@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput, TooLarge
@@ -28,6 +29,7 @@ from apps.samples.reading.encodings import CHOICES, rewrite_as_utf8, sniff
 from apps.samples.reading.json_lines import NotARecord, array_to_lines
 from apps.samples.reading.kinds import FileKind, NotReadable, is_named_table, kind_of
 from apps.samples.reading.tables import DELIMITERS, Dialect
+from apps.samples.services.records import record_import
 
 _START_BYTES = 1024
 
@@ -154,13 +156,17 @@ def layout_of(import_job: Import) -> Layout:
     return Layout.from_options(cast("dict[str, object]", import_job.options["layout"]))
 
 
-def choose_layout(*, import_job: Import, choice: LayoutChoice) -> Import:
-    """Take over what a person chose. A new encoding, delimiter or header means new columns, guessed afresh."""
+def choose_layout(*, import_job: Import, choice: LayoutChoice) -> bool:
+    """Take over what a person chose. A new encoding, delimiter or header means new columns, guessed afresh.
+
+    Returns whether the columns were chosen, rather than guessed, this time.
+    """
     _require_waiting(import_job)
     before = layout_of(import_job)
     layout = before if before.is_json else _with_choice(before, choice)
     with default_storage.open(import_job.file_key) as file:
-        if layout != before:
+        has_new_columns = layout != before
+        if has_new_columns:
             is_image = import_job.function.input_kind == InputKind.IMAGE
             layout = with_columns(file, layout, for_pictures=is_image)
         else:
@@ -169,7 +175,7 @@ def choose_layout(*, import_job: Import, choice: LayoutChoice) -> Import:
     import_job.options = {"layout": layout.to_options(), "label": choice.label_for_all}
     import_job.cursor = cursor
     _update_waiting(import_job, options=import_job.options, cursor=cursor)
-    return import_job
+    return not has_new_columns
 
 
 def _with_choice(layout: Layout, choice: LayoutChoice) -> Layout:
@@ -216,6 +222,21 @@ def discard_import(*, import_job: Import) -> None:
         n_deleted, _rows = Import.objects.filter(pk=import_job.pk, state=ImportState.PREVIEW).delete()
         if n_deleted:
             transaction.on_commit(lambda: default_storage.delete(import_job.file_key), robust=True)
+
+
+@transaction.atomic
+def stop_import(*, import_job: Import) -> Import:
+    """End an import that was started; what came in by then stays. One that is over stays as it is."""
+    file_key = import_job.file_key
+    started = Import.objects.filter(pk=import_job.pk, state__in=[ImportState.QUEUED, ImportState.RUNNING])
+    message = "Stopped. Bring the same file again to go on: what came in is recognised."
+    n_changed = started.update(state=ImportState.DONE, message=message, finished_at=timezone.now(), file_key="")
+    import_job.refresh_from_db()
+    if n_changed:
+        record_import(import_job=import_job)
+        tell_progress(import_job)
+        transaction.on_commit(lambda: default_storage.delete(file_key), robust=True)
+    return import_job
 
 
 def tell_progress(import_job: Import) -> None:

@@ -12,9 +12,9 @@ from apps.functions.models import Function, InputKind
 from apps.samples.layout import Layout, with_columns
 from apps.samples.models import Import, ImportFormat, ImportProblem, ImportState, Origin
 from apps.samples.reading.tables import Dialect
-from apps.samples.services.import_results import keep_problems, problem, record_import
 from apps.samples.services.imports import create_import, start_import, store_table
 from apps.samples.services.intake import NewText, add_texts
+from apps.samples.services.records import keep_problems, problem, record_import
 
 LINES_AT_ONCE = 500
 _LINE_END = re.compile(r"\r\n|\r|\n")

@@ -1,9 +1,11 @@
-"""What an import leaves behind: its problems, row by row, and its line in the audit log."""
+"""What coming in and going out leave behind: problems, row by row, and a line in the audit log."""
 
 from collections.abc import Iterable
 
+from apps.accounts.models import User
 from apps.events.kinds import Audit
 from apps.events.services import record
+from apps.functions.models import Function
 from apps.samples.checks import clean_name
 from apps.samples.models import Import, ImportProblem
 
@@ -37,4 +39,15 @@ def record_import(*, import_job: Import) -> None:
         n_labelled=import_job.n_labelled,
         n_duplicates=import_job.n_duplicates,
         n_failed=import_job.n_failed,
+    )
+
+
+def record_export(*, function: Function, person: User, format_name: str) -> None:
+    """Write into the audit log that somebody took everything out."""
+    record(
+        workspace=function.workspace.public_id,
+        kind=Audit.SAMPLES_EXPORTED,
+        actor=person.public_id,
+        subject=function.public_id,
+        format=format_name,
     )

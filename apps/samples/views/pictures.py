@@ -1,0 +1,65 @@
+"""The stored pictures, for those who may see their sample; and taking a sample away."""
+
+from django.core.files.base import File
+from django.http import HttpResponse, HttpResponseNotModified
+from django.shortcuts import redirect
+from django.views.decorators.http import require_GET, require_POST
+
+from apps.samples.media import open_image, open_thumbnail
+from apps.samples.models import Sample
+from apps.samples.services.deletion import delete_sample as delete
+from apps.workspaces.access import AppHttpRequest, requires
+from apps.workspaces.roles import Action
+
+# A sample's picture never changes; the browser's own copy need not be asked about for a day.
+_CACHE_CONTROL = "private, max-age=86400, immutable"
+# Should a picture ever be taken for a page, it may do nothing at all.
+_CONTENT_POLICY = "default-src 'none'; sandbox"
+
+
+@require_GET
+@requires(Action.VIEW)
+def sample_image(request: AppHttpRequest, sample_id: str) -> HttpResponse:
+    sample = request.access.fetch(Sample, sample_id)
+    return _unchanged(request, sample) or _picture(sample, open_image(sample))
+
+
+@require_GET
+@requires(Action.VIEW)
+def sample_thumbnail(request: AppHttpRequest, sample_id: str) -> HttpResponse:
+    sample = request.access.fetch(Sample, sample_id)
+    return _unchanged(request, sample) or _picture(sample, open_thumbnail(sample))
+
+
+@require_POST
+@requires(Action.DELETE_SAMPLES)
+def delete_sample(request: AppHttpRequest, sample_id: str) -> HttpResponse:
+    """A fragment's element goes by itself (`hx-swap="delete"`); a plain form comes back to the function."""
+    sample = request.access.fetch(Sample, sample_id)
+    delete(sample=sample, person=request.user)
+    return HttpResponse() if request.htmx else redirect("review:function_home", sample.function.public_id)
+
+
+def _etag(sample: Sample) -> str:
+    return f'"{sample.content_hash[:32]}"'
+
+
+def _unchanged(request: AppHttpRequest, sample: Sample) -> HttpResponse | None:
+    if sample.file_key and request.headers.get("If-None-Match") == _etag(sample):
+        return _with_headers(HttpResponseNotModified(), sample)
+    return None
+
+
+def _picture(sample: Sample, file: "File[bytes]") -> HttpResponse:
+    with file:
+        response = HttpResponse(file.read(), content_type="image/jpeg")
+    response["Content-Disposition"] = f'inline; filename="{sample.public_id}.jpg"'
+    response["Content-Security-Policy"] = _CONTENT_POLICY
+    response["X-Content-Type-Options"] = "nosniff"
+    return _with_headers(response, sample)
+
+
+def _with_headers(response: HttpResponse, sample: Sample) -> HttpResponse:
+    response["Cache-Control"] = _CACHE_CONTROL
+    response["ETag"] = _etag(sample)
+    return response
