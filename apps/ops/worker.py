@@ -65,7 +65,7 @@ def run_worker() -> None:
 
 
 class Routine(threading.Thread):
-    """Does one thing at once and then again and again. A service that is away is waited for; anything else ends it."""
+    """Does one thing at once and again and again, whatever comes: without it a worker would look well and not be."""
 
     def __init__(self, name: str, seconds: float, step: Callable[[], object], must_end: threading.Event) -> None:
         super().__init__(name=name, daemon=True)
@@ -84,6 +84,9 @@ class Routine(threading.Thread):
         except (redis.RedisError, DatabaseError) as error:
             if not self.is_failing:
                 logger.warning("routine_failed", routine=self.name, error=str(error))
+            self.is_failing = True
+        except Exception:
+            logger.exception("routine_broke", routine=self.name)
             self.is_failing = True
         else:
             self.is_failing = False

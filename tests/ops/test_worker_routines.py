@@ -4,6 +4,7 @@ import threading
 
 import pytest
 import redis
+from django.db import OperationalError
 
 from apps.ops.worker import Routine
 from tests.live_up import wait_until
@@ -22,13 +23,14 @@ def test_it_begins_at_once_and_ends_when_told() -> None:
     assert steps == [1]
 
 
-def test_it_goes_on_after_what_it_needs_was_away() -> None:
+@pytest.mark.parametrize("error", [redis.ConnectionError, OperationalError, OSError, ValueError])
+def test_it_goes_on_after_whatever_went_wrong(error: type[Exception]) -> None:
     steps, must_end = [], threading.Event()
 
     def step() -> None:
         steps.append(1)
         if len(steps) < 3:
-            raise redis.ConnectionError
+            raise error
 
     routine = Routine("tried", 0.01, step, must_end)
     routine.start()
