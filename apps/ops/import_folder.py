@@ -82,7 +82,9 @@ def import_folder(*, folder: Path, name: str, n_labels: int, seed: int) -> Repor
         label_names=data.label_names,
         actor=None,
     )
-    work = finish_by_worker if has_worker() else finish_here
+    is_worker_there = has_worker()
+    logger.info("import_folder", trains="worker" if is_worker_there else "here", n_samples=len(items))
+    work = finish_by_worker if is_worker_there else finish_here
     bring(function, [items[i] for i in sorted(drawn)], are_labelled=True)
     work(function)
     seconds_to_first_predictions = time.monotonic() - started
@@ -151,7 +153,7 @@ def finish_here(function: Function) -> None:
 def finish_by_worker(function: Function) -> None:
     """Wait while the worker trains. Raises `Unavailable` when nothing has moved for `STANDSTILL_SECONDS`."""
     last, moved_at = None, time.monotonic()
-    while not is_finished(function):
+    while not is_finished(function.pk):
         state = training_state(function)
         now = (state.n_to_read, state.is_training, state.live_model.pk if state.live_model else None)
         if now != last:
