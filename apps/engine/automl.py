@@ -7,11 +7,13 @@ scores; the one whose probabilities lose least is fitted on everything.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from apps.engine import crossval, heads, readiness, search, selection
 from apps.engine.errors import DeadlineExpired
+from apps.engine.heads import Head
 from apps.engine.heads.span import span
 from apps.engine.predictor import finite
 from apps.engine.runtime import Deadline, one_thread
@@ -85,6 +87,7 @@ class _Round:
         self.counts = crossval.could_be_known(data.labels, self.folds)
         self.embeddings = {name: finite(rows) for name, rows in data.embeddings.items()}
         self.coordinates = {name: coordinates(rows) for name, rows in self.embeddings.items()}
+        self.fitted: defaultdict[tuple[str, str], dict[int, Head]] = defaultdict(dict)
 
     def cross_validate(self, recipe: Recipe) -> Candidate:
         """Score every sample out-of-fold under one recipe, and calibrate the scores."""
@@ -96,6 +99,7 @@ class _Round:
             self.folds,
             n_classes=self.data.n_classes,
             deadline=self.deadline,
+            fitted=self.fitted[recipe.backbone, recipe.head],
         )
         seconds = time.monotonic() - started
         return selection.judge(recipe, scores, self.data.labels, counts=self.counts, seconds=seconds)

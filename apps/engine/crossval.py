@@ -71,6 +71,7 @@ def out_of_fold_scores(
     *,
     n_classes: int,
     deadline: Deadline | None = None,
+    fitted: dict[int, Head] | None = None,
 ) -> FloatArray:
     """Score each sample by a head fitted on the other folds.
 
@@ -82,6 +83,9 @@ def out_of_fold_scores(
         `(n_samples, dim)`, `(n_samples,)` in `[0, n_classes)`, `(n_samples,)`.
     deadline
         Checked before each fit.
+    fitted
+        Heads by fold, fitted on the same samples under another setting, for the new ones to set out from. The new ones
+        take their places.
 
     Returns
     -------
@@ -94,12 +98,15 @@ def out_of_fold_scores(
     """
     scores = np.full((len(labels), n_classes), IMPOSSIBLE, dtype=np.float32)
 
+    known = {} if fitted is None else fitted
+
     def score_fold(fold: int) -> None:
         if deadline is not None:
             deadline.check()
         is_held_out = folds == fold
         if not is_held_out.all():
-            head = make_head().fit(X[~is_held_out], labels[~is_held_out])
+            head = make_head().fit(X[~is_held_out], labels[~is_held_out], start=known.get(fold))
+            known[fold] = head
             scores[np.ix_(is_held_out, head.classes_)] = head.decision_function(X[is_held_out])
 
     all_folds = np.unique(folds).tolist()

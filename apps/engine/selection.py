@@ -13,8 +13,8 @@ from apps.engine.types import BoolArray, Decision, FloatArray, IntArray, Recipe,
 TIE = 1e-3
 """Recipes whose loss differs by less, in nats per sample, count as equal; the simpler one is taken.
 
-Measured on six sets at 30, 100 and 300 labels, eight draws each: taking the least loss, the simplest or the least simple
-within this of it gives the same mean accuracy to 0.0002; with ten times this, the simplest costs 0.002.
+Measured on six sets at 30, 100 and 300 labels, eight draws each: the least loss, the simplest and the least simple
+model within this of it have the same mean accuracy to 0.0002; within ten times this, the simplest costs 0.002.
 """
 
 

@@ -68,7 +68,7 @@ class Recorder:
     def __init__(self, seen: list[set[float]]) -> None:
         self.seen = seen
 
-    def fit(self, X: Any, y: Any) -> "Recorder":
+    def fit(self, X: Any, y: Any, *, start: object = None) -> "Recorder":
         self.classes_ = np.unique(y)
         self.own = set(X[:, 0].tolist())
         self.seen.append(self.own)

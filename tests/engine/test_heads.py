@@ -58,6 +58,17 @@ def test_the_span_of_repeated_rows_is_as_small_as_it_is() -> None:
     assert span(X).coordinates.shape == (30, 3)
 
 
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_setting_out_from_another_head_changes_nothing_but_the_time(n_classes: int) -> None:
+    X, y = blobs(300, 20, n_classes)
+    near = LogisticHead(C=3.0, tolerance=1e-5).fit(X, y)
+    cold = LogisticHead(C=10.0, tolerance=1e-5).fit(X, y)
+    warm = LogisticHead(C=10.0, tolerance=1e-5).fit(X, y, start=near)
+    assert np.abs(cold.predict_proba(X) - warm.predict_proba(X)).max() < 1e-3
+    other = LogisticHead(C=3.0).fit(*blobs(40, 7, 2))
+    assert LogisticHead(C=10.0, tolerance=1e-5).fit(X, y, start=other).coef_.tolist() == cold.coef_.tolist()
+
+
 def test_making_a_head_does_no_work_and_fitting_returns_it() -> None:
     head = LogisticHead(C=3.0)
     assert not hasattr(head, "classes_")

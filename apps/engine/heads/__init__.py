@@ -23,8 +23,11 @@ class Head(Protocol):
 
     classes_: npt.NDArray[np.int64]
 
-    def fit(self, X: FloatArray, y: IntArray) -> Head:
-        """Learn from `X` `(n_samples, dim)` and `y` `(n_samples,)`; one class is enough."""
+    def fit(self, X: FloatArray, y: IntArray, *, start: Head | None = None) -> Head:
+        """Learn from `X` `(n_samples, dim)` and `y` `(n_samples,)`; one class is enough.
+
+        `start` is a head fitted on the same samples under another setting, from which to set out if that saves time.
+        """
         ...
 
     def decision_function(self, X: FloatArray) -> FloatArray:
