@@ -56,7 +56,7 @@ def _curl_picture(url: str) -> str:
 
 def _python_text(url: str, example: str) -> str:
     # A JSON string is a Python string, too.
-    return f"""import requests
+    return f"""import requests  # pip install requests
 
 response = requests.post(
     "{url}",
@@ -69,7 +69,7 @@ print(answer["labelName"], answer["confidence"])"""
 
 
 def _python_picture(url: str) -> str:
-    return f"""import requests
+    return f"""import requests  # pip install requests
 
 with open("picture.jpg", "rb") as picture:
     response = requests.post(

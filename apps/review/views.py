@@ -87,17 +87,16 @@ def _list(function: Function, page: SamplesPage) -> dict[str, object]:
         "labels": page.labels,
         "n_labelled": selectors.n_labelled(function, page.labels),
         "n_unlabelled": selectors.n_unlabelled(function),
-        "verdicts": _verdicts(page.filter),
+        "verdicts": _verdicts(page),
         "filter_above": FILTER_ABOVE,
     }
 
 
-def _verdicts(chosen: SampleFilter) -> list[tuple[str, str]]:
-    """The verdicts to choose from; "judged" only where a number led there."""
-    shown = [Verdict.RIGHT, Verdict.WRONG, Verdict.UNSURE, Verdict.WAITING]
-    if chosen.verdict is Verdict.JUDGED:
-        shown.insert(0, Verdict.JUDGED)
-    return [("", "All"), *((verdict.value, VERDICT_NAMES[verdict]) for verdict in shown)]
+def _verdicts(page: SamplesPage) -> list[tuple[str, str]]:
+    """The verdicts to choose from; the rarer two only where a number led there."""
+    usual = [Verdict.RIGHT, Verdict.WRONG, Verdict.UNSURE]
+    chosen = [page.filter.verdict] if page.filter.verdict and page.filter.verdict not in usual else []
+    return [("", "All"), *((verdict.value, VERDICT_NAMES[verdict]) for verdict in (*usual, *chosen))]
 
 
 def _address(function: Function, chosen: SampleFilter) -> str:

@@ -49,6 +49,10 @@ class LabelLine:
     n_false_alarms: int
 
     @property
+    def percent_caught(self) -> float:
+        return 100 * self.n_caught / self.n if self.n else 0.0
+
+    @property
     def all_filter(self) -> SampleFilter:
         return SampleFilter(label=self.label, verdict=Verdict.JUDGED)
 

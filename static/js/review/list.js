@@ -62,3 +62,10 @@ document.body.addEventListener("htmx:afterSwap", () => {
   const more = document.getElementById("more-lines");
   if (more && was_open) more.open = true;
 });
+
+// How many samples there are on either side is said above the list.
+document.body.addEventListener("htmx:afterSwap", () => {
+  for (const count of document.querySelectorAll("[data-shows]")) {
+    count.textContent = list()?.dataset[count.dataset.shows] ?? count.textContent;
+  }
+});
