@@ -162,7 +162,7 @@ def _orientation(picture: Image.Image) -> int:
 def _rgb_or_rgba(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I"):
         # 16 bits a pixel: a plain conversion would clip nearly everything to white.
-        return picture.convert("I").point(lambda value: value * (1 / 257)).convert("L").convert("RGB")
+        return picture.convert("I").point(lambda value: value * (1 / 256)).convert("L").convert("RGB")
     is_see_through = picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in picture.info
     mode = "RGBA" if is_see_through else "RGB"
     return picture if picture.mode == mode else picture.convert(mode)
