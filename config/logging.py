@@ -1,10 +1,14 @@
 """JSON lines on stderr, one per event, through structlog; libraries' own records take the same shape."""
 
 import logging
+import re
 import sys
 from typing import TypedDict
 
 import structlog
+
+# The tokens of one-time links are part of their address, which a refused request writes down while they still work.
+_SECRETS = re.compile(r"(/(?:welcome|invite|enter)/)[\w-]+|(hf_[a-z0-9]{12}_)[\w-]+")
 
 
 class LoggingSettings(TypedDict):
@@ -31,6 +35,7 @@ def configure(settings: LoggingSettings) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                hide_secrets,
                 structlog.processors.JSONRenderer(),
             ],
         )
@@ -40,3 +45,10 @@ def configure(settings: LoggingSettings) -> None:
     root.setLevel(settings["level"])
     for noisy in ("httpx", "urllib3", "filelock", "django.utils.autoreload", "uvicorn.access", "PIL"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def hide_secrets(
+    _logger: logging.Logger, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Leave of link tokens and API keys only what is no secret; the last step before a line is written."""
+    return {name: _SECRETS.sub(r"\1\2…", value) if isinstance(value, str) else value for name, value in event.items()}

@@ -12,13 +12,14 @@ from apps.workspaces.roles import Role
 from apps.workspaces.scopes import Scope
 
 T = TypeVar("T")
+_FIRST = {"autofocus": True}
 _NEW_PASSWORD = {"autocomplete": "new-password", "minlength": "10"}
 
 
 class SetUpForm(forms.Form):
     """The first person and their workspace."""
 
-    name = forms.CharField(label="Your name", max_length=120, widget=forms.TextInput({"autocomplete": "name"}))
+    name = forms.CharField(label="Your name", max_length=120, widget=forms.TextInput(_FIRST | {"autocomplete": "name"}))
     email = forms.EmailField(
         label="E-mail",
         max_length=254,
@@ -41,7 +42,7 @@ class SetUpForm(forms.Form):
 class AcceptInvitationForm(forms.Form):
     """A new person; the e-mail address is the invitation's."""
 
-    name = forms.CharField(label="Your name", max_length=120, widget=forms.TextInput({"autocomplete": "name"}))
+    name = forms.CharField(label="Your name", max_length=120, widget=forms.TextInput(_FIRST | {"autocomplete": "name"}))
     password = forms.CharField(
         label="Password", help_text="At least 10 characters.", strip=False, widget=forms.PasswordInput(_NEW_PASSWORD)
     )
@@ -108,7 +109,12 @@ class RoleForm(forms.Form):
 
 
 class WorkspaceForm(forms.Form):
-    name = forms.CharField(label="Name", max_length=80, help_text="What your team calls it, such as “Support desk”.")
+    name = forms.CharField(
+        label="Name",
+        max_length=80,
+        help_text="What your team calls it, such as “Support desk”.",
+        widget=forms.TextInput(_FIRST),
+    )
 
 
 class KeyForm(forms.Form):

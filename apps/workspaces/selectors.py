@@ -44,8 +44,8 @@ class AuditRow:
 
 
 def name_for_first_workspace() -> str:
-    """Return the name of the workspace that waits for an owner, such as the demo's; else nothing."""
-    return ownerless_workspaces().order_by("id").values_list("name", flat=True).first() or ""
+    """Return the name of the workspace that waits for an owner, such as the demo's, or one to begin with."""
+    return ownerless_workspaces().order_by("id").values_list("name", flat=True).first() or "My workspace"
 
 
 def role_in(*, workspace: Workspace, person: User) -> Role:
