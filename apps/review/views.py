@@ -45,6 +45,14 @@ def figures(request: AppHttpRequest, function_id: str) -> HttpResponse:
 
 @require_GET
 @requires(Action.VIEW)
+def teaser(request: AppHttpRequest, function_id: str) -> HttpResponse:
+    """How well it does in a few words, for lists of functions."""
+    function = request.access.fetch(Function, function_id)
+    return render(request, "review/_teaser.html", {"function": function, **_figures(function)})
+
+
+@require_GET
+@requires(Action.VIEW)
 def samples(request: AppHttpRequest, function_id: str) -> HttpResponse:
     """The list alone; where the filter form asked, the page's address follows it."""
     function = request.access.fetch(Function, function_id)
