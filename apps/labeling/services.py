@@ -111,7 +111,7 @@ def undo_answer(*, function: Function, person: User, token: UUID | None = None) 
     else:
         annotation = selectors.answers_by_token(function, person, [token]).get(token)
     if annotation is None:
-        raise NotFound("There is nothing to undo.")
+        raise Conflict("There is nothing to undo.")
     undo_annotation(annotation=annotation, person=person)
     return QueueItem(annotation.sample, PickedBy(annotation.picked_by))
 

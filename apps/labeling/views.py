@@ -47,8 +47,8 @@ def progress(request: AppHttpRequest, function_id: str) -> HttpResponse:
 @require_GET
 @requires(Action.LABEL)
 def queue(request: AppHttpRequest, function_id: str) -> JsonResponse:
-    function = request.access.fetch(Function, function_id)
     serializers.check_person(request)
+    function = request.access.fetch(Function, function_id)
     n = serializers.n_from(request, "n", default=8, most=serializers.MAX_ITEMS)
     n_given = serializers.n_from(request, "given", default=0, most=10**9)
     exclude = serializers.excluded_from(request)
@@ -59,8 +59,8 @@ def queue(request: AppHttpRequest, function_id: str) -> JsonResponse:
 @require_POST
 @requires(Action.LABEL)
 def answers(request: AppHttpRequest, function_id: str) -> JsonResponse:
-    function = request.access.fetch(Function, function_id)
     serializers.check_person(request)
+    function = request.access.fetch(Function, function_id)
     outcome = save_answers(function=function, person=request.user, answers=serializers.answers_from(request))
     return JsonResponse(serializers.outcome_as_json(outcome))
 
@@ -68,8 +68,8 @@ def answers(request: AppHttpRequest, function_id: str) -> JsonResponse:
 @require_POST
 @requires(Action.LABEL)
 def undo(request: AppHttpRequest, function_id: str) -> JsonResponse:
-    function = request.access.fetch(Function, function_id)
     serializers.check_person(request)
+    function = request.access.fetch(Function, function_id)
     item = undo_answer(function=function, person=request.user, token=serializers.undo_token_from(request))
     return JsonResponse({"item": serializers.item_as_json(item, request.user)})
 

@@ -45,6 +45,15 @@ print(json.dumps({{
 }}))
 """
 
+_SIGN_IN = """
+from django.test import Client
+from apps.accounts.models import User
+client = Client()
+user = User.objects.get(public_id={person!r})
+client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+print(client.cookies["hundredfold_session"].value)
+"""
+
 _ANNOTATIONS = """
 import json
 from apps.samples.models import Annotation, Sample
@@ -70,6 +79,10 @@ class Desk:
         """Open the label page as that person."""
         page.context.add_cookies([{"name": "hundredfold_session", "value": self.cookie, "url": self.up.url}])
         page.goto(f"{self.up.url}/functions/{self.function}/label/")
+
+    def sign_in_again(self, page: Page) -> None:
+        cookie = self.run(_SIGN_IN.format(person=self.person))
+        page.context.add_cookies([{"name": "hundredfold_session", "value": cookie, "url": self.up.url}])
 
     def run(self, code: str) -> str:
         return _run(self.up, code)

@@ -182,6 +182,56 @@ def test_an_answer_whose_receipt_was_lost_counts_once(page: Page, desk: Desk, qu
     quiet_console.clear()
 
 
+def test_answers_of_someone_signed_out_wait_until_they_are_back(
+    page: Page, desk: Desk, quiet_console: list[str]
+) -> None:
+    desk.open(page)
+    page.keyboard.press("1")
+    labelled(page, 1)
+    page.context.clear_cookies(name="hundredfold_session")
+    page.keyboard.press("1")
+    page.keyboard.press("2")
+    expect(page.locator("#label-waiting")).to_contain_text("You are signed out. 2 answers kept until you are back.")
+    expect(page.locator("#label-waiting a")).to_be_visible()
+
+    desk.sign_in_again(page)
+
+    expect(page.locator("#label-waiting")).to_be_hidden(timeout=20_000)
+    labelled(page, 3)
+    assert [row["label"] for row in desk.annotations()] == ["Refund", "Refund", "Shipping"]
+    quiet_console.clear()
+
+
+def test_answers_are_never_saved_under_the_name_of_the_next_person(
+    page: Page, desk: Desk, shared_up: LiveUp, quiet_console: list[str]
+) -> None:
+    desk.open(page)
+    other = make_desk(shared_up, texts=["x"])
+    page.context.add_cookies([{"name": "hundredfold_session", "value": other.cookie, "url": shared_up.url}])
+    page.keyboard.press("1")
+    expect(page.locator("#label-waiting")).to_contain_text("1 answer kept")
+    assert desk.annotations() == []
+
+    desk.sign_in_again(page)
+
+    labelled(page, 1)
+    quiet_console.clear()
+
+
+def test_a_person_who_may_no_longer_label_is_told(page: Page, desk: Desk, quiet_console: list[str]) -> None:
+    desk.open(page)
+    desk.run(
+        "from apps.workspaces.models import Membership;"
+        f"Membership.objects.filter(user__public_id={desk.person!r}).update(role='viewer')"
+    )
+    page.keyboard.press("1")
+
+    expect(page.locator("#label-waiting")).to_contain_text("Your role does not include this")
+    expect(page.locator("#label-waiting")).to_contain_text("1 answer could not be saved")
+    assert desk.annotations() == []
+    quiet_console.clear()
+
+
 def test_leaving_warns_only_when_it_matters(page: Page, desk: Desk, quiet_console: list[str]) -> None:
     asked: list[str] = []
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))

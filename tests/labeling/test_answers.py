@@ -247,6 +247,7 @@ def test_what_is_no_list_of_answers_is_told_in_a_sentence(
 
 def test_a_page_of_one_person_saves_nothing_under_anothers_name(
     member_client: Client,
+    outsider_client: Client,
     owner: User,
     text_function: Function,
     samples: list[Sample],
@@ -255,9 +256,9 @@ def test_a_page_of_one_person_saves_nothing_under_anothers_name(
 ) -> None:
     row = answer_row(samples[0], refund, owner)
 
-    status, body = send(member_client, text_function, [row], **{"X-Person": owner.public_id})
-
-    assert (status, body["code"]) == (409, "other_person")
+    for client in (member_client, outsider_client):  # even one who may not see the function: 404 would mean it is gone
+        status, body = send(client, text_function, [row], **{"X-Person": owner.public_id})
+        assert (status, body["code"]) == (409, "other_person")
     assert not Annotation.objects.exists()
 
 

@@ -54,7 +54,7 @@ def test_undo_goes_back_several_steps_and_keeps_the_history(
     assert not Sample.objects.filter(label__isnull=False).exists()
     assert Annotation.objects.count() == 6
     status, body = post(member_client, text_function, {})
-    assert (status, body["message"]) == (404, "There is nothing to undo.")
+    assert (status, body["message"]) == (409, "There is nothing to undo.")
 
 
 def test_an_undone_sample_can_be_answered_anew_and_keeps_its_reason(
@@ -106,8 +106,8 @@ def test_nobody_undoes_anothers_answer(
 ) -> None:
     token = give(owner, samples[0], "Refund")
 
-    assert post(member_client, text_function, {"token": str(token)})[0] == 404
-    assert post(member_client, text_function, {})[0] == 404
+    assert post(member_client, text_function, {"token": str(token)})[0] == 409
+    assert post(member_client, text_function, {})[0] == 409
     samples[0].refresh_from_db()
     assert samples[0].label is not None
 
@@ -118,7 +118,7 @@ def test_labels_given_elsewhere_are_not_undone_here(
     label = text_function.labels.get(name="Refund")
     annotate_sample(sample=samples[0], label=label, person=member, picked_by=PickedBy.PERSON)
 
-    assert post(member_client, text_function, {})[0] == 404
+    assert post(member_client, text_function, {})[0] == 409
 
 
 @pytest.mark.parametrize("body", ["[", [], {"token": "x"}, {"token": 3}])

@@ -1,9 +1,9 @@
 // JSON to and from the server. Every failure is a Failure whose `kind` says what to do: "retry" (network, busy server),
 // "signed-out" (wait until the person is back), "refused" (the request itself; its message is for the person),
-// "blocked" (this page may not do it any more).
+// "blocked" (this page may not do it any more, or what it is about is gone).
 
 const TIMEOUT_MS = 15_000;
-const KINDS_BY_STATUS = { 401: "signed-out", 403: "blocked", 408: "retry", 425: "retry", 429: "retry" };
+const KINDS_BY_STATUS = { 401: "signed-out", 403: "blocked", 404: "blocked", 408: "retry", 425: "retry", 429: "retry" };
 
 export class Failure extends Error {
   constructor(kind, message) {
