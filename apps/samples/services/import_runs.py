@@ -37,6 +37,7 @@ from apps.samples.reading.columns import Role
 from apps.samples.reading.records import Record
 from apps.samples.services.imports import layout_of, tell_progress
 from apps.samples.services.intake import (
+    TEXTS_PER_TRANSACTION,
     Batch,
     IntakeResult,
     KnownPicture,
@@ -50,7 +51,7 @@ from apps.samples.services.intake import (
 from apps.samples.services.records import keep_problems, problem, record_import
 
 SLICE_SECONDS = 0.3
-ROWS_PER_CHUNK = 500
+ROWS_PER_CHUNK = TEXTS_PER_TRANSACTION
 BYTES_PER_CHUNK = 1024 * 1024
 MEMBERS_PER_CHUNK = 20
 MEMBER_BYTES_PER_CHUNK = 2 * 1024 * 1024  # one photo from a phone
