@@ -25,7 +25,7 @@ SENTENCES: dict[Audit, str] = {
     Audit.LABEL_RENAMED: "renamed the label “{old_name}” to “{name}”",
     Audit.LABEL_DELETED: "deleted the label “{name}” (it was on {n_samples} samples)",
     Audit.SAMPLES_IMPORTED: "brought samples in ({n_added} new)",
-    Audit.SAMPLES_EXPORTED: "took samples out as {format} ({n_samples})",
+    Audit.SAMPLES_EXPORTED: "took samples and labels out as {format}",
     Audit.SAMPLE_DELETED: "deleted a sample",
     Audit.MODEL_PUBLISHED: "published model {number}, which learned from {n_annotations} labels",
     Audit.MODEL_DAMAGED: "found the file of a model damaged and stopped using it",

@@ -7,6 +7,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 
 from apps.accounts.models import User
+from apps.events.kinds import Audit
 from apps.events.models import Event
 from apps.workspaces.audit_sentences import Topic, sentence
 from apps.workspaces.models import ApiKey, Invitation, Membership, Workspace
@@ -41,6 +42,7 @@ class AuditRow:
     event: Event
     who: str
     what: str
+    where: str
 
 
 def name_for_first_workspace() -> str:
@@ -86,6 +88,27 @@ def audit_rows(*, workspace: Workspace, topic: Topic, page_number: str) -> Page[
     if topic is not Topic.ALL:
         events = events.filter(kind__in=topic.kinds)
     page = Paginator(events, EVENTS_PER_PAGE).get_page(page_number)
-    emails = dict(User.objects.filter(public_id__in={e.actor for e in page}).values_list("public_id", "email"))
-    rows = [AuditRow(e, who=emails.get(e.actor, e.actor) or "Hundredfold", what=sentence(e)) for e in page]
+    shown = list(page)
+    emails = dict(User.objects.filter(public_id__in={e.actor for e in shown}).values_list("public_id", "email"))
+    functions = _function_names(workspace, {_function_of(e) for e in shown})
+    rows = [
+        AuditRow(
+            e,
+            who=emails.get(e.actor, e.actor) or "Hundredfold",
+            what=sentence(e),
+            where=functions.get(_function_of(e), ""),
+        )
+        for e in shown
+    ]
     return Page(rows, page.number, cast("Paginator[AuditRow]", page.paginator))
+
+
+def _function_of(event: Event) -> str:
+    return str(event.data.get("function", event.subject))
+
+
+def _function_names(workspace: Workspace, ids: set[str]) -> dict[str, str]:
+    """Return the last name of each function, from the log itself: it outlives functions and knows no higher app."""
+    kinds = (Audit.FUNCTION_CREATED, Audit.FUNCTION_RENAMED)
+    named = Event.objects.filter(workspace_id=workspace.public_id, kind__in=kinds, subject__in=ids)
+    return {event.subject: str(event.data.get("name", "")) for event in named.order_by("sequence")}

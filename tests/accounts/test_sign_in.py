@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher
@@ -13,6 +14,7 @@ from apps.accounts.models import User
 from apps.events.models import Event
 from apps.workspaces.models import Workspace
 from tests.conftest import PASSWORD, make_user
+from tests.private_redis import killable_redis
 
 SIGN_IN = "/sign-in/"
 
@@ -101,6 +103,19 @@ def test_s06_guessing_one_account_is_stopped_after_five_even_with_the_right_pass
     assert not is_signed_in(client)
     assert status == 200
     assert "Too many" in page
+
+
+def test_s06_the_count_is_kept_in_redis_where_every_web_process_sees_it(owner: User, tmp_path: Path) -> None:
+    backend = "django.core.cache.backends.redis.RedisCache"
+    with killable_redis(tmp_path) as server:
+        # One cache per web process, as it were: nothing is shared but the server.
+        for number in range(5):
+            with override_settings(CACHES={"default": {"BACKEND": backend, "LOCATION": server.url}}):
+                attempt(owner.email, f"guess {number}", REMOTE_ADDR=f"192.0.2.{number}")
+        client = Client()
+        with override_settings(CACHES={"default": {"BACKEND": backend, "LOCATION": server.url}}):
+            attempt(owner.email, PASSWORD, client=client, REMOTE_ADDR="192.0.2.99")
+    assert not is_signed_in(client)
 
 
 def test_s06_guessing_from_one_address_is_stopped_over_all_accounts(owner: User) -> None:

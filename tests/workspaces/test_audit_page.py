@@ -32,6 +32,20 @@ def test_it_reads_newest_first_with_names(page: str, workspace: Workspace, owner
     assert "made the API key “Help desk” (hf_abc…)" in text
 
 
+def test_it_names_the_function_even_after_it_was_renamed_and_deleted(
+    page: str, workspace: Workspace, owner_client: Client
+) -> None:
+    here = workspace.public_id
+    record(workspace=here, kind=Audit.FUNCTION_CREATED, subject="function_a", name="Old name")
+    record(
+        workspace=here, kind=Audit.MODEL_PUBLISHED, subject="model_b", function="function_a", number=1, n_annotations=9
+    )
+    record(workspace=here, kind=Audit.FUNCTION_RENAMED, subject="function_a", name="New name", old_name="Old name")
+    text = owner_client.get(page, {"topic": "models"}).content.decode()
+    assert "New name" in text
+    assert "Old name" not in text
+
+
 def test_it_shows_this_workspace_only(page: str, owner_client: Client) -> None:
     record(workspace="workspace_elsewhere", kind=Audit.MEMBER_REMOVED, email="secret@example.com")
     assert "secret@example.com" not in owner_client.get(page).content.decode()
