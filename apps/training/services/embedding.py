@@ -100,11 +100,12 @@ def _to_embed(function_id: int) -> QuerySet[Sample]:
 
 
 def _next_chunk(function_id: int, n: int) -> list[Sample]:
-    rows = _to_embed(function_id).only("pk", "content_hash", "text", "file_key", "label_id", "public_id")
-    chunk = list(rows.filter(label__isnull=False).order_by("pk")[:n])
+    """Annotated ones first. The second query asks for any, not for unlabelled ones: so it reads the one small index."""
+    rows = _to_embed(function_id).only("pk", "content_hash", "text", "file_key", "public_id").order_by("pk")
+    chunk = {sample.pk: sample for sample in rows.filter(label__isnull=False)[:n]}
     if len(chunk) < n:
-        chunk += rows.filter(label=None).order_by("pk")[: n - len(chunk)]
-    return chunk
+        chunk |= {sample.pk: sample for sample in rows[:n]}
+    return list(chunk.values())[:n]
 
 
 def _new_vectors(function: Function, spec: BackboneSpec, samples: Sequence[Sample]) -> dict[str, Matrix]:

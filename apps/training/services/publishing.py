@@ -59,7 +59,7 @@ def publish(
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    TrainedModel.objects.filter(function=function, published_at=None).delete()
+    _drop_unpublished(function)
     return model
 
 
@@ -86,6 +86,13 @@ def drop_predictions_of_deleted_labels(function: Function) -> None:
     rows = Prediction.objects.filter(function=function, label__in=deleted).values_list("pk", flat=True)
     while deleted and (pks := list(rows[:ROWS_AT_ONCE])):
         Prediction.objects.filter(pk__in=pks).delete()
+
+
+def _drop_unpublished(function: Function) -> None:
+    """Rows of a round that died half-way. Their predictions have all been replaced by those of the new model."""
+    unpublished = TrainedModel.objects.filter(function=function, published_at=None)
+    if unpublished.exists():
+        unpublished.delete()
 
 
 def _new_model(function: Function, given: RoundInput, result: RoundResult) -> TrainedModel:

@@ -83,20 +83,16 @@ class BoundedCache(Generic[Key, Value]):
             with self._lock:
                 if key in self._values:
                     return self._values[key]
+            made: list[Value] = []
             try:
-                value = make()
+                made.append(make())
             finally:
-                with self._lock:
+                with self._lock:  # in one step: else somebody could find neither the value nor its making
                     self._making.pop(key, None)
-            with self._lock:
-                self._values[key] = value
-                while len(self._values) > self._max_entries:
-                    self._values.popitem(last=False)
-            return value
-
-    def drop(self, key: Key) -> None:
-        with self._lock:
-            self._values.pop(key, None)
+                    self._values.update((key, value) for value in made)
+                    while len(self._values) > self._max_entries:
+                        self._values.popitem(last=False)
+            return made[0]
 
 
 _backbones: BoundedCache[str, Backbone] = BoundedCache(max_entries=16)
