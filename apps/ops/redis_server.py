@@ -32,6 +32,7 @@ class PrivateRedis:
     """Where it listens and how it is started."""
 
     socket_path: Path
+    log_path: Path
 
     @property
     def url(self) -> str:
@@ -44,7 +45,7 @@ class PrivateRedis:
             find_executable(),
             *("--port", "0", "--unixsocket", str(self.socket_path), "--unixsocketperm", "700"),
             *("--save", "", "--appendonly", "no", "--dir", folder, "--databases", "1"),
-            *("--daemonize", "no", "--loglevel", "warning"),
+            *("--daemonize", "no", "--loglevel", "warning", "--logfile", str(self.log_path)),
         ]
 
 
@@ -75,7 +76,8 @@ def place(data_dir: Path) -> Iterator[PrivateRedis]:
     else:
         folder.mkdir(exist_ok=True)
     folder.chmod(0o700)
-    private = PrivateRedis(folder / "redis.sock")
+    private = PrivateRedis(folder / "redis.sock", data_dir / "redis.log")
+    private.log_path.unlink(missing_ok=True)
     record = data_dir / ADDRESS_NAME
     record.write_text(private.url, encoding="utf-8")
     try:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.management import call_command
+from django.db import DatabaseError
 from django.urls import reverse
 
 from apps.accounts.models import LinkPurpose
@@ -26,6 +27,7 @@ from apps.ops.signals import Signals
 
 GRACE_SECONDS = 6.0  # for web and worker; Redis follows, and all of it stays under ten
 REDIS_GRACE_SECONDS = 2.0
+REDIS_START_SECONDS = 10.0
 N_TRIES_BEFORE_READY = 4
 MANAGE = str(Path(settings.ROOT_DIR) / "manage.py")
 
@@ -44,6 +46,7 @@ class UpOptions:
 
 def run_up(options: UpOptions) -> None:
     """Run until SIGINT or SIGTERM. Raises CannotStart."""
+    os.umask(0o077)  # what is kept here is for nobody else on this machine
     signals = Signals()
     with ExitStack() as stack:
         try:
@@ -62,6 +65,8 @@ def run_up(options: UpOptions) -> None:
             ) from error
         except (listening.CannotListen, redis_server.NoRedisServer) as error:
             raise CannotStart(str(error)) from error
+        except DatabaseError as error:
+            raise CannotStart(f"The database does not answer as it should: {str(error).strip()}") from error
 
 
 def _choose_redis(stack: ExitStack) -> redis_server.PrivateRedis | None:
@@ -100,6 +105,7 @@ class Supervisor:
         private_redis: redis_server.PrivateRedis | None,
     ) -> None:
         self.signals, self.lock, self.options, self.url = signals, lock, options, url
+        self.private_redis = private_redis
         self.redis_url = private_redis.url if private_redis else settings.REDIS_URL
         environment = self._environment()
         self.redis = Child("redis", private_redis.command, environment) if private_redis else None
@@ -130,8 +136,9 @@ class Supervisor:
     def _start(self) -> None:
         if self.redis:
             self.redis.start()
-        if not redis_server.wait_for(self.redis_url, seconds=10):
-            raise CannotStart(f"No Redis answers at {redis_server.without_password(self.redis_url)}.")
+        if not redis_server.wait_for(self.redis_url, seconds=REDIS_START_SECONDS):
+            reason = f" Its log is {self.private_redis.log_path}." if self.private_redis else ""
+            raise CannotStart(f"No Redis answers at {redis_server.without_password(self.redis_url)}.{reason}")
         if self.options.has_demo:
             self._load_demo()
         for child in self.children:

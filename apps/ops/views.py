@@ -21,7 +21,10 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @public
 def readyz(request: HttpRequest) -> HttpResponse:
     problems = health.problems()
-    return JsonResponse({"ready": not problems, "problems": problems}, status=503 if problems else 200)
+    response = JsonResponse({"ready": not problems, "problems": problems}, status=503 if problems else 200)
+    # "Not yet" is no error: Django would log one for each probe, and probes come every few seconds.
+    setattr(response, "_has_been_logged", True)  # noqa: B010  # Django's own mark, which its types do not know
+    return response
 
 
 @require_GET

@@ -1,14 +1,13 @@
 """A real `up` for one test, to be killed and maltreated; and a Redis for tests that need one without the rest."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pytest_django import Settings
 
-from apps.ops import redis_server
 from tests.live_up import LiveUp, running_up
+from tests.private_redis import killable_redis
 
 
 @pytest.fixture
@@ -20,14 +19,8 @@ def up(tmp_path: Path) -> Iterator[LiveUp]:
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A private Redis for the tests of this process."""
-    with redis_server.place(tmp_path_factory.mktemp("redis")) as private:
-        process = subprocess.Popen(private.command, stdout=subprocess.DEVNULL)
-        try:
-            assert redis_server.wait_for(private.url, seconds=10)
-            yield private.url
-        finally:
-            process.terminate()
-            process.wait(10)
+    with killable_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
 
 
 @pytest.fixture

@@ -18,11 +18,11 @@ from tests.live_up import ROOT, LiveUp, clean_environment, is_running, running_u
 pytestmark = pytest.mark.xdist_group("up")
 
 
-def run_up_to_its_end(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_up_to_its_end(data_dir: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     data_dir.mkdir(exist_ok=True)
     return subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), "up", *arguments],
-        env=clean_environment(data_dir),
+        env=clean_environment(data_dir, **variables),
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -95,6 +95,28 @@ def test_a_taken_port_is_said_plainly(tmp_path: Path) -> None:
     assert ended.returncode != 0
     assert f"Port {port} on 127.0.0.1 is taken" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("HUNDREDFOLD_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none", "The database does not answer"),
+        ("HUNDREDFOLD_REDIS_URL", "redis://:secret@127.0.0.1:1/0", "No Redis answers at redis://127.0.0.1:1/0."),
+        ("HUNDREDFOLD_REDIS_URL", "memory://", "`up` needs a broker"),
+    ],
+)
+def test_what_keeps_it_from_starting_is_said_plainly(tmp_path: Path, variable: str, value: str, words: str) -> None:
+    ended = run_up_to_its_end(tmp_path / "data", "--port", "0", **{variable: value})
+    assert ended.returncode != 0
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "secret" not in ended.stderr
+
+
+def test_what_is_kept_is_for_nobody_else_on_the_machine(up: LiveUp) -> None:
+    kept = [path for path in up.data_dir.iterdir() if path.is_file() and path.suffix != ".log"]
+    assert {path.name for path in kept} >= {"db.sqlite3", "secret_key"}
+    assert [path.name for path in kept if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
 
 
 def test_the_data_directory_option_counts_over_the_environment(tmp_path: Path) -> None:
