@@ -115,7 +115,8 @@ def _database(url: str) -> dict[str, object]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": unquote(parts.hostname or ""),
         "PORT": str(parts.port or ""),
-        "OPTIONS": {"pool": True},
+        # A database that is away is said after seconds; the default is to wait for half a minute.
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": 20, "timeout": 5}},
     }
 
 

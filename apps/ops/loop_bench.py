@@ -35,7 +35,6 @@ from apps.engine import automl, backbones, datasets
 from apps.engine.types import TrainingData
 from apps.events.kinds import Live
 from apps.ops.import_folder import distinct, load_items
-from config import env
 
 MANAGE = str(Path(settings.ROOT_DIR) / "manage.py")
 N_LABELS = 100
@@ -283,8 +282,8 @@ def _import(folder: Path, data_dir: Path) -> str:
 
 def _environment(data_dir: Path) -> dict[str, str]:
     """This process's environment, for data of its own and a broker of its own."""
-    kept = {name: value for name, value in os.environ.items() if name != f"{env.PREFIX}REDIS_URL"}
-    return kept | {f"{env.PREFIX}DATA_DIR": str(data_dir)}
+    kept = {name: value for name, value in os.environ.items() if name != "HUNDREDFOLD_REDIS_URL"}
+    return kept | {"HUNDREDFOLD_DATA_DIR": str(data_dir)}
 
 
 def _truth(folder: Path) -> dict[str, str]:
