@@ -31,10 +31,12 @@ from django.conf import settings
 from django.urls import reverse
 
 from apps.core.errors import Unavailable
-from apps.engine import automl, backbones, datasets
+from apps.engine import automl, datasets
 from apps.engine.types import TrainingData
 from apps.events.kinds import Live
+from apps.functions.models import InputKind
 from apps.ops.import_folder import distinct, load_items
+from apps.training.services import serving
 
 MANAGE = str(Path(settings.ROOT_DIR) / "manage.py")
 N_LABELS = 100
@@ -103,18 +105,18 @@ def bare_round_seconds(folder: Path) -> float:
     rows = datasets.draw_labelled([item.label_name for item in items], N_LABELS, seed=0)
     columns = {name: column for column, name in enumerate(data.label_names)}
     texts = [item.content for item in (items[row] for row in rows) if isinstance(item.content, str)]
-    name = backbones.for_modality(data.modality)[0]
+    name = serving.backbone_specs(InputKind.TEXT)[0].name
     given = TrainingData(
-        embeddings={name: backbones.load(name).encode(texts)},
+        embeddings={name: serving.backbone(name).encode(texts)},
         labels=np.array([columns[items[row].label_name] for row in rows]),
         n_classes=len(columns),
         groups=np.arange(len(rows)),
     )
-    serving = automl.train(given).recipe
+    recipe = automl.train(given).recipe
     seconds = []
     for _ in range(N_ENGINE_ROUNDS):
         started = time.perf_counter()
-        automl.train(given, serving=serving)
+        automl.train(given, serving=recipe)
         seconds.append(time.perf_counter() - started)
     return float(np.median(seconds))
 
