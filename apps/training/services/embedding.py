@@ -91,7 +91,9 @@ def _embed_chunk(function: Function, work: FunctionWork) -> None:
 def forget_embedding(sample_ids: Sequence[int], *, function_id: int) -> None:
     """Have samples embedded again whose vectors are gone or were made by another version of the backbone."""
     for start in range(0, len(sample_ids), MAX_CHUNK):
-        Sample.objects.filter(pk__in=sample_ids[start : start + MAX_CHUNK]).update(is_embedded=False)
+        with transaction.atomic():
+            lock_function(function_id)
+            Sample.objects.filter(pk__in=sample_ids[start : start + MAX_CHUNK]).update(is_embedded=False)
     enqueue(JobName.EMBED_FUNCTION, function_id)
 
 

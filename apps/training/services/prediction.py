@@ -16,6 +16,7 @@ from apps.events.kinds import Live
 from apps.events.services import announce
 from apps.functions.models import Label
 from apps.samples.models import Sample
+from apps.samples.services.annotations import lock_function
 from apps.training.models import FunctionWork, Prediction, PredictionKind, TrainedModel, WorkKind
 from apps.training.services.embedding import forget_embedding
 from apps.training.services.serving import Served, load_live
@@ -140,9 +141,8 @@ def _predict_chunk(served: Served, hash_of: dict[int, str]) -> None:
         pred_probs=pred_probs,
     )
     with transaction.atomic():
-        # Locked, so that nobody labels one of them between this look and the writing.
-        unlabelled = Sample.objects.select_for_update(no_key=True).filter(pk__in=sample_ids, label=None).order_by("pk")
-        still = set(unlabelled.values_list("pk", flat=True))
+        lock_function(function.pk)  # so that nobody labels one of them between this look and the writing
+        still = set(Sample.objects.filter(pk__in=sample_ids, label=None).values_list("pk", flat=True))
         write_predictions([row for row in rows if row.sample_id in still])
 
 
