@@ -28,7 +28,7 @@ from apps.invoke.database import as_request
 from apps.invoke.recorder import Answered, Recorder
 from apps.invoke.wire import NoModel
 from apps.samples.checks import TEXT_MAX_CHARACTERS, checked_text
-from apps.samples.images import normalise, open_rgb
+from apps.samples.images import as_stored
 from apps.training.models import TrainedModel
 from apps.training.services import serving
 from apps.training.services.serving import Served
@@ -112,7 +112,7 @@ def read_content(data: str | bytes, input_kind: str) -> Content:
     if input_kind == InputKind.IMAGE:
         if isinstance(data, str):
             raise InvalidInput("This function takes pictures, not text.")
-        return open_rgb(normalise(data).jpeg)
+        return as_stored(data)
     if not isinstance(data, str):
         raise InvalidInput("This function takes text, not files.")
     if len(data) > TEXT_MAX_CHARACTERS:
