@@ -26,6 +26,7 @@ function begin(words) {
   panel.hidden = false;
   refused_list.hidden = true;
   document.getElementById("drop-all").hidden = true;
+  document.getElementById("drop-next")?.setAttribute("hidden", "");
   refused_list.replaceChildren();
   all_list.replaceChildren();
   counts.textContent = "";
@@ -159,6 +160,7 @@ function line_of({ name, outcome, reason }) {
 function finish(tally) {
   bar.value = 1;
   state.textContent = tally.refused ? "Done, except for these" : "Done";
+  if (tally.added) document.getElementById("drop-next")?.removeAttribute("hidden");
 }
 
 function put_card(html) {
