@@ -109,9 +109,10 @@ class _Round:
     ) -> RoundResult:
         """Fit the chosen recipe on every sample."""
         head = heads.create(chosen.recipe.head, chosen.recipe.settings)
+        near = self.fitted[chosen.recipe.backbone, chosen.recipe.head].get(0)
         return RoundResult(
             recipe=chosen.recipe,
-            head=head.fit(self.embeddings[chosen.recipe.backbone], self.data.labels),
+            head=head.fit(self.embeddings[chosen.recipe.backbone], self.data.labels, start=near),
             temperature=chosen.temperature,
             n_classes=self.data.n_classes,
             pred_probs=chosen.pred_probs,

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from apps.engine.heads import Head
 
 EXACT, ROUGH = 1e-3, 1e-2
-"""Rough fits are for comparing recipes. Measured at 100 to 1,000 samples, 4 to 300 classes, C from 1 to 300: no
-probability differs from an exact fit's by more than 0.01, in a half to a quarter of the time."""
+"""Rough fits are for comparing recipes. Measured at 100 to 6,000 samples in 4 and 20 classes, C of 3 and 30: held-out
+probabilities differ from those of a fit a hundred times as exact by 0.0014 at most with an exact fit, by 0.017 with a
+rough one, which takes two thirds of the time."""
 SPAN_SHARE = 0.6
 """Samples per dimension up to which a fit looks for their span. Below 2/3, so that the folds of samples that are
 already in their span (`span`'s coordinates have at most one dimension per sample) are not decomposed once more."""
