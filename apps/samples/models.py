@@ -23,7 +23,8 @@ class Sample(models.Model):
     """One input of a function. Its primary key is its sequence number: newer samples have larger ones.
 
     `label`, `labelled_at` and `annotation` repeat the annotation in force, so that pages filter without a join on
-    history; only `services.annotations` writes them, in the transaction that appends the annotation.
+    history. `services.annotations` writes them in the transaction that appends the annotation; deleting a label (one
+    floor below) clears them.
     """
 
     WORKSPACE_PATH: ClassVar[str] = "function__workspace"

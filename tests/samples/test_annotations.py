@@ -7,7 +7,7 @@ import pytest
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput, NotAllowed
 from apps.functions.models import Function, Label
-from apps.functions.services import create_function
+from apps.functions.services import create_function, delete_label
 from apps.samples.models import Annotation, Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_many, annotate_sample, undo_annotation
 from apps.samples.services.intake import NewText, add_texts
@@ -79,6 +79,14 @@ def test_a_label_of_another_function_is_refused(samples: list[Sample], text_func
             function=text_function, pairs=[(samples[0].pk, foreign.pk)], person=None, picked_by=PickedBy.PERSON
         )
     assert Annotation.objects.count() == 0
+
+
+def test_a_label_deleted_since_it_was_read_is_refused(samples: list[Sample], text_function: Function) -> None:
+    read_before = label_named(text_function, "Refund")
+    delete_label(label=label_named(text_function, "Refund"))
+    with pytest.raises(InvalidInput, match="does not belong"):
+        annotate_sample(sample=samples[0], label=read_before, person=None, picked_by=PickedBy.QUEUE)
+    assert in_force(samples[0]) == (None, None)
 
 
 def test_a_correction_keeps_why_the_sample_was_drawn(samples: list[Sample], text_function: Function) -> None:

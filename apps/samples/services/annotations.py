@@ -63,7 +63,8 @@ def _repeated(sample: Sample, client_token: UUID | None) -> Annotation | None:
 def _append(
     sample: Sample, label: Label | None, person: User | None, picked_by: PickedBy, client_token: UUID | None
 ) -> Annotation:
-    if label is not None and (label.function_id != sample.function_id or label.deleted_at is not None):
+    # Asked anew, under the lock: the label in hand may have been deleted since it was read.
+    if label is not None and label.pk not in _labels_in_use(sample.function_id):
         raise InvalidInput("This label does not belong to the function. Reload the page and choose again.")
     before = Sample.objects.filter(pk=sample.pk).values("annotation__picked_by").first()
     if before is None:
@@ -94,6 +95,10 @@ def _put_in_force(sample: Sample, annotation: Annotation | None) -> None:
     )
 
 
+def _labels_in_use(function_id: int) -> set[int]:
+    return set(Label.objects.in_use().filter(function=function_id).values_list("pk", flat=True))
+
+
 def annotate_many(
     *, function: Function, pairs: Sequence[tuple[int, int | None]], person: User | None, picked_by: PickedBy
 ) -> int:
@@ -102,7 +107,7 @@ def annotate_many(
     Pairs that would change nothing are passed over. Returns how many annotations were appended. Works in transactions
     of `ROWS_PER_TRANSACTION`, or inside the caller's.
     """
-    known = set(Label.objects.in_use().filter(function=function).values_list("pk", flat=True))
+    known = _labels_in_use(function.pk)
     if any(label_id is not None and label_id not in known for _sample_id, label_id in pairs):
         raise InvalidInput("One of the labels does not belong to the function. Reload the page and choose again.")
     newest = dict(pairs)
@@ -121,10 +126,11 @@ def _annotate_chunk(
     lock_function(function.pk)
     rows = Sample.objects.filter(function=function, pk__in=[sample_id for sample_id, _label in pairs])
     before = {pk: (label, reason) for pk, label, reason in rows.values_list("pk", "label_id", "annotation__picked_by")}
+    possible = {None, *_labels_in_use(function.pk)}  # one may have been deleted between two chunks
     changes = [
         (sample_id, label_id, before[sample_id][1])
         for sample_id, label_id in pairs
-        if sample_id in before and before[sample_id][0] != label_id
+        if sample_id in before and before[sample_id][0] != label_id and label_id in possible
     ]
     if not changes:
         return 0
