@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.engine import crossval
@@ -17,6 +17,7 @@ SEEDS = st.integers(0, 5)
 N_FOLDS = st.integers(2, 10)
 
 
+@settings(deadline=None)  # a busy machine is no error
 @given(LABELS, N_FOLDS, SEEDS)
 def test_every_label_is_spread_evenly_over_the_folds(labels: list[int], n_folds: int, seed: int) -> None:
     y = np.array(labels)
@@ -26,6 +27,7 @@ def test_every_label_is_spread_evenly_over_the_folds(labels: list[int], n_folds:
         assert counts.max() - counts.min() <= 1
 
 
+@settings(deadline=None)  # a busy machine is no error
 @given(st.data(), LABELS, N_FOLDS, SEEDS)
 def test_duplicates_are_never_held_out_apart(data: Any, labels: list[int], n_folds: int, seed: int) -> None:
     groups = data.draw(st.lists(st.integers(0, 9), min_size=len(labels), max_size=len(labels)))
@@ -36,6 +38,7 @@ def test_duplicates_are_never_held_out_apart(data: Any, labels: list[int], n_fol
         assert len(set(folds[np.array(groups) == group])) == 1
 
 
+@settings(deadline=None)  # a busy machine is no error
 @given(st.data(), LABELS, N_FOLDS, SEEDS)
 def test_folds_of_earlier_samples_stay_when_more_are_appended(
     data: Any, labels: list[int], n_folds: int, seed: int
@@ -47,6 +50,7 @@ def test_folds_of_earlier_samples_stay_when_more_are_appended(
     assert after[:n].tolist() == before.tolist()
 
 
+@settings(deadline=None)  # a busy machine is no error
 @given(LABELS, N_FOLDS, SEEDS)
 def test_a_label_with_two_samples_is_seen_when_one_of_them_is_held_out(
     labels: list[int], n_folds: int, seed: int

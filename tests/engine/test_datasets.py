@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -44,6 +44,7 @@ def test_other_tables_are_refused_in_words(tmp_path: Path) -> None:
         datasets.read(tmp_path / "nowhere")
 
 
+@settings(deadline=None)  # a busy machine is no error
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=200), st.integers(0, 150), st.integers(0, 5))
 def test_labels_are_drawn_by_the_rule(numbers: list[int], n_labels: int, seed: int) -> None:
     labels = [f"label {number}" for number in numbers]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.engine import metrics
@@ -21,6 +21,7 @@ def test_of_no_samples_nothing_is_known() -> None:
     assert metrics.wilson_interval(0, 0) == (0.0, 1.0)
 
 
+@settings(deadline=None)  # a busy machine is no error
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_the_interval_holds_the_share_and_stays_between_nothing_and_all(counts: tuple[int, int]) -> None:
     n_right, n = counts
