@@ -16,6 +16,11 @@ function is_busy() {
 function refresh() {
   timer = null;
   if (!is_stale || is_busy()) return;
+  // The list swaps itself: what is asked of it while it is being fetched would go with it.
+  if (list().classList.contains("htmx-request")) {
+    refresh_soon();
+    return;
+  }
   is_stale = false;
   htmx.trigger(list(), "review:refresh");
 }
