@@ -17,6 +17,7 @@ from typing import TypeVar
 import structlog
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 from django.conf import settings
+from django.db import Error as DatabaseFault
 
 from apps.core.errors import HundredfoldError, InvalidInput, NotSignedIn, TooLarge, Unavailable
 from apps.core.ids import with_prefix
@@ -107,6 +108,9 @@ class InvokeApp:
             return wire.error_reply(HTTPStatus.REQUEST_TIMEOUT, error.message, error.code, request_id)
         except HundredfoldError as error:
             return wire.refusal(error, request_id)
+        except DatabaseFault:
+            logger.exception("invoke_database_failed", request_id=request_id)
+            return wire.refusal(Unavailable("The database did not answer. Try again in a moment."), request_id)
         except Disconnected:
             raise
         except Exception:

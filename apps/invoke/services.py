@@ -20,7 +20,8 @@ from django.utils import timezone
 from PIL import Image
 
 from apps.core.errors import InvalidInput, TooLarge, Unavailable
-from apps.engine.errors import EngineError
+from apps.engine.backbones import Backbone
+from apps.engine.errors import BackboneUnavailable, EngineError
 from apps.engine.types import FloatArray
 from apps.functions.models import Function, InputKind, Label
 from apps.invoke.batching import MicroBatcher
@@ -160,7 +161,7 @@ def _load(find_names: Callable[[], Iterable[str]]) -> None:
 
 def _answer_batch(items: Sequence[tuple[Served, Content]]) -> list[Answer]:
     """Run in the model thread: one forward pass for all, then one matrix product per model among them."""
-    backbone = serving.backbone(items[0][0].backbone_name)
+    backbone = _backbone(items[0][0].backbone_name)
     embeddings = backbone.encode([content for _served, content in items])
     # Heads learned from stored vectors: the same rounding makes a call say what the pages say of a stored sample.
     embeddings = embeddings.astype(STORED).astype(np.float32)
@@ -173,6 +174,14 @@ def _answer_batch(items: Sequence[tuple[Served, Content]]) -> list[Answer]:
         pred_probs = served.pred_probs(embeddings[rows])
         answers.update((row, _answer(served, probs)) for row, probs in zip(rows, pred_probs, strict=True))
     return [answers[row] for row in range(len(items))]
+
+
+def _backbone(name: str) -> Backbone:
+    try:
+        return serving.backbone(name)
+    except BackboneUnavailable as error:
+        logger.error("backbone_unavailable", backbone=name, error=str(error))
+        raise Unavailable("The model cannot be loaded on this server; its log says why.") from error
 
 
 def _answer(served: Served, probs: FloatArray) -> Answer:

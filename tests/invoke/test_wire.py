@@ -10,16 +10,21 @@ from typing import Any
 
 import httpx
 import pytest
+from django.db import OperationalError
 from pytest_django import Settings
 
 from apps.accounts.models import User
+from apps.engine.errors import BackboneUnavailable
 from apps.functions.models import Function, InputKind
 from apps.functions.services import delete_function
+from apps.invoke import asgi, lookup
 from apps.invoke.asgi import InvokeApp
 from apps.invoke.gate import Gate
+from apps.invoke.lookup import Lookup
 from apps.invoke.models import Invocation
 from apps.invoke.services import Predictions
 from apps.training.models import TrainedModel
+from apps.training.services import serving
 from apps.workspaces.models import ApiKey, Workspace
 from apps.workspaces.roles import Action
 from apps.workspaces.services import create_key, revoke_key
@@ -262,6 +267,38 @@ class TestRefusals:
         assert_refused(_call_with(app, path_of(trained), secret), 503, "unavailable")
         assert (gate.n_calls, gate.n_bytes) == (0, 0)
 
+    def test_a_body_that_does_not_come_is_not_waited_for(
+        self, trained: Function, run: Run, secret: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(asgi, "BODY_SECONDS", 0.05)
+
+        async def hanging() -> AsyncIterator[bytes]:
+            yield b"{"
+            await asyncio.Event().wait()
+
+        async def send(client: httpx.AsyncClient) -> httpx.Response:
+            headers = {"Authorization": f"Bearer {secret}"}
+            return await client.post(path_of(trained), content=hanging(), headers=headers)
+
+        assert_refused(run(send), 408, "too_slow")
+
+    def test_without_the_backbone_or_the_database_callers_are_asked_to_come_back(
+        self, trained: Function, post: Post, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def missing(_name: str) -> None:
+            raise BackboneUnavailable("Install the weights.")
+
+        monkeypatch.setattr(serving, "backbone", missing)
+        assert "Install" not in assert_refused(post(path_of(trained), json=TEXT), 503, "unavailable")
+
+        def away(_bearer: str, _function_id: str) -> None:
+            raise OperationalError("gone")
+
+        monkeypatch.setattr(lookup, "admit", away)
+        response = post(path_of(trained).replace("function_", ""), json=TEXT)
+        assert "gone" not in assert_refused(response, 503, "unavailable")
+        assert response.headers["retry-after"] == "1"
+
     def test_a_fault_of_ours_is_said_without_its_insides(
         self, trained: Function, predictions: Predictions, secret: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -289,8 +326,6 @@ class TestChangesAreSeen:
     def test_a_revoked_key_and_a_deleted_function(
         self, trained: Function, predictions: Predictions, key: tuple[ApiKey, str], owner: User, workspace: Workspace
     ) -> None:
-        from apps.invoke.lookup import Lookup
-
         now = 100.0
         app = InvokeApp(service=predictions, lookup=Lookup(clock=lambda: now))
         assert _call_with(app, path_of(trained), key[1]).status_code == 200

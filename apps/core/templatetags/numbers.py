@@ -12,4 +12,4 @@ def percent(share: float) -> str:
         return "over 99%"
     if 0 < share < 0.005:
         return "under 1%"
-    return f"{round(100 * share)}%"
+    return f"{int(100 * share + 0.5)}%"
