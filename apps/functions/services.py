@@ -89,7 +89,8 @@ def delete_function(*, function: Function, actor: User | None = None) -> None:
             function.samples.filter(pk__in=pks).delete()
     workspace = function.workspace.public_id
     with transaction.atomic():
-        _lock(function.pk)
+        # Not even rows that merely refer to it may come now: a call recorded meanwhile would fail the commit.
+        Function.objects.select_for_update().filter(pk=function.pk).values_list("pk").first()
         record(
             workspace=workspace,
             kind=Audit.FUNCTION_DELETED,
