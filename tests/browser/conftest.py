@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.live_up import LiveUp, running_up
 
@@ -36,11 +37,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("browser"))
 
 
-@pytest.fixture(scope="session")
-def browser_type_launch_args() -> dict[str, object]:
-    """Use the machine's Chromium where there is one, else the one Playwright installed."""
-    installed = shutil.which("chromium")
-    return {"args": CHROMIUM_ARGUMENTS, **({"executable_path": installed} if installed else {})}
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """This machine's Chromium, else the one Playwright installed.
+
+    One a module and not, as the plugin has it, one until the end: Playwright keeps an event loop running in this very
+    thread, beside which no later test could run one of its own.
+    """
+    options = {"executable_path": shutil.which("chromium"), "args": CHROMIUM_ARGUMENTS}
+    with sync_playwright() as playwright, playwright.chromium.launch(**options) as browser:
+        yield browser
+
+
+@pytest.fixture
+def context(browser: Browser, base_url: str) -> Iterator[BrowserContext]:
+    """A window of its own for each test; `page.goto("/…")` means the shared `up`."""
+    with browser.new_context(base_url=base_url) as context:
+        yield context
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +70,6 @@ def shared_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveUp]:
 
 @pytest.fixture(scope="session")
 def base_url(shared_up: LiveUp) -> str:
-    """Let `page.goto("/…")` mean the shared `up`."""
     return shared_up.url
 
 
