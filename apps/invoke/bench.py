@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
+from operator import truediv
 from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ WORDS = {
     "B": "where is my parcel it has not arrived track delivery courier late address door today",
 }
 N_WARM_UP = 20
+N_ROUNDS = 7
 
 
 @dataclass(frozen=True)
@@ -182,14 +184,18 @@ def _together(served: Served, inputs: Sequence[str | bytes], calls: Sequence[Cal
         for start in range(0, len(ready), n_callers):
             _classify(served, ready[start : start + n_callers])
 
-    bare_seconds = min(_milliseconds(batched) for _ in range(3)) / 1000
+    bare_seconds, call_seconds = [], []
     with _caller(_call_together, calls, n_callers) as pipe:
-        seconds = [pipe.recv() for _ in range(3)]
+        for _ in range(N_ROUNDS):
+            bare_seconds.append(_milliseconds(batched) / 1000)
+            pipe.send(True)
+            call_seconds.append(pipe.recv())
+        pipe.send(None)
     return {
         "n_callers": n_callers,
-        "batched_per_second": _round(len(ready) / bare_seconds),
-        "calls_per_second": _round(len(ready) / min(seconds)),
-        "share_of_batched": _round(bare_seconds / min(seconds)),
+        "batched_per_second": _round(len(ready) / median(bare_seconds)),
+        "calls_per_second": _round(len(ready) / median(call_seconds)),
+        "share_of_batched": _round(median(map(truediv, bare_seconds, call_seconds))),
     }
 
 
@@ -219,8 +225,8 @@ def _call_together(pipe: Connection, calls: Sequence[Call], n_callers: int) -> N
         _post(local.connection, one)
 
     with ThreadPoolExecutor(n_callers) as callers:
-        list(callers.map(call, calls))  # connections open
-        for _ in range(3):
+        list(callers.map(call, calls))  # opens the connections
+        while pipe.recv():
             pipe.send(_milliseconds(lambda: list(callers.map(call, calls))) / 1000)
 
 
