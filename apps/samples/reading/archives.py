@@ -6,7 +6,6 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import IO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
@@ -42,10 +41,6 @@ class Member:
     name: str
     label: str
     info: ZipInfo
-
-    @property
-    def short_name(self) -> str:
-        return PurePosixPath(self.name).name
 
 
 def open_zip(file: IO[bytes]) -> ZipFile:
@@ -105,20 +100,25 @@ def _name(info: ZipInfo) -> str:
 
 def is_junk(name: str) -> bool:
     """What operating systems leave in folders unasked."""
-    parts = PurePosixPath(name).parts
-    last = parts[-1] if parts else ""
-    return "__MACOSX" in parts or (last.startswith(".") and last != "..") or last.casefold() in _JUNK_NAMES
+    folders, last = _parts(name)
+    return "__MACOSX" in folders or (last.startswith(".") and last != "..") or last.casefold() in _JUNK_NAMES
 
 
 def folder_labels(names: Sequence[str]) -> dict[str, str]:
     """Label each file by the folder it lies in, unless that folder holds further folders or is named `unlabeled`."""
-    parents = {name: PurePosixPath(name).parent for name in names}
-    holders = {above for parent in set(parents.values()) for above in parent.parents}
+    parents = {name: _parts(name)[0] for name in names}
+    holders = {parent[:depth] for parent in set(parents.values()) for depth in range(len(parent))}
     return {
-        name: parent.name
+        name: parent[-1]
         for name, parent in parents.items()
-        if parent.name and parent not in holders and parent.name.casefold() not in UNLABELLED_FOLDERS
+        if parent and parent not in holders and parent[-1].casefold() not in UNLABELLED_FOLDERS
     }
+
+
+def _parts(name: str) -> tuple[tuple[str, ...], str]:
+    """The folders of a name and the name without them. Called for each of very many names, so without `pathlib`."""
+    parts = tuple(part for part in name.split("/") if part not in {"", "."})
+    return parts[:-1], parts[-1] if parts else ""
 
 
 def label_counts(found: Iterable[Member]) -> dict[str, int]:
@@ -154,8 +154,8 @@ def read_member(archive: ZipFile, member: Member, *, max_bytes: int) -> bytes:
 
 def _check_member(member: Member) -> None:
     info = member.info
-    path = PurePosixPath(member.name)
-    if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
+    parts = member.name.split("/")
+    if member.name.startswith("/") or ".." in parts or parts[0].endswith(":"):
         raise BadMember("Its name leads out of the zip.")
     mode = info.external_attr >> 16
     if stat.S_IFMT(mode) not in {0, stat.S_IFREG}:

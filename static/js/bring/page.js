@@ -106,6 +106,9 @@ async function bring_pictures(found) {
 async function send_chunks(opened, files, tally) {
   const url = `/imports/${opened.import}/files/`;
   const words = state.textContent;
+  // Who leaves with files on their way closes the drop with those that are in.
+  const leave = () => navigator.sendBeacon(`${url}end/`, new FormData(drop));
+  addEventListener("pagehide", leave);
   const signs = {
     on_wait: () => (state.textContent = "No connection. Trying again; nothing is lost."),
     on_back: () => (state.textContent = words),
@@ -114,7 +117,11 @@ async function send_chunks(opened, files, tally) {
     files_per_chunk: Number(drop.dataset.filesPerChunk),
     chunk_max_bytes: Number(drop.dataset.chunkMaxBytes),
   });
-  await send_all(url, chunks, { ...signs, on_results: (_items, results) => show(results, tally) });
+  try {
+    await send_all(url, chunks, { ...signs, on_results: (_items, results) => show(results, tally) });
+  } finally {
+    removeEventListener("pagehide", leave);
+  }
   const card = await (await post_until_answered(`${url}end/`, new FormData(), signs)).text();
   put_card(card);
   finish(tally);
