@@ -14,9 +14,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
+from apps.ops.body_cap import FORM_OVERHEAD_BYTES, BodyCap
 from apps.ops.static_files import StaticFiles
 
-django_application = cast("ASGI3Application", get_asgi_application())
+django_application = BodyCap(
+    cast("ASGI3Application", get_asgi_application()), max_bytes=settings.UPLOAD_MAX_BYTES + FORM_OVERHEAD_BYTES
+)
 
 from apps.invoke.asgi import InvokeApp  # noqa: E402  # it imports models, so the apps must have been loaded
 

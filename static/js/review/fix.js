@@ -1,9 +1,12 @@
-// "Change label" opens one dialog for every row: a label by click, by its key, or by the first letters of its name.
+// "Change label" opens one dialog for every row: a label by click, by its key, or by the first letters of its name;
+// or the sample goes.
 
 const dialog = document.getElementById("fix");
 const specimen = dialog.querySelector("[data-fix-sample]");
 const filter = document.getElementById("fix-filter");
 const buttons = [...dialog.querySelectorAll("[data-label]")];
+const remove = dialog.querySelector("[data-fix-delete]");
+const remove_words = remove?.textContent;
 const KEYS = "1234567890";
 let opener = null;
 
@@ -13,7 +16,8 @@ document.addEventListener("click", (event) => {
 });
 
 function open(button) {
-  opener = { id: button.id, url: button.dataset.fix, row: button.closest("li").id };
+  opener = { id: button.id, url: button.dataset.fix, delete_url: button.dataset.delete, row: button.closest("li").id };
+  reset_removal();
   specimen.replaceChildren(copy_of(button.closest("li").querySelector("[data-specimen]")));
   for (const each of buttons) each.classList.toggle("is-picked", each.dataset.label === button.dataset.current);
   filter.value = "";
@@ -36,6 +40,26 @@ function narrow() {
 }
 
 filter.addEventListener("input", narrow);
+
+function reset_removal() {
+  if (!remove) return;
+  remove.textContent = remove_words;
+  remove.classList.remove("is-asking");
+}
+
+// The first press asks, the second deletes; leaving the button is a no.
+remove?.addEventListener("click", async () => {
+  if (!remove.classList.contains("is-asking")) {
+    remove.classList.add("is-asking");
+    remove.textContent = remove.dataset.asks;
+    return;
+  }
+  const { delete_url, row } = opener;
+  opener = null;
+  dialog.close();
+  await htmx.ajax("POST", delete_url, { target: `#${row}`, swap: "delete" });
+});
+remove?.addEventListener("blur", reset_removal);
 
 dialog.addEventListener("click", (event) => {
   const button = event.target.closest("[data-label]");

@@ -1,0 +1,61 @@
+"""How much one request to a page may carry, decided before anything of it is kept.
+
+Django writes an upload to disk before a view can look at it, so the cap stands in front of Django.
+"""
+
+from __future__ import annotations
+
+import json
+
+from asgiref.typing import (
+    ASGI3Application,
+    ASGIReceiveCallable,
+    ASGIReceiveEvent,
+    ASGISendCallable,
+    HTTPScope,
+)
+
+FORM_OVERHEAD_BYTES = 1024 * 1024
+"""Room for field names, file names and boundaries beside the files themselves."""
+
+
+class BodyCap:
+    """An ASGI application in front of another: bodies over `max_bytes` do not reach it.
+
+    A declared length over the cap is answered with 413. A body that grows over it without having declared its length
+    ends as if the caller had gone away.
+    """
+
+    def __init__(self, application: ASGI3Application, *, max_bytes: int) -> None:
+        self._application = application
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if _declared_bytes(scope) > self._max_bytes:
+            await _refuse(send, self._max_bytes)
+            return
+        n_bytes = 0
+
+        async def counted() -> ASGIReceiveEvent:
+            nonlocal n_bytes
+            message = await receive()
+            if message["type"] == "http.request":
+                n_bytes += len(message["body"])
+            return {"type": "http.disconnect"} if n_bytes > self._max_bytes else message
+
+        await self._application(scope, counted, send)
+
+
+def _declared_bytes(scope: HTTPScope) -> int:
+    value = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    return int(value) if value.isdigit() else 0
+
+
+async def _refuse(send: ASGISendCallable, max_bytes: int) -> None:
+    message = f"This is more than {max_bytes // 1024**2} MB in one go. Send it in smaller parts."
+    body = json.dumps({"message": message, "code": "too_large", "requestId": ""}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    # What is left of the body is not read: the connection cannot serve another request.
+    headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": 413, "headers": headers, "trailers": False})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
