@@ -14,9 +14,7 @@ COPY config/__init__.py config/
 RUN .venv/bin/pip install --no-cache-dir --editable .
 
 FROM python:3.12-slim
-# torch's arithmetic on the processor needs OpenMP.
-RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/* \
-    && useradd --uid 10001 --create-home hundredfold \
+RUN useradd --uid 10001 --create-home hundredfold \
     && install --directory --owner hundredfold /data
 COPY --from=build /app /app
 COPY . /app

@@ -30,9 +30,11 @@ lint: $(STAMP)-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Tests of one group share a running server; a group stays on one of the two processes.
+# Tests of one group share a running server; a group stays on one of the two processes. Browser tests measure how fast
+# the pages answer, so they come afterwards and have the machine to themselves.
 pytest: $(STAMP)-dev
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not browser'
+	$(BIN)/python -m pytest -m browser
 
 chromium: $(STAMP)-dev
 	@command -v chromium >/dev/null \
