@@ -17,3 +17,10 @@ The flow, module by module:
 
 `types`, `errors` and `runtime` serve them all; `datasets` and `bench` measure them on public data.
 """
+
+import os
+
+# Read by OpenMP when torch loads it, so set before anything here can import torch. By default its threads spin while
+# they wait for each other, and where other processes want the same cores they spin for nothing. Measured on two cores,
+# 320 short texts by `minilm`: with both cores busy 30 texts/s spinning, 255 to 430 passive.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
