@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -96,24 +97,27 @@ def wait_until_settled(up: LiveUp) -> None:
     assert value(up, "SELECT COUNT(*) FROM training_trainedmodel WHERE is_live") == 1
 
 
-def kill_worker_in_work(up: LiveUp, kind: str) -> None:
-    """Kill the worker while it holds work of that kind."""
+def kill_worker_in_work(up: LiveUp, kind: str, *, n: int, n_labelled: int) -> None:
+    """Bring samples, and kill the worker as soon as it holds work of that kind on them."""
     held = "SELECT COUNT(*) FROM training_functionwork WHERE kind = ? AND lease_holder <> ''"
-    wait_until(lambda: value(up, held, kind), seconds=20, what=f"the worker is at {kind}")
-    up.kill("worker")
-    assert value(up, held, kind) == 1, "the worker had ended its work before it was killed"
+    with ThreadPoolExecutor(1) as aside:
+        made = aside.submit(make_function, up, n=n, n_labelled=n_labelled)
+        is_amid = False
+        while not is_amid:  # a short piece of work may end between the look and the kill
+            wait_until(lambda: value(up, held, kind), seconds=30, what=f"the worker is at {kind}")
+            up.kill("worker")
+            is_amid = value(up, held, kind) == 1
+        made.result()
 
 
 def test_a_worker_killed_in_a_round_is_replaced_and_the_round_is_run_again(up: LiveUp, person: LiveClient) -> None:
-    make_function(up, n=900, n_labelled=600)
-    kill_worker_in_work(up, "train")
+    kill_worker_in_work(up, "train", n=900, n_labelled=600)
     wait_until_settled(up)
     assert value(up, "SELECT COUNT(*) FROM samples_annotation") == 600
 
 
 def test_a_worker_killed_while_embedding_is_replaced_and_the_rest_is_embedded(up: LiveUp, person: LiveClient) -> None:
-    make_function(up, n=5_000, n_labelled=30)
-    kill_worker_in_work(up, "embed")
+    kill_worker_in_work(up, "embed", n=5_000, n_labelled=30)
     wait_until_settled(up)
 
 

@@ -195,7 +195,7 @@ def test_memory_does_not_grow_with_the_number_of_samples(
         return peak
 
     small = peak_bytes(200)
-    assert peak_bytes(2_000) < 1.5 * small
+    assert peak_bytes(2_000) < 2 * small  # ten times the samples
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
