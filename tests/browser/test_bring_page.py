@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, FileChooser, Page, expect
 
 from tests.browser.desk import Desk, make_desk
 from tests.live_up import LiveUp
@@ -126,9 +127,15 @@ def test_the_page_works_by_keyboard_and_without_sideways_scrolling(shared_up: Li
     open_bring(desk, page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     pick = page.get_by_role("button", name="Choose a file")
+    choosers: list[FileChooser] = []
+    page.on("filechooser", lambda chooser: choosers.append(chooser))
+    page.wait_for_timeout(200)  # Chromium hands choosers to us from here on
     pick.focus()
-    with page.expect_file_chooser():
-        page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    deadline = time.monotonic() + 20
+    while not choosers:
+        assert time.monotonic() < deadline, "the keyboard opened no file chooser"
+        page.wait_for_timeout(50)
     page.locator("#lines-text").focus()
     page.keyboard.insert_text("Where is my parcel?\nhello\n")
     for _ in range(5):

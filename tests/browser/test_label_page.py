@@ -61,6 +61,8 @@ def quiet_console(page: Page) -> Iterator[list[str]]:
 
 
 def specimen(page: Page) -> str:
+    """Return the text shown, once there is one: on a busy machine the next may still be on its way."""
+    expect(page.locator(SPECIMEN)).not_to_have_text("", timeout=15_000)
     return page.locator(SPECIMEN).inner_text()
 
 
@@ -90,10 +92,13 @@ def test_predictions_accuracy_and_suggestions_arrive_without_a_reload(page: Page
     desk.open(page)
     page.evaluate("window.is_same_page = true")
     expect(page.locator("#label-progress")).to_contain_text("0 of a first hundred labelled")
-    for _ in range(8):
-        page.keyboard.press(right_key(page))
+    pressed: list[str] = []
+    while len(pressed) < 8 or min(pressed.count("1"), pressed.count("2")) < 2:  # drawn at random: eight may not do
+        pressed.append(right_key(page))
+        page.keyboard.press(pressed[-1])
 
-    expect(page.locator("[data-accuracy]")).to_have_text(re.compile(r"Right on \d+ of 8 it never saw"), timeout=20_000)
+    accuracy = re.compile(rf"Right on \d+ of {len(pressed)} it never saw")
+    expect(page.locator("[data-accuracy]")).to_have_text(accuracy, timeout=20_000)
     n_pressed = 0
     while not page.locator("#label-suggestion").is_visible():
         page.keyboard.press(right_key(page))

@@ -31,6 +31,12 @@ const new_label = part("new-label") && new NewLabel(part("new-label"), (name) =>
 const filter = part("label-filter");
 const history = [];
 
+// Who is signed out learns it beside the labels, with the answers kept; a figure that refreshes itself must not carry
+// the page away to the sign-in form.
+document.body.addEventListener("htmx:beforeOnLoad", (event) => {
+  if (event.detail.xhr.getResponseHeader("HX-Redirect")) event.preventDefault();
+});
+
 // Sending
 
 async function deliver(operations) {
