@@ -92,6 +92,17 @@ class TestAccess:
         assert b"data-fix=" in owner_client.get(home_of(text_function)).content
         assert b"data-fix=" not in member_client.get(home_of(text_function)).content
 
+    def test_only_those_who_may_delete_are_offered_it(
+        self, text_function: Function, add: Add, reviewer: User, owner_client: Client
+    ) -> None:
+        sample = add("Refund", "Shipping")
+        offer = f'data-delete="/samples/{sample.public_id}/delete/"'.encode()
+        assert offer in owner_client.get(home_of(text_function)).content
+        page = client_of(reviewer).get(home_of(text_function)).content
+        assert b"data-fix=" in page
+        assert b"data-delete=" not in page
+        assert b"data-fix-delete" not in page
+
 
 class TestList:
     def test_verdicts_choose_their_samples(self, text_function: Function, add: Add, owner_client: Client) -> None:
