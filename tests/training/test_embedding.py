@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def chunks_of_four(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding.pace, "chunk_size", lambda input_kind: 4)
+    monkeypatch.setattr(embedding, "MAX_CHUNK", 4)
 
 
 def messages(job: JobName) -> list[dramatiq.Message[None]]:
@@ -159,14 +159,24 @@ def test_a_picture_whose_file_is_gone_holds_up_no_other(image_function: Function
 
 def test_the_pace_follows_what_chunks_take_and_never_leaps() -> None:
     pace = embedding.Pace()
-    assert pace.chunk_size("text") == embedding.FIRST_CHUNK
-    pace.learn("text", 16, 0.001)
-    assert pace.chunk_size("text") == 2 * embedding.FIRST_CHUNK
+    assert pace.cost_of_a_chunk("text") == embedding.FIRST_COST
+    pace.learn("text", 16, 0.000_001)
+    assert pace.cost_of_a_chunk("text") == 2 * embedding.FIRST_COST
     for _ in range(10):
-        pace.learn("text", 100, 1.0)
-    assert pace.chunk_size("text") == 30
-    pace.learn("text", 1, 100.0)
-    assert pace.chunk_size("text") == 1
+        pace.learn("text", 100_000, 1.0)
+    assert pace.cost_of_a_chunk("text") == pytest.approx(30_000)
+    assert pace.cost_of_a_chunk("image") == embedding.FIRST_COST
+
+
+def test_long_texts_make_short_chunks(text_function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(text_function, ["short", "a long one " * 500, *(f"short {i}" for i in range(5))])
+    monkeypatch.setattr(embedding.pace, "cost_of_a_chunk", lambda input_kind: 500.0)
+    sizes = []
+    for _ in range(3):
+        before = Embedding.objects.count()
+        embed_function(function_id=text_function.pk)
+        sizes.append(Embedding.objects.count() - before)
+    assert sizes == [1, 1, 5]
 
 
 def test_groups_are_rows_that_are_equal_everywhere() -> None:
