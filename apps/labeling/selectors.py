@@ -37,7 +37,7 @@ class Progress:
 
 def progress(function: Function) -> Progress:
     return Progress(
-        n_labelled=Sample.objects.filter(function=function, label__isnull=False).count(),
+        n_labelled=Sample.objects.filter(function=function, annotation__isnull=False).count(),
         n_samples=Sample.objects.filter(function=function).count(),
         training=training_state(function),
     )
@@ -48,7 +48,7 @@ def has_model(function: Function) -> bool:
 
 
 def unlabelled(function: Function) -> QuerySet[Sample]:
-    return Sample.objects.filter(function=function, label=None)
+    return Sample.objects.filter(function=function, annotation=None)
 
 
 def hidden_from(person: User, exclude: Sequence[str]) -> set[int]:
@@ -102,7 +102,7 @@ def _count_out(pool: QuerySet[Sample], n: int) -> list[int]:
 
 def most_doubtful(function: Function, n: int, *, hidden: Collection[int] = ()) -> list[Prediction]:
     """Return live predictions of unlabelled samples, the nearest tie first, with sample and label."""
-    rows = Prediction.objects.filter(function=function, kind=PredictionKind.LIVE, sample__label=None)
+    rows = Prediction.objects.filter(function=function, kind=PredictionKind.LIVE, sample__annotation=None)
     return list(
         rows.exclude(sample_id__in=hidden).select_related("sample", "label").order_by("margin", "pk")[: max(n, 0)]
     )

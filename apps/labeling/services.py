@@ -141,7 +141,8 @@ def _save_answer(answer: Answer, *, person: User, samples: dict[str, Sample], la
 
 
 def _asked_for(prediction: Prediction) -> QueueItem:
-    suggestion = None if prediction.label.deleted_at else Suggestion(prediction.label, prediction.confidence)
+    label = prediction.label
+    suggestion = None if label is None or label.deleted_at else Suggestion(label, prediction.confidence)
     return QueueItem(prediction.sample, PickedBy.QUEUE, suggestion)
 
 

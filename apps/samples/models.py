@@ -22,9 +22,13 @@ class Origin(models.TextChoices):
 class Sample(models.Model):
     """One input of a function. Its primary key is its sequence number: newer samples have larger ones.
 
-    `label`, `labelled_at` and `annotation` repeat the annotation in force, so that pages filter without a join on
-    history. `services.annotations` writes them in the transaction that appends the annotation; deleting a label (one
-    floor below) clears them.
+    `annotation` is the one in force, empty where there is none; `label` and `labelled_at` repeat it, so that pages
+    filter without a join on history, and so do the rows of `SampleTag` where the function gives tags.
+    `services.annotations` writes them in the transaction that appends the annotation; deleting a label (one floor
+    below) clears them.
+
+    A table row is `row`: values by the public id of their field, as numbers or texts, missing ones left out. Its `text`
+    is the words of the row, to search in. A picture in a row is `{"file": key, "width": px, "height": px}`.
     """
 
     WORKSPACE_PATH: ClassVar[str] = "function__workspace"
@@ -33,6 +37,8 @@ class Sample(models.Model):
     public_id = PublicIdField("sample")
     function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="samples")
     text = models.TextField(blank=True)
+    row = models.JSONField(null=True, blank=True)
+    language = models.CharField(max_length=8, blank=True)
     file_key = models.CharField(max_length=200, blank=True)
     width_px = models.PositiveIntegerField(null=True, blank=True)
     height_px = models.PositiveIntegerField(null=True, blank=True)
@@ -58,10 +64,25 @@ class Sample(models.Model):
             models.Index(fields=["function", "label"], name="sample_by_label"),
             models.Index(fields=["function", "external_id"], name="sample_by_external_id"),
             models.Index(fields=["function"], condition=Q(is_embedded=False), name="sample_to_embed"),
+            models.Index(fields=["function"], condition=Q(annotation=None), name="sample_unlabelled"),
         ]
 
     def __str__(self) -> str:
         return self.original_name or self.text[:60] or self.public_id
+
+
+class SampleTag(models.Model):
+    """A tag's state in the annotation in force: said to be there, or said not to be. A tag made later has no row."""
+
+    sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="tags", db_index=False)
+    label = models.ForeignKey(Label, on_delete=models.CASCADE, related_name="tagged")
+    is_present = models.BooleanField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sample", "label"], name="sample_tag_once")]
+
+    def __str__(self) -> str:
+        return f"{self.label_id} {'on' if self.is_present else 'not on'} {self.sample_id}"
 
 
 class PickedBy(models.TextChoices):
@@ -74,10 +95,14 @@ class PickedBy(models.TextChoices):
 
 
 class Annotation(models.Model):
-    """A person's label on a sample. Never changed and never erased: undo appends one that restores the last state."""
+    """A person's label on a sample. Never changed and never erased: undo appends one that restores the last state.
+
+    Where the function gives tags, `tags` says of each by public id whether it is there, and `label` is empty.
+    """
 
     sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="annotations")
     label = models.ForeignKey(Label, null=True, blank=True, on_delete=models.RESTRICT, related_name="annotations")
+    tags = models.JSONField(null=True, blank=True)
     person = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     picked_by = models.CharField(max_length=10, choices=PickedBy)
     undoes = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="undone_by")
@@ -104,6 +129,7 @@ class ImportState(models.TextChoices):
 class ImportFormat(models.TextChoices):
     LINES = "lines", "Pasted lines"
     CSV = "csv", "CSV"
+    XLSX = "xlsx", "Spreadsheet"
     JSONL = "jsonl", "JSON lines"
     ZIP = "zip", "Zip"
     FILES = "files", "Dropped files"

@@ -89,6 +89,9 @@ class TrainedModel(models.Model):
     """An immutable result. It learned from each sample's newest annotation up to `last_annotation_id`, nothing else.
 
     `published_at` is empty only while its first predictions are being written; the next round removes such a row.
+    `recipe` is a blend (`apps.engine.types.Blend`), `backbone_versions` the version of each backbone it reads.
+    `figures` holds what was estimated with it (`training.services.figures`), `changes` what it learned that the model
+    before had not. A pinned model stays live until it is unpinned, whatever is learned meanwhile.
     """
 
     WORKSPACE_PATH: ClassVar[str] = "function__workspace"
@@ -99,14 +102,17 @@ class TrainedModel(models.Model):
     number = models.PositiveIntegerField()
     data_revision = models.PositiveBigIntegerField()
     recipe = models.JSONField()
-    backbone_version = models.CharField(max_length=40)
+    backbone_versions = models.JSONField(default=dict)
     label_ids = models.JSONField()
     sha256 = models.CharField(max_length=64)
     last_annotation_id = models.PositiveBigIntegerField()
     n_annotations = models.PositiveIntegerField()
     n_right = models.PositiveIntegerField()
     log_loss = models.FloatField()
+    figures = models.JSONField(default=dict)
+    changes = models.JSONField(default=dict)
     is_live = models.BooleanField(default=False)
+    is_pinned = models.BooleanField(default=False)
     is_damaged = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     published_at = models.DateTimeField(null=True, blank=True)
@@ -116,6 +122,7 @@ class TrainedModel(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["function", "number"], name="model_number_once"),
             models.UniqueConstraint(fields=["function"], condition=Q(is_live=True), name="one_live_model"),
+            models.CheckConstraint(condition=Q(is_pinned=False) | Q(is_live=True), name="pinned_is_live"),
         ]
 
     def __str__(self) -> str:
@@ -128,14 +135,20 @@ class PredictionKind(models.TextChoices):
 
 
 class Prediction(models.Model):
-    """What a model says of a sample. Annotated samples have an out-of-fold one, the others a live one; never mixed."""
+    """What a model says of a sample. Annotated samples have an out-of-fold one, the others a live one; never mixed.
+
+    Where the function gives tags, `tags` has the probability of each by public id; `label` is the likeliest of those
+    judged present, empty where none is, `confidence` the probability that all of them are as said, and `margin` how
+    far the tag nearest to its threshold is from it.
+    """
 
     # Foreign keys without an index of their own lead one of the indexes below: every round rewrites these rows.
     sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="predictions", db_index=False)
     function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="+", db_index=False)
     kind = models.CharField(max_length=12, choices=PredictionKind)
     model = models.ForeignKey(TrainedModel, on_delete=models.CASCADE, related_name="+")
-    label = models.ForeignKey(Label, on_delete=models.CASCADE, related_name="+")
+    label = models.ForeignKey(Label, null=True, on_delete=models.CASCADE, related_name="+")
+    tags = models.JSONField(null=True, blank=True)
     confidence = models.FloatField()
     margin = models.FloatField()
 

@@ -28,7 +28,7 @@ def model(text_function: Function) -> TrainedModel:
         number=1,
         data_revision=1,
         recipe={},
-        backbone_version="1",
+        backbone_versions={"tiny-text": "1"},
         label_ids=[],
         sha256="",
         last_annotation_id=0,

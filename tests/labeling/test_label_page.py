@@ -13,6 +13,7 @@ from apps.functions.models import Function
 from apps.labeling import proofs, serializers
 from apps.labeling.models import Skip
 from apps.samples.models import PickedBy, Sample
+from apps.samples.services.annotations import annotate_sample
 from apps.training.models import Prediction, TrainedModel
 
 pytestmark = pytest.mark.django_db
@@ -143,7 +144,8 @@ def test_progress_says_what_is_missing_before_it_says_how_well(
 
     for name, some in (("Refund", samples[:2]), ("Shipping", samples[2:4])):
         label = text_function.labels.get(name=name)
-        Sample.objects.filter(pk__in=[sample.pk for sample in some]).update(label=label)
+        for sample in some:
+            annotate_sample(sample=sample, label=label, person=None, picked_by=PickedBy.PERSON)
     assert "4 of a first hundred labelled" in member_client.get(url("progress", text_function)).content.decode()
 
 
@@ -152,7 +154,8 @@ def test_progress_says_how_the_model_does_on_what_it_never_saw(
 ) -> None:
     for name, some in (("Refund", samples[:20]), ("Shipping", samples[20:])):
         label = text_function.labels.get(name=name)
-        Sample.objects.filter(pk__in=[sample.pk for sample in some]).update(label=label)
+        for sample in some:
+            annotate_sample(sample=sample, label=label, person=None, picked_by=PickedBy.PERSON)
 
     html = member_client.get(url("progress", text_function)).content.decode()
 

@@ -14,6 +14,7 @@ from apps.labeling import selectors
 from apps.labeling.models import Skip
 from apps.labeling.services import RANDOM_EVERY, next_samples, show_skipped_again
 from apps.samples.models import PickedBy, Sample
+from apps.samples.services.annotations import annotate_sample
 from apps.training.models import Prediction, TrainedModel
 from tests.labeling.rows import make_samples
 
@@ -66,7 +67,8 @@ def test_labelled_excluded_and_skipped_samples_are_left_out(
     text_function: Function, owner: User, samples: list[Sample]
 ) -> None:
     label = text_function.labels.get(name="Refund")
-    Sample.objects.filter(pk__in=[sample.pk for sample in samples[:10]]).update(label=label)
+    for sample in samples[:10]:
+        annotate_sample(sample=sample, label=label, person=None, picked_by=PickedBy.PERSON)
     Skip.objects.create(sample=samples[10], person=owner, skipped_at=timezone.now())
     exclude = [sample.public_id for sample in samples[11:20]]
 

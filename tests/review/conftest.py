@@ -43,7 +43,7 @@ def publish(function: Function) -> TrainedModel:
         number=number,
         data_revision=number,
         recipe={"backbone": "tiny-text", "head": "logistic", "settings": {"C": 1.0}},
-        backbone_version="1",
+        backbone_versions={"tiny-text": "1"},
         label_ids=[],
         sha256="0" * 64,
         last_annotation_id=0,

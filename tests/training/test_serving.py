@@ -117,7 +117,7 @@ def test_when_all_are_damaged_nothing_is_served(
 def test_a_model_for_another_version_of_its_backbone_does_not_answer(
     text_function: Function, two_models: list[TrainedModel]
 ) -> None:
-    TrainedModel.objects.filter(is_live=True).update(backbone_version="of yesterday")
+    TrainedModel.objects.filter(is_live=True).update(backbone_versions={"tiny-text": "of yesterday"})
     assert serving.load_live(text_function.pk) is None
 
 

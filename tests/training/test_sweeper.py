@@ -82,7 +82,7 @@ def test_after_an_upgrade_of_a_backbone_everything_is_made_anew(
 ) -> None:
     finish_work(function_id=text_function.pk)
     Embedding.objects.update(version="of yesterday")
-    TrainedModel.objects.update(backbone_version="of yesterday")
+    TrainedModel.objects.update(backbone_versions={"tiny-text": "of yesterday"})
     start_fresh()
     assert asked_for() == {JobName.TRAIN_FUNCTION}
     finish_work(function_id=text_function.pk)

@@ -96,13 +96,13 @@ def samples_page(function: Function, labels: Sequence[Label], chosen: SampleFilt
 
 def row_of(sample: Sample, labels: Sequence[Label]) -> Row:
     """Return one sample's row as its own page would show it."""
-    tab = Tab.LABELLED if sample.label_id else Tab.UNLABELLED
+    tab = Tab.LABELLED if sample.annotation_id else Tab.UNLABELLED
     return _rows([sample.pk], {label.pk: label for label in labels}, tab)[0]
 
 
 def n_unlabelled(function: Function) -> int:
     """Count the samples without a label."""
-    return Sample.objects.filter(function=function, label=None).count()
+    return Sample.objects.filter(function=function, annotation=None).count()
 
 
 def n_labelled(function: Function, labels: Sequence[Label]) -> int:
@@ -125,9 +125,8 @@ def _matching(
     if chosen.predicted or chosen.verdict not in {None, Verdict.WAITING}:
         return _by_prediction(function, labels, chosen)
     rows = Sample.objects.filter(function=function)
-    rows = (
-        rows.filter(label=None) if chosen.tab is Tab.UNLABELLED else rows.filter(label__in=_label_keys(labels, chosen))
-    )
+    wanted = Q(annotation=None) if chosen.tab is Tab.UNLABELLED else Q(label__in=_label_keys(labels, chosen))
+    rows = rows.filter(wanted)
     if chosen.verdict is Verdict.WAITING:
         said = Prediction.objects.filter(sample=OuterRef("pk"), kind=PredictionKind.OUT_OF_FOLD, label__in=labels)
         rows = rows.filter(~Exists(said))
@@ -140,7 +139,7 @@ def _by_prediction(
     said = [chosen.predicted.pk] if chosen.predicted else list(labels)
     rows = Prediction.objects.filter(function=function, kind=_KINDS[chosen.tab], label__in=said)
     if chosen.tab is Tab.UNLABELLED:
-        rows = rows.filter(sample__label=None)
+        rows = rows.filter(sample__annotation=None)
     else:
         rows = rows.filter(sample__label__in=_label_keys(labels, chosen))
     if chosen.verdict is Verdict.RIGHT:
@@ -180,7 +179,7 @@ def _row(sample: Sample, said: Prediction | None, labels: Mapping[int, Label]) -
         sample=sample,
         excerpt=getattr(sample, "excerpt", ""),
         label=labels.get(sample.label_id) if sample.label_id else None,
-        predicted=labels.get(said.label_id) if said else None,
+        predicted=labels.get(said.label_id) if said and said.label_id else None,
         confidence=said.confidence if said else 0.0,
         is_unsure=said is not None and said.margin < UNSURE_MARGIN,
     )

@@ -25,7 +25,7 @@ def delete_sample(*, sample: Sample, person: User | None) -> None:
     function, file_key = sample.function, sample.file_key
     with transaction.atomic():
         lock_function(function.pk)
-        was_labelled = Sample.objects.filter(pk=sample.pk, label__isnull=False).exists()
+        was_labelled = Sample.objects.filter(pk=sample.pk, annotation__isnull=False).exists()
         n_deleted, _rows = Sample.objects.filter(pk=sample.pk).delete()
         if not n_deleted:
             return

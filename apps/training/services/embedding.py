@@ -115,7 +115,7 @@ def _next_chunk(function: Function, most: float) -> dict[int, int]:
     The second query asks for any, not for unlabelled ones: so it reads nothing but the small index of what waits.
     """
     rows = _to_embed(function.pk).order_by("pk").values_list("pk", _cost(function.input_kind))
-    costs = dict(rows.filter(label__isnull=False)[:MAX_CHUNK])
+    costs = dict(rows.filter(annotation__isnull=False)[:MAX_CHUNK])
     if len(costs) < MAX_CHUNK and sum(costs.values()) < most:
         costs |= dict(rows[:MAX_CHUNK])
     chosen: dict[int, int] = {}
@@ -165,12 +165,12 @@ def _ask_for_what_follows(function_id: int, samples: Sequence[Sample]) -> None:
     first predictions come early and the reading is not held up by a round per chunk.
     """
     # As they are now: some may have been labelled while they were being read.
-    is_annotated = Sample.objects.filter(pk__in=[sample.pk for sample in samples], label__isnull=False).exists()
+    is_annotated = Sample.objects.filter(pk__in=[sample.pk for sample in samples], annotation__isnull=False).exists()
     want_predictions(function_id)
     enqueue_on_commit(JobName.PREDICT_FUNCTION, function_id)
     if not is_annotated:
         return
-    annotated = Sample.objects.filter(function_id=function_id, label__isnull=False)
+    annotated = Sample.objects.filter(function_id=function_id, annotation__isnull=False)
     live = TrainedModel.objects.filter(function_id=function_id, is_live=True)
     n_learned_from = live.values_list("n_annotations", flat=True).first() or 0
     is_last = not annotated.filter(is_embedded=False).exists()

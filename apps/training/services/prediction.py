@@ -116,7 +116,7 @@ def _predict_for_a_while(work: FunctionWork, served: Served) -> bool:
 def _pending(served: Served) -> QuerySet[Sample]:
     """Samples nobody has labelled that this model has not predicted."""
     by_this_model = Prediction.objects.filter(sample=OuterRef("pk"), kind=PredictionKind.LIVE, model_id=served.model.pk)
-    rows = Sample.objects.filter(function_id=served.model.function_id, label=None, is_embedded=True)
+    rows = Sample.objects.filter(function_id=served.model.function_id, annotation=None, is_embedded=True)
     return rows.filter(~Exists(by_this_model)).order_by("pk")
 
 
@@ -142,7 +142,7 @@ def _predict_chunk(served: Served, hash_of: dict[int, str]) -> None:
     )
     with transaction.atomic():
         lock_function(function.pk)  # so that nobody labels one of them between this look and the writing
-        still = set(Sample.objects.filter(pk__in=sample_ids, label=None).values_list("pk", flat=True))
+        still = set(Sample.objects.filter(pk__in=sample_ids, annotation=None).values_list("pk", flat=True))
         write_predictions([row for row in rows if row.sample_id in still])
 
 

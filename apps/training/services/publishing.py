@@ -97,12 +97,12 @@ def _drop_unpublished(function: Function) -> None:
 
 def _new_model(function: Function, given: RoundInput, result: RoundResult) -> TrainedModel:
     likeliest = result.pred_probs.argmax(axis=1)
-    versions = {spec.name: spec.version for spec in given.specs}
+    versions = {spec.name: spec.version for spec in given.specs if spec.name == result.recipe.backbone}
     return TrainedModel(
         function=function,
         data_revision=given.revision,
         recipe=result.recipe.to_json(),
-        backbone_version=versions[result.recipe.backbone],
+        backbone_versions=versions,
         label_ids=[label.public_id for label in given.labels],
         last_annotation_id=given.last_annotation_id,
         n_annotations=len(given.sample_ids),
@@ -117,7 +117,7 @@ def _save_artifact(folder: Path, model: TrainedModel, given: RoundInput, result:
         predictor=result.predictor,
         recipe=result.recipe,
         label_ids=model.label_ids,
-        backbone_version=model.backbone_version,
+        backbone_version=model.backbone_versions[result.recipe.backbone],
         trained_with={
             "data_revision": given.revision,
             "last_annotation_id": given.last_annotation_id,

@@ -20,7 +20,7 @@ from apps.training.models import FunctionWork, RunState, TrainedModel, TrainingR
 from apps.training.services import publishing
 from apps.training.services.arrays import RoundInput, read_round
 from apps.training.services.embedding import forget_embedding
-from apps.training.services.serving import is_current
+from apps.training.services.serving import are_current
 from apps.training.services.work import LeaseLost, claim_work, require_mine, sentence_of
 
 SEED = 0
@@ -104,11 +104,10 @@ def _train(function: Function, work: FunctionWork, run: TrainingRun, given: Roun
 
 
 def _serving_recipe(live: TrainedModel | None) -> Recipe | None:
-    """None where the live model was made for another version of its backbone: its recipe has no rights then."""
+    """None where the live model was made for another version of a backbone: its recipe has no rights then."""
     if live is None:
         return None
-    recipe = Recipe.from_json(live.recipe)
-    return recipe if is_current(recipe.backbone, live.backbone_version) else None
+    return Recipe.from_json(live.recipe) if are_current(live.backbone_versions) else None
 
 
 @contextmanager

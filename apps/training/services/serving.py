@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -169,17 +169,20 @@ def _read_artifact(model: TrainedModel) -> Artifact:
     return artifacts.load(artifact_folder(model.function, model.public_id), sha256=model.sha256)
 
 
-def is_current(backbone_name: str, version: str) -> bool:
-    """Whether samples are encoded the same way now as when a model was trained; else it cannot answer."""
+def are_current(versions: Mapping[str, str]) -> bool:
+    """Whether samples are encoded the same way now as when a model was trained; else it cannot answer.
+
+    `versions` are those of the backbones it reads.
+    """
     try:
-        return backbones.spec(backbone_name).version == version
+        return all(backbones.spec(name).version == version for name, version in versions.items())
     except BackboneUnavailable:
         return False
 
 
 def _served(model: TrainedModel, artifact: Artifact) -> Served | None:
     """None where fewer than two of its labels are left, or its backbone has changed: another one is being trained."""
-    if not is_current(artifact.recipe.backbone, model.backbone_version):
+    if not are_current(model.backbone_versions):
         return None
     in_use = {label.public_id: label for label in Label.objects.in_use().filter(function_id=model.function_id)}
     columns = [i for i, public_id in enumerate(artifact.label_ids) if public_id in in_use]

@@ -20,7 +20,7 @@ from apps.core.leases import is_free
 from apps.functions.models import Function
 from apps.samples.models import Sample
 from apps.training.models import Embedding, FunctionWork, TrainedModel, WorkKind
-from apps.training.services.serving import is_current
+from apps.training.services.serving import are_current
 
 EMBEDDINGS_PER_SWEEP = 1000
 ROWS_AT_ONCE = 500
@@ -78,8 +78,8 @@ def functions_to_predict() -> QuerySet[FunctionWork, int]:
 
 def train_for_current_backbones() -> None:
     """After an upgrade that reads samples in a new way, have every model made for the old way trained again."""
-    live = TrainedModel.objects.filter(is_live=True).values_list("function_id", "recipe", "backbone_version")
-    outdated = [function_id for function_id, recipe, version in live if not is_current(recipe["backbone"], version)]
+    live = TrainedModel.objects.filter(is_live=True).values_list("function_id", "backbone_versions")
+    outdated = [function_id for function_id, versions in live if not are_current(versions)]
     FunctionWork.objects.filter(function__in=outdated, kind=WorkKind.TRAIN).update(done_revision=0)
 
 
