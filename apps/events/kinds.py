@@ -19,11 +19,16 @@ class Audit(StrEnum):
     LABEL_CREATED = "label.created"
     LABEL_RENAMED = "label.renamed"
     LABEL_DELETED = "label.deleted"
+    LABEL_DESCRIBED = "label.described"
+    RULE_CREATED = "rule.created"
+    RULE_DELETED = "rule.deleted"
     SAMPLES_IMPORTED = "samples.imported"
     SAMPLES_EXPORTED = "samples.exported"
     SAMPLE_DELETED = "sample.deleted"
     MODEL_PUBLISHED = "model.published"
     MODEL_DAMAGED = "model.damaged"
+    MODEL_PINNED = "model.pinned"
+    MODEL_UNPINNED = "model.unpinned"
 
 
 class Live(StrEnum):

@@ -4,9 +4,12 @@ import unicodedata
 from collections.abc import Iterable
 
 from apps.core.errors import InvalidInput
+from apps.engine.rules import pattern_words
 
 FUNCTION_NAME_MAX = 120
 LABEL_NAME_MAX = 200
+DESCRIPTION_MAX = 1000
+RULE_WORDS_MAX = 200
 
 
 def tidy(text: str) -> str:
@@ -33,6 +36,24 @@ def function_name(text: str) -> str:
     if len(name) > FUNCTION_NAME_MAX:
         raise InvalidInput(f"This name is too long: at most {FUNCTION_NAME_MAX} characters.")
     return name
+
+
+def label_description(text: str) -> str:
+    """Return the description a label gets, which may be empty. Raises InvalidInput when it is too long."""
+    description = tidy(text)
+    if len(description) > DESCRIPTION_MAX:
+        raise InvalidInput(f"This description is too long: at most {DESCRIPTION_MAX:,} characters.")
+    return description
+
+
+def rule_words(text: str) -> str:
+    """Return the words of a rule. Raises InvalidInput when there is nothing in them to look for."""
+    words = tidy(text)
+    if len(words) > RULE_WORDS_MAX:
+        raise InvalidInput(f"These are too many words: at most {RULE_WORDS_MAX} characters.")
+    if not pattern_words(words):
+        raise InvalidInput("Type the word or words to look for, such as refund or money back.")
+    return words
 
 
 def distinct(names: Iterable[str]) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Prefetch
 
-from apps.functions.models import Function, Label
+from apps.functions.models import Function, KeywordRule, Label
 from apps.workspaces.models import Workspace
 
 FUNCTIONS_PER_PAGE = 24
@@ -54,3 +54,9 @@ def label_lines(function: Function) -> list[LabelLine]:
     labels = function.labels.in_use()
     n_samples = dict(labels.order_by().values_list("pk").annotate(Count("samples")))
     return [LabelLine(label, n_samples.get(label.pk, 0)) for label in labels]
+
+
+def rules_of(function: Function) -> list[KeywordRule]:
+    """Return the rules in force, oldest first, with their labels."""
+    rows = KeywordRule.objects.filter(label__in=function.labels.in_use())
+    return list(rows.select_related("label").order_by("id"))

@@ -24,11 +24,16 @@ SENTENCES: dict[Audit, str] = {
     Audit.LABEL_CREATED: "added to the labels: {labels}",
     Audit.LABEL_RENAMED: "renamed the label “{old_name}” to “{name}”",
     Audit.LABEL_DELETED: "deleted the label “{name}” (it was on {n_samples} samples)",
+    Audit.LABEL_DESCRIBED: "described the label “{name}” anew",
+    Audit.RULE_CREATED: "made the rule that “{words}” means “{label}”",
+    Audit.RULE_DELETED: "deleted the rule that “{words}” means “{label}”",
     Audit.SAMPLES_IMPORTED: "brought samples in ({n_added} new)",
     Audit.SAMPLES_EXPORTED: "took samples and labels out as {format}",
     Audit.SAMPLE_DELETED: "deleted a sample",
     Audit.MODEL_PUBLISHED: "published model {number}, which learned from {n_annotations} labels",
     Audit.MODEL_DAMAGED: "found the file of a model damaged and stopped using it",
+    Audit.MODEL_PINNED: "had model {number} answer until it is unpinned",
+    Audit.MODEL_UNPINNED: "unpinned model {number}; model {live} answers now",
 }
 
 
@@ -57,7 +62,7 @@ _LABELS = {
 }
 _FIRST_WORDS = {
     Topic.PEOPLE: ("workspace", "member", "invitation", "key", "person"),
-    Topic.DATA: ("function", "label", "samples", "sample"),
+    Topic.DATA: ("function", "label", "rule", "samples", "sample"),
     Topic.MODELS: ("model",),
 }
 

@@ -11,6 +11,7 @@ from apps.events.kinds import Audit
 from apps.events.models import Event
 from apps.functions import services
 from apps.functions.models import Function, InputKind, Label
+from apps.functions.services import changes, functions, labels
 from apps.samples.models import Annotation, Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample
 from apps.workspaces.models import Workspace
@@ -21,7 +22,7 @@ Enqueued = list[tuple[JobName, tuple[int | str, ...]]]
 @pytest.fixture
 def enqueued(monkeypatch: pytest.MonkeyPatch) -> Enqueued:
     sent: Enqueued = []
-    monkeypatch.setattr(services, "enqueue_on_commit", lambda job, *args: sent.append((job, args)))
+    monkeypatch.setattr(changes, "enqueue_on_commit", lambda job, *args: sent.append((job, args)))
     return sent
 
 
@@ -172,7 +173,7 @@ def test_deleting_a_label_frees_its_samples_and_keeps_their_history(
 def test_a_label_with_many_samples_is_freed_in_short_transactions(
     text_function: Function, make_sample: Callable[[str], Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "ROWS_PER_TRANSACTION", 2)
+    monkeypatch.setattr(labels, "ROWS_PER_TRANSACTION", 2)
     refund = text_function.labels.get(name="Refund")
     for number in range(5):
         annotate_sample(sample=make_sample(f"s{number}"), label=refund, person=None, picked_by=PickedBy.IMPORT)
@@ -204,7 +205,7 @@ def test_deleting_a_function_takes_everything_of_it_and_nothing_else(
     make_sample: Callable[[str], Sample],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(services, "ROWS_PER_TRANSACTION", 2)
+    monkeypatch.setattr(functions, "ROWS_PER_TRANSACTION", 2)
     other = services.create_function(
         workspace=text_function.workspace, name="Other", input_kind=InputKind.TEXT, label_names=["a", "b"], actor=owner
     )

@@ -1,0 +1,33 @@
+"""Every write to functions, their labels and keyword rules.
+
+Whoever changes labels or samples of a function locks the function's row first (`changes.lock`, as the services of
+samples do), so that two of them never wait on each other in a circle.
+"""
+
+from apps.functions.services.changes import ROWS_PER_TRANSACTION, note_data_change
+from apps.functions.services.functions import LEAST_LABELS, create_function, delete_function, rename_function
+from apps.functions.services.labels import (
+    add_label,
+    delete_label,
+    describe_label,
+    get_or_create_labels,
+    rename_label,
+)
+from apps.functions.services.rules import MAX_RULES, add_rule, delete_rule
+
+__all__ = [
+    "LEAST_LABELS",
+    "MAX_RULES",
+    "ROWS_PER_TRANSACTION",
+    "add_label",
+    "add_rule",
+    "create_function",
+    "delete_function",
+    "delete_label",
+    "delete_rule",
+    "describe_label",
+    "get_or_create_labels",
+    "note_data_change",
+    "rename_function",
+    "rename_label",
+]

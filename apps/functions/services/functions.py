@@ -1,0 +1,94 @@
+"""Making, naming and deleting functions."""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from apps.accounts.models import User
+from apps.core.errors import InvalidInput
+from apps.events.kinds import Audit
+from apps.events.services import record
+from apps.functions.models import Function, InputKind, Label
+from apps.functions.names import distinct, function_name, label_name
+from apps.functions.services.changes import ROWS_PER_TRANSACTION, actor_id, lock
+from apps.workspaces.models import Workspace
+
+LEAST_LABELS = 2
+
+
+@transaction.atomic
+def create_function(
+    *,
+    workspace: Workspace,
+    name: str,
+    input_kind: str,
+    label_names: Sequence[str],
+    actor: User | None,
+    allow_no_labels: bool = False,
+) -> Function:
+    """Make a function with its first labels. Imports bring their labels later and set `allow_no_labels`."""
+    if input_kind not in InputKind.values:
+        raise InvalidInput("Choose what comes in: text or pictures.")
+    clean_name = function_name(name)
+    clean_labels = distinct(label_name(text) for text in label_names)
+    if len(clean_labels) < LEAST_LABELS and not (allow_no_labels and not clean_labels):
+        raise InvalidInput("A function needs at least two different labels to choose between.")
+    function = Function.objects.create(workspace=workspace, name=clean_name, input_kind=input_kind)
+    Label.objects.bulk_create(
+        Label(function=function, name=label, position=position, colour=position % Label.N_COLOURS)
+        for position, label in enumerate(clean_labels)
+    )
+    record(
+        workspace=workspace.public_id,
+        kind=Audit.FUNCTION_CREATED,
+        actor=actor_id(actor),
+        subject=function.public_id,
+        name=clean_name,
+        input_kind=input_kind,
+        labels=clean_labels,
+    )
+    return function
+
+
+@transaction.atomic
+def rename_function(*, function: Function, name: str, actor: User | None = None) -> Function:
+    clean_name, old_name = function_name(name), function.name
+    if clean_name == old_name:
+        return function
+    Function.objects.filter(pk=function.pk).update(name=clean_name)
+    function.name = clean_name
+    record(
+        workspace=function.workspace.public_id,
+        kind=Audit.FUNCTION_RENAMED,
+        actor=actor_id(actor),
+        subject=function.public_id,
+        name=clean_name,
+        old_name=old_name,
+    )
+    return function
+
+
+def delete_function(*, function: Function, actor: User | None = None) -> None:
+    """Delete a function with all that belongs to it.
+
+    Samples go first, in short transactions; interrupted halfway, the rest is still there to be deleted again. Pictures
+    and models on disk are swept by the worker, which looks for folders without a function.
+    """
+    n_samples = function.samples.count()
+    while pks := list(function.samples.values_list("pk", flat=True)[:ROWS_PER_TRANSACTION]):
+        with transaction.atomic():
+            lock(function.pk)
+            function.samples.filter(pk__in=pks).delete()
+    workspace = function.workspace.public_id
+    with transaction.atomic():
+        # Not even rows that merely refer to it may come now: a call recorded meanwhile would fail the commit.
+        Function.objects.select_for_update().filter(pk=function.pk).values_list("pk").first()
+        record(
+            workspace=workspace,
+            kind=Audit.FUNCTION_DELETED,
+            actor=actor_id(actor),
+            subject=function.public_id,
+            name=function.name,
+            n_samples=n_samples,
+        )
+        function.delete()
