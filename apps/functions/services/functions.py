@@ -8,12 +8,21 @@ from apps.accounts.models import User
 from apps.core.errors import InvalidInput
 from apps.events.kinds import Audit
 from apps.events.services import record
-from apps.functions.models import Function, InputKind, Label
+from apps.functions.models import Function, InputKind, Label, OutputKind
 from apps.functions.names import distinct, function_name, label_name
 from apps.functions.services.changes import ROWS_PER_TRANSACTION, actor_id, lock
 from apps.workspaces.models import Workspace
 
 LEAST_LABELS = 2
+TOO_FEW_LABELS = {
+    OutputKind.LABEL: "A function needs at least two different labels to choose between.",
+    OutputKind.TAGS: "A function needs at least one tag that may be there or not.",
+}
+
+
+def least_labels(output_kind: str) -> int:
+    """How many labels a function begins with: a choice takes two, a tag is there or not by itself."""
+    return 1 if output_kind == OutputKind.TAGS else LEAST_LABELS
 
 
 @transaction.atomic
@@ -22,18 +31,23 @@ def create_function(
     workspace: Workspace,
     name: str,
     input_kind: str,
+    output_kind: str = OutputKind.LABEL,
     label_names: Sequence[str],
     actor: User | None,
     allow_no_labels: bool = False,
 ) -> Function:
     """Make a function with its first labels. Imports bring their labels later and set `allow_no_labels`."""
+    if output_kind not in OutputKind.values:
+        raise InvalidInput("Choose what comes out: one label, or any number of tags.")
     if input_kind not in InputKind.values:
         raise InvalidInput("Choose what comes in: text or pictures.")
     clean_name = function_name(name)
     clean_labels = distinct(label_name(text) for text in label_names)
-    if len(clean_labels) < LEAST_LABELS and not (allow_no_labels and not clean_labels):
-        raise InvalidInput("A function needs at least two different labels to choose between.")
-    function = Function.objects.create(workspace=workspace, name=clean_name, input_kind=input_kind)
+    if len(clean_labels) < least_labels(output_kind) and not (allow_no_labels and not clean_labels):
+        raise InvalidInput(TOO_FEW_LABELS[OutputKind(output_kind)])
+    function = Function.objects.create(
+        workspace=workspace, name=clean_name, input_kind=input_kind, output_kind=output_kind
+    )
     Label.objects.bulk_create(
         Label(function=function, name=label, position=position, colour=position % Label.N_COLOURS)
         for position, label in enumerate(clean_labels)
@@ -45,6 +59,7 @@ def create_function(
         subject=function.public_id,
         name=clean_name,
         input_kind=input_kind,
+        output_kind=output_kind,
         labels=clean_labels,
     )
     return function

@@ -88,8 +88,15 @@ def describe_label(*, label: Label, description: str, actor: User | None = None)
 
 
 def delete_label(*, label: Label, actor: User | None = None) -> int:
-    """Take a label out of use; its samples become unlabelled, their history stays. Returns how many there were."""
+    """Take a label out of use; its samples become unlabelled, their history stays. Returns how many there were.
+
+    A tag only goes from the samples that have it: what was said of their other tags holds.
+    """
     n_freed = 0
+    while tagged := list(label.tagged.values_list("pk", flat=True)[:ROWS_PER_TRANSACTION]):
+        with transaction.atomic():
+            lock(label.function_id)
+            label.tagged.filter(pk__in=tagged).delete()
     while pks := list(label.samples.values_list("pk", flat=True)[:ROWS_PER_TRANSACTION]):
         with transaction.atomic():
             lock(label.function_id)
@@ -98,6 +105,7 @@ def delete_label(*, label: Label, actor: User | None = None) -> int:
         lock(label.function_id)
         require_in_use(label)
         n_freed += _free_samples(label, None)  # those labelled since
+        label.tagged.all().delete()
         label.deleted_at = timezone.now()
         Label.objects.filter(pk=label.pk).update(deleted_at=label.deleted_at)
         KeywordRule.objects.filter(label=label).delete()  # their words may mean another label from now on

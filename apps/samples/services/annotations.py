@@ -1,10 +1,11 @@
-"""People's labels on samples: append-only history, with the label in force repeated on the sample.
+"""People's labels and tags on samples: append-only history, with what is in force repeated beside the sample.
 
 Every function here locks the function's row before a sample's: intake does the same, so the two never wait on each
-other in a circle, and a sample's newest annotation is always the one its columns repeat.
+other in a circle, and a sample's newest annotation is always the one its columns and its tags' rows repeat.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -13,21 +14,36 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from apps.functions.models import Function, Label
+from apps.functions.models import Function, Label, OutputKind
 from apps.functions.services import note_data_change
-from apps.samples.models import Annotation, PickedBy, Sample
+from apps.samples.models import Annotation, PickedBy, Sample, SampleTag
 
 ROWS_PER_TRANSACTION = 500
 
 
-def lock_function(function_id: int) -> None:
+def lock_function(function_id: int) -> OutputKind:
     """Let nobody else annotate or take in for this function until the transaction ends. Needs a transaction.
 
-    `no_key` leaves room for rows elsewhere that merely refer to the function. SQLite has one writer anyway. Raises
-    NotFound when the function has been deleted.
+    Returns what the function gives. `no_key` leaves room for rows elsewhere that merely refer to the function. SQLite
+    has one writer anyway. Raises NotFound when the function has been deleted.
     """
-    if not Function.objects.select_for_update(no_key=True).filter(pk=function_id).values_list("pk").first():
+    locked = Function.objects.select_for_update(no_key=True).filter(pk=function_id)
+    output_kind = locked.values_list("output_kind", flat=True).first()
+    if output_kind is None:
         raise NotFound("This function has been deleted.")
+    return OutputKind(output_kind)
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What a person says of a sample: its label, or its tags by label key. Neither takes away what was said before."""
+
+    label_id: int | None = None
+    tags: Mapping[int, bool] | None = None
+
+    @property
+    def is_nothing(self) -> bool:
+        return self.label_id is None and self.tags is None
 
 
 def annotate_sample(
@@ -38,11 +54,38 @@ def annotate_sample(
     picked_by: PickedBy,
     client_token: UUID | None = None,
 ) -> Annotation:
-    """Give a sample a label, or take it away (`label=None`). The same `client_token` again returns the first answer."""
+    """Give a sample a label, or take away what was said of it, tags too (`label=None`).
+
+    The same `client_token` again returns the first answer.
+    """
+    said = _Said(label_id=label.pk if label else None)
+    return _annotate(sample, said, person, picked_by, client_token)
+
+
+def tag_sample(
+    *,
+    sample: Sample,
+    tags: Mapping[Label, bool],
+    person: User | None,
+    picked_by: PickedBy,
+    client_token: UUID | None = None,
+) -> Annotation:
+    """Say which tags a sample has. Labels in use that are not mentioned are not on it; later ones stay unknown.
+
+    A tag deleted since it was read is passed over: what was said of the others holds all the same. The same
+    `client_token` again returns the first answer.
+    """
+    said = _Said(tags={label.pk: is_present for label, is_present in tags.items()})
+    return _annotate(sample, said, person, picked_by, client_token)
+
+
+def _annotate(
+    sample: Sample, said: _Said, person: User | None, picked_by: PickedBy, client_token: UUID | None
+) -> Annotation:
     try:
         with transaction.atomic():
-            lock_function(sample.function_id)
-            return _repeated(sample, client_token) or _append(sample, label, person, picked_by, client_token)
+            gives = lock_function(sample.function_id)
+            return _repeated(sample, client_token) or _append(sample, gives, said, person, picked_by, client_token)
     except IntegrityError:
         # The token's first use was for a sample of another function, hence behind another lock.
         repeated = _repeated(sample, client_token)
@@ -61,24 +104,70 @@ def _repeated(sample: Sample, client_token: UUID | None) -> Annotation | None:
 
 
 def _append(
-    sample: Sample, label: Label | None, person: User | None, picked_by: PickedBy, client_token: UUID | None
+    sample: Sample,
+    gives: OutputKind,
+    said: _Said,
+    person: User | None,
+    picked_by: PickedBy,
+    client_token: UUID | None,
 ) -> Annotation:
-    # Asked anew, under the lock: the label in hand may have been deleted since it was read.
-    if label is not None and label.pk not in _labels_in_use(sample.function_id):
-        raise InvalidInput("This label does not belong to the function. Reload the page and choose again.")
+    # Asked anew, under the lock: the labels in hand may have been deleted since they were read.
+    labels = _Labels(sample.function_id)
+    said = labels.checked(said, gives)
+    if said.tags is not None:
+        said = _Said(tags={**said.tags, **{pk: False for pk in labels.in_use if pk not in said.tags}})
     before = Sample.objects.filter(pk=sample.pk).values("annotation__picked_by").first()
     if before is None:
         raise Conflict("This sample has been deleted.")
     annotation = Annotation.objects.create(
         sample=sample,
-        label=label,
+        label_id=said.label_id,
+        tags=labels.by_public_id(said.tags),
         person=person,
         picked_by=_kept_reason(before["annotation__picked_by"], picked_by),
         client_token=client_token,
     )
-    _put_in_force(sample, annotation if label is not None else None)
+    _put_in_force(sample, None if said.is_nothing else annotation)
+    if gives is OutputKind.TAGS:
+        _repeat_tags({sample.pk: said.tags})
     note_data_change(sample.function_id)
     return annotation
+
+
+class _Labels:
+    """The labels of a function as they are now, deleted ones too: history and old answers still name those."""
+
+    def __init__(self, function_id: int) -> None:
+        rows = list(Label.objects.filter(function=function_id).values_list("pk", "public_id", "deleted_at"))
+        self._public_ids = {pk: public_id for pk, public_id, _deleted_at in rows}
+        self._keys = {public_id: pk for pk, public_id, _deleted_at in rows}
+        self.in_use = [pk for pk, _public_id, deleted_at in rows if deleted_at is None]
+
+    def checked(self, said: _Said, gives: OutputKind) -> _Said:
+        """Return what was said, without tags that are deleted. Raises InvalidInput where it does not fit."""
+        if said.label_id is not None and gives is OutputKind.TAGS:
+            raise InvalidInput("This function gives tags: say of each whether it is there.")
+        if said.tags is not None and gives is OutputKind.LABEL:
+            raise InvalidInput("This function gives one label, no tags.")
+        if said.label_id is not None and said.label_id not in self.in_use:
+            raise InvalidInput("This label does not belong to the function. Reload the page and choose again.")
+        if said.tags is None:
+            return said
+        if not self._public_ids.keys() >= said.tags.keys():
+            raise InvalidInput("One of the tags does not belong to the function. Reload the page and choose again.")
+        in_use = set(self.in_use)
+        return _Said(tags={pk: is_present for pk, is_present in said.tags.items() if pk in in_use})
+
+    def by_public_id(self, tags: Mapping[int, bool] | None) -> dict[str, bool] | None:
+        return None if tags is None else {self._public_ids[pk]: is_present for pk, is_present in tags.items()}
+
+    def by_key(self, tags: Mapping[str, bool] | None) -> dict[int, bool] | None:
+        """Read tags out of the history: those that are still in use."""
+        if tags is None:
+            return None
+        in_use = set(self.in_use)
+        keys = ((self._keys.get(public_id), is_present) for public_id, is_present in tags.items())
+        return {pk: is_present for pk, is_present in keys if pk is not None and pk in in_use}
 
 
 def _kept_reason(earlier: str | None, picked_by: PickedBy) -> str:
@@ -88,62 +177,103 @@ def _kept_reason(earlier: str | None, picked_by: PickedBy) -> str:
 
 def _put_in_force(sample: Sample, annotation: Annotation | None) -> None:
     sample.annotation = annotation
-    sample.label = annotation.label if annotation else None
+    sample.label_id = annotation.label_id if annotation else None
     sample.labelled_at = annotation.created_at if annotation else None
     Sample.objects.filter(pk=sample.pk).update(
-        annotation=sample.annotation, label=sample.label, labelled_at=sample.labelled_at
+        annotation=annotation, label=sample.label_id, labelled_at=sample.labelled_at
     )
 
 
-def _labels_in_use(function_id: int) -> set[int]:
-    return set(Label.objects.in_use().filter(function=function_id).values_list("pk", flat=True))
+def _repeat_tags(tags_of: Mapping[int, Mapping[int, bool] | None]) -> None:
+    """Let the rows of these samples' tags be those in force, in the order in which they were said."""
+    SampleTag.objects.filter(sample__in=list(tags_of)).delete()
+    SampleTag.objects.bulk_create(
+        (
+            SampleTag(sample_id=sample_id, label_id=label_id, is_present=is_present)
+            for sample_id, tags in tags_of.items()
+            for label_id, is_present in (tags or {}).items()
+        ),
+        batch_size=ROWS_PER_TRANSACTION,
+    )
 
 
 def annotate_many(
     *, function: Function, pairs: Sequence[tuple[int, int | None]], person: User | None, picked_by: PickedBy
 ) -> int:
-    """Label many samples of one function: pairs of sample and label keys, None takes the label away.
+    """Label many samples of one function: pairs of sample and label keys, None takes away what was said.
 
     Pairs that would change nothing are passed over. Returns how many annotations were appended. Works in transactions
     of `ROWS_PER_TRANSACTION`, or inside the caller's.
     """
-    known = _labels_in_use(function.pk)
+    known = _Labels(function.pk).in_use
     if any(label_id is not None and label_id not in known for _sample_id, label_id in pairs):
         raise InvalidInput("One of the labels does not belong to the function. Reload the page and choose again.")
-    newest = dict(pairs)
-    return sum(_annotate_chunk(function, chunk, person, picked_by) for chunk in _chunks(list(newest.items())))
+    said = {sample_id: _Said(label_id=label_id) for sample_id, label_id in pairs}
+    return _say_of_many(function, said, person, picked_by)
 
 
-def _chunks(pairs: list[tuple[int, int | None]]) -> Iterator[list[tuple[int, int | None]]]:
-    for start in range(0, len(pairs), ROWS_PER_TRANSACTION):
-        yield pairs[start : start + ROWS_PER_TRANSACTION]
+def tag_many(
+    *, function: Function, tags_of: Mapping[int, Mapping[int, bool]], person: User | None, picked_by: PickedBy
+) -> int:
+    """Tag many samples of one function: by sample key, whether each label is on it, by label key.
+
+    A label that is not mentioned stays unknown: whoever means *not on it* says so. Otherwise as `annotate_many`.
+    """
+    return _say_of_many(function, {pk: _Said(tags=tags) for pk, tags in tags_of.items()}, person, picked_by)
+
+
+def _say_of_many(function: Function, said: Mapping[int, _Said], person: User | None, picked_by: PickedBy) -> int:
+    rows = list(said.items())
+    chunks = (rows[start : start + ROWS_PER_TRANSACTION] for start in range(0, len(rows), ROWS_PER_TRANSACTION))
+    return sum(_annotate_chunk(function, dict(chunk), person, picked_by) for chunk in chunks)
 
 
 @transaction.atomic
-def _annotate_chunk(
-    function: Function, pairs: list[tuple[int, int | None]], person: User | None, picked_by: PickedBy
-) -> int:
-    lock_function(function.pk)
-    rows = Sample.objects.filter(function=function, pk__in=[sample_id for sample_id, _label in pairs])
-    before = {pk: (label, reason) for pk, label, reason in rows.values_list("pk", "label_id", "annotation__picked_by")}
-    possible = {None, *_labels_in_use(function.pk)}  # one may have been deleted between two chunks
-    changes = [
-        (sample_id, label_id, before[sample_id][1])
-        for sample_id, label_id in pairs
-        if sample_id in before and before[sample_id][0] != label_id and label_id in possible
-    ]
+def _annotate_chunk(function: Function, said: dict[int, _Said], person: User | None, picked_by: PickedBy) -> int:
+    gives = lock_function(function.pk)
+    labels = _Labels(function.pk)
+    possible = {None, *labels.in_use}  # one may have been deleted between two chunks
+    wanted = {pk: labels.checked(each, gives) for pk, each in said.items() if each.label_id in possible}
+    before = _said_before(function, list(wanted), gives)
+    changes = {pk: each for pk, each in wanted.items() if pk in before and before[pk][0] != each}
     if not changes:
         return 0
     Annotation.objects.bulk_create(
-        Annotation(sample_id=pk, label_id=label_id, person=person, picked_by=_kept_reason(reason, picked_by))
-        for pk, label_id, reason in changes
+        Annotation(
+            sample_id=pk,
+            label_id=each.label_id,
+            tags=labels.by_public_id(each.tags),
+            person=person,
+            picked_by=_kept_reason(before[pk][1], picked_by),
+        )
+        for pk, each in changes.items()
     )
-    _repeat_newest([pk for pk, label_id, _reason in changes if label_id is not None])
-    Sample.objects.filter(pk__in=[pk for pk, label_id, _reason in changes if label_id is None]).update(
+    _repeat_newest([pk for pk, each in changes.items() if not each.is_nothing])
+    Sample.objects.filter(pk__in=[pk for pk, each in changes.items() if each.is_nothing]).update(
         label=None, annotation=None, labelled_at=None
     )
+    if gives is OutputKind.TAGS:
+        _repeat_tags({pk: each.tags for pk, each in changes.items()})
     note_data_change(function.pk)
     return len(changes)
+
+
+def _said_before(
+    function: Function, sample_ids: Sequence[int], gives: OutputKind
+) -> dict[int, tuple[_Said, str | None]]:
+    """What is in force of each of these samples, and why it came to be annotated."""
+    rows = list(
+        Sample.objects.filter(function=function, pk__in=sample_ids).values_list(
+            "pk", "label_id", "annotation_id", "annotation__picked_by"
+        )
+    )
+    if gives is OutputKind.LABEL:
+        return {pk: (_Said(label_id=label_id), reason) for pk, label_id, _annotation_id, reason in rows}
+    tags: dict[int, dict[int, bool]] = {pk: {} for pk, _label_id, annotation_id, _reason in rows if annotation_id}
+    said = SampleTag.objects.filter(sample__in=list(tags)).values_list("sample_id", "label_id", "is_present")
+    for sample_id, label_id, is_present in said:
+        tags[sample_id][label_id] = is_present
+    return {pk: (_Said(tags=tags.get(pk)), reason) for pk, _label_id, _annotation_id, reason in rows}
 
 
 def _repeat_newest(sample_ids: list[int]) -> None:
@@ -164,26 +294,31 @@ def undo_annotation(*, annotation: Annotation, person: User | None) -> Annotatio
         raise NotAllowed("You can only undo your own labels.")
     with transaction.atomic():
         sample = annotation.sample
-        lock_function(sample.function_id)
+        gives = lock_function(sample.function_id)
         earlier = Annotation.objects.filter(undoes=annotation).first()
-        return earlier or _restore(sample, annotation, person)
+        return earlier or _restore(sample, gives, annotation, person)
 
 
-def _restore(sample: Sample, annotation: Annotation, person: User | None) -> Annotation:
+def _restore(sample: Sample, gives: OutputKind, annotation: Annotation, person: User | None) -> Annotation:
     standing = standing_annotations(sample)
     if not standing or standing[-1].pk != annotation.pk:
         raise Conflict("This sample has been labelled anew since, so there is nothing to undo.")
     before = standing[-2] if len(standing) > 1 else None
-    if before is not None and before.label is not None and before.label.deleted_at is not None:
-        before = None
+    labels = _Labels(sample.function_id)
+    said = _Said(before.label_id, labels.by_key(before.tags)) if before else _Said()
+    if said.label_id is not None and said.label_id not in labels.in_use:
+        said = _Said()
     restoring = Annotation.objects.create(
         sample=sample,
-        label=before.label if before else None,
+        label_id=said.label_id,
+        tags=labels.by_public_id(said.tags),
         person=person,
         picked_by=before.picked_by if before else annotation.picked_by,
         undoes=annotation,
     )
-    _put_in_force(sample, before if before and before.label else None)
+    _put_in_force(sample, None if said.is_nothing else before)
+    if gives is OutputKind.TAGS:
+        _repeat_tags({sample.pk: said.tags})
     note_data_change(sample.function_id)
     return restoring
 
