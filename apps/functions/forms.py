@@ -6,9 +6,9 @@ from django import forms
 from django.http import QueryDict
 
 from apps.core.errors import InvalidInput
-from apps.functions.models import Function, InputKind
+from apps.functions.models import Function, InputKind, OutputKind
 from apps.functions.names import FUNCTION_NAME_MAX, LABEL_NAME_MAX, distinct, function_name, label_name
-from apps.functions.services import LEAST_LABELS
+from apps.functions.services import least_labels
 
 
 def _read(reader: Callable[[str], str], text: str) -> str:
@@ -28,23 +28,31 @@ class FunctionNameForm(forms.Form):
 class NewFunctionForm(FunctionNameForm):
     """The page of a new function; `labels` is one label a line, which a script turns into type-Enter-type-Enter."""
 
-    field_order = ["input_kind", "name", "labels"]
+    field_order = ["input_kind", "output_kind", "name", "labels"]
 
     input_kind = forms.ChoiceField(
         choices=InputKind.choices,
         widget=forms.RadioSelect,
         error_messages={"required": "Choose what comes in.", "invalid_choice": "Choose text or pictures."},
     )
-    labels = forms.CharField(
-        widget=forms.Textarea(attrs={"rows": 4}),
-        error_messages={"required": "Type at least two labels."},
+    output_kind = forms.ChoiceField(
+        choices=OutputKind.choices,
+        widget=forms.RadioSelect,
+        required=False,
+        error_messages={"invalid_choice": "Choose one label or tags."},
     )
+    labels = forms.CharField(widget=forms.Textarea(attrs={"rows": 4}), required=False)
+
+    def clean_output_kind(self) -> str:
+        return self.cleaned_data["output_kind"] or OutputKind.LABEL
 
     def clean_labels(self) -> list[str]:
         lines = [line for line in self.cleaned_data["labels"].splitlines() if line.strip()]
         found = distinct(_read(label_name, line) for line in lines)
-        if len(found) < LEAST_LABELS:
-            raise forms.ValidationError("Type at least two different labels.")
+        least = least_labels(self.cleaned_data.get("output_kind", OutputKind.LABEL))
+        if len(found) < least:
+            amount = "one label" if least == 1 else "two different labels" if lines else "two labels"
+            raise forms.ValidationError(f"Type at least {amount}.")
         return found
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Prefetch
+from django.db.models import Count, Prefetch, Q
 
-from apps.functions.models import Function, KeywordRule, Label
+from apps.functions.models import Function, KeywordRule, Label, OutputKind
 from apps.workspaces.models import Workspace
 
 FUNCTIONS_PER_PAGE = 24
@@ -44,7 +44,7 @@ def function_cards(*, workspace: Workspace, page_number: str | int) -> tuple[Pag
     page = Paginator(workspace.functions.prefetch_related(in_use), FUNCTIONS_PER_PAGE).get_page(page_number)
     functions = list(page)
     counted = Function.objects.filter(pk__in=[function.pk for function in functions]).order_by()
-    rows = counted.values_list("pk").annotate(Count("samples"), Count("samples__label"))
+    rows = counted.values_list("pk").annotate(Count("samples"), Count("samples__annotation"))
     counts = {pk: (n_samples, n_labelled) for pk, n_samples, n_labelled in rows}
     return page, [FunctionCard(each, list(each.labels.all()), *counts.get(each.pk, (0, 0))) for each in functions]
 
@@ -52,7 +52,9 @@ def function_cards(*, workspace: Workspace, page_number: str | int) -> tuple[Pag
 def label_lines(function: Function) -> list[LabelLine]:
     """Return the labels in use with how many samples carry each."""
     labels = function.labels.in_use()
-    n_samples = dict(labels.order_by().values_list("pk").annotate(Count("samples")))
+    carried = Count("tagged", filter=Q(tagged__is_present=True))
+    count = carried if function.output_kind == OutputKind.TAGS else Count("samples")
+    n_samples = dict(labels.order_by().values_list("pk").annotate(count))
     return [LabelLine(label, n_samples.get(label.pk, 0)) for label in labels]
 
 

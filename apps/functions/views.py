@@ -10,7 +10,7 @@ from django_htmx.http import trigger_client_event
 from apps.core.errors import InvalidInput
 from apps.functions import services
 from apps.functions.forms import DeleteFunctionForm, FunctionNameForm, LabelNameForm, NewFunctionForm
-from apps.functions.models import Function, InputKind, Label
+from apps.functions.models import Function, InputKind, Label, OutputKind
 from apps.functions.selectors import function_cards, label_lines
 from apps.workspaces.access import AppHttpRequest, requires, signed_in
 from apps.workspaces.roles import Action
@@ -30,12 +30,15 @@ def home(request: AppHttpRequest) -> HttpResponse:
 @requires(Action.EDIT_FUNCTIONS)
 def new_function_page(request: AppHttpRequest) -> HttpResponse:
     workspace = request.access.current_workspace(request)
-    form = NewFunctionForm(request.POST or None, initial={"input_kind": InputKind.TEXT})
+    form = NewFunctionForm(
+        request.POST or None, initial={"input_kind": InputKind.TEXT, "output_kind": OutputKind.LABEL}
+    )
     if request.method == "POST" and form.is_valid():
         function = services.create_function(
             workspace=workspace,
             name=form.cleaned_data["name"],
             input_kind=form.cleaned_data["input_kind"],
+            output_kind=form.cleaned_data["output_kind"],
             label_names=form.cleaned_data["labels"],
             actor=request.user,
         )

@@ -3,12 +3,12 @@
 
 const N_COLOURS = 12;
 const LONGEST = 200;
-const LEAST = 2;
 
 for (const textarea of document.querySelectorAll("textarea[data-label-entry]")) enhance(textarea);
 
 function enhance(textarea) {
   const names = [];
+  const is_enough = () => names.length >= least_labels(textarea.form);
   const root = document.createElement("div");
   root.className = "label-entry";
   const chips = document.createElement("ul");
@@ -49,7 +49,8 @@ function enhance(textarea) {
         continue;
       }
       names.push(name);
-      said.textContent = names.length < LEAST ? `“${name}” added. One more at least.` : `“${name}” added, ${names.length} labels.`;
+      const count = names.length === 1 ? "1 label" : `${names.length} labels`;
+      said.textContent = is_enough() ? `“${name}” added, ${count}.` : `“${name}” added. One more at least.`;
     }
     draw();
   }
@@ -78,8 +79,8 @@ function enhance(textarea) {
     if (event.key !== "Enter" || event.isComposing) return;
     event.preventDefault();
     if (input.value.trim()) take_input();
-    else if (names.length >= LEAST) input.form.querySelector('[type="submit"]').focus();
-    else said.textContent = "At least two labels.";
+    else if (is_enough()) input.form.querySelector('[type="submit"]').focus();
+    else said.textContent = least_labels(input.form) === 1 ? "At least one label." : "At least two labels.";
   });
   input.addEventListener("paste", (event) => {
     const text = event.clipboardData.getData("text");
@@ -95,6 +96,11 @@ function enhance(textarea) {
 
   take(textarea.value);
   said.textContent = "";
+}
+
+// What comes out decides: a choice takes two, a tag is there or not by itself.
+function least_labels(form) {
+  return Number(form.querySelector("[data-least-labels]:checked")?.dataset.leastLabels ?? 2);
 }
 
 function chip(name, position, remove) {

@@ -19,6 +19,8 @@ def test_it_is_made_by_keyboard_alone(page: Page) -> None:
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Tab")
+    expect(page.get_by_role("radio", name="One label")).to_be_focused()
+    page.keyboard.press("Tab")
     page.keyboard.type("Which desk?")
     page.keyboard.press("Tab")
     for name in ("Refund", "Shipping", "refund", "Other"):
@@ -45,6 +47,20 @@ def test_what_stands_in_the_field_counts_when_the_form_is_sent(page: Page) -> No
     labels.fill("Second")
     page.get_by_role("button", name="Make it").click()
     expect(page.get_by_role("heading", level=1, name="Two labels")).to_be_visible()
+
+
+def test_one_tag_is_enough_for_a_function_that_gives_tags(page: Page) -> None:
+    page.goto("/functions/new/")
+    page.get_by_role("radio", name="Tags").check()
+    page.get_by_label("What is it called?").fill("Is it urgent?")
+    labels = page.get_by_label("Which labels are there?")
+    labels.press("Enter")
+    expect(page.get_by_role("status").filter(has_text="At least one label.")).to_be_visible()
+    labels.fill("Urgent")
+    labels.press("Enter")
+    labels.press("Enter")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1, name="Is it urgent?")).to_be_visible()
 
 
 def test_pasted_lines_become_labels_and_a_cross_takes_one_away(page: Page) -> None:

@@ -2,7 +2,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from apps.functions.models import Function, InputKind
+from apps.functions.models import Function, InputKind, OutputKind
 from apps.workspaces.models import Workspace
 
 URL = "/functions/new/"
@@ -26,8 +26,15 @@ def test_an_owner_makes_one_and_goes_on_to_bring_samples(owner_client: Client, w
     function = workspace.functions.get()
     assert response.status_code == 302
     assert response["Location"] == reverse("samples:bring_page", args=[function.public_id])
-    assert function.input_kind == InputKind.TEXT
+    assert (function.input_kind, function.output_kind) == (InputKind.TEXT, OutputKind.LABEL)
     assert [label.name for label in function.labels.all()] == ["Refund", "Shipping", "Other"]
+
+
+def test_one_tag_is_enough_for_a_function_that_gives_tags(owner_client: Client, workspace: Workspace) -> None:
+    owner_client.post(URL, GOOD | {"output_kind": "tags", "labels": "Urgent"})
+    function = workspace.functions.get()
+    assert function.output_kind == OutputKind.TAGS
+    assert [label.name for label in function.labels.all()] == ["Urgent"]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +43,9 @@ def test_an_owner_makes_one_and_goes_on_to_bring_samples(owner_client: Client, w
         ({"input_kind": ""}, "Choose what comes in."),
         ({"input_kind": "sound"}, "Choose text or pictures."),
         ({"name": "  "}, "This field is required."),
+        ({"output_kind": "boxes"}, "Choose one label or tags."),
         ({"labels": ""}, "Type at least two labels."),
+        ({"output_kind": "tags", "labels": ""}, "Type at least one label."),
         ({"labels": "Refund\nREFUND"}, "Type at least two different labels."),
         ({"labels": "Refund\n" + "x" * 201}, "too long"),
     ],

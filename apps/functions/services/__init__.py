@@ -5,7 +5,7 @@ samples do), so that two of them never wait on each other in a circle.
 """
 
 from apps.functions.services.changes import ROWS_PER_TRANSACTION, note_data_change
-from apps.functions.services.functions import LEAST_LABELS, create_function, delete_function, rename_function
+from apps.functions.services.functions import create_function, delete_function, least_labels, rename_function
 from apps.functions.services.labels import (
     add_label,
     delete_label,
@@ -16,7 +16,6 @@ from apps.functions.services.labels import (
 from apps.functions.services.rules import MAX_RULES, add_rule, delete_rule
 
 __all__ = [
-    "LEAST_LABELS",
     "MAX_RULES",
     "ROWS_PER_TRANSACTION",
     "add_label",
@@ -27,6 +26,7 @@ __all__ = [
     "delete_rule",
     "describe_label",
     "get_or_create_labels",
+    "least_labels",
     "note_data_change",
     "rename_function",
     "rename_label",

@@ -13,7 +13,6 @@ from apps.functions.names import distinct, function_name, label_name
 from apps.functions.services.changes import ROWS_PER_TRANSACTION, actor_id, lock
 from apps.workspaces.models import Workspace
 
-LEAST_LABELS = 2
 TOO_FEW_LABELS = {
     OutputKind.LABEL: "A function needs at least two different labels to choose between.",
     OutputKind.TAGS: "A function needs at least one tag that may be there or not.",
@@ -22,7 +21,7 @@ TOO_FEW_LABELS = {
 
 def least_labels(output_kind: str) -> int:
     """How many labels a function begins with: a choice takes two, a tag is there or not by itself."""
-    return 1 if output_kind == OutputKind.TAGS else LEAST_LABELS
+    return 1 if output_kind == OutputKind.TAGS else 2
 
 
 @transaction.atomic
