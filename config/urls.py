@@ -7,6 +7,7 @@ urlpatterns = [
     path("", include("apps.accounts.urls")),
     path("", include("apps.workspaces.urls")),
     path("", include("apps.samples.urls")),
+    path("", include("apps.training.urls")),
     path("", include("apps.labeling.urls")),
     path("", include("apps.review.urls")),
     path("", include("apps.invoke.urls")),

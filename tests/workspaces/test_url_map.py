@@ -93,6 +93,7 @@ def objects(workspace: Workspace, owner: User, member: User) -> dict[str, str]:
     add_images(function=function, items=[NewImage(content=picture())], person=owner, origin=Origin.BROWSER)
     sample = function.samples.get()
     annotate_sample(sample=sample, label=label, person=owner, picked_by=PickedBy.PERSON)
+    rule = label.rules.create(words="apple")
     model = TrainedModel.objects.create(
         function=function,
         number=1,
@@ -115,6 +116,7 @@ def objects(workspace: Workspace, owner: User, member: User) -> dict[str, str]:
         "sample_id": sample.public_id,
         "import_id": job.public_id,
         "model_id": model.public_id,
+        "rule_id": rule.public_id,
         "member_id": membership_of(member, workspace).public_id,
         "key_id": key.public_id,
         "invitation_id": invitation.public_id,
