@@ -14,5 +14,6 @@ urlpatterns = [
     path("functions/<str:function_id>/settings/delete/", views.delete_function, name="delete_function"),
     path("functions/<str:function_id>/labels/", views.add_label, name="add_label"),
     path("labels/<str:label_id>/name/", views.rename_label, name="rename_label"),
+    path("labels/<str:label_id>/description/", views.describe_label, name="describe_label"),
     path("labels/<str:label_id>/delete/", views.delete_label, name="delete_label"),
 ]

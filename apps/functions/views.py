@@ -101,6 +101,14 @@ def rename_label(request: AppHttpRequest, label_id: str) -> HttpResponse:
 
 @require_POST
 @requires(Action.EDIT_LABELS)
+def describe_label(request: AppHttpRequest, label_id: str) -> HttpResponse:
+    label = request.access.fetch(Label, label_id, related=("function",))
+    services.describe_label(label=label, description=request.POST.get("description", ""), actor=request.user)
+    return _labels_changed(request, label.function, f"“{label.name}” is described.")
+
+
+@require_POST
+@requires(Action.EDIT_LABELS)
 def delete_label(request: AppHttpRequest, label_id: str) -> HttpResponse:
     label = request.access.fetch(Label, label_id, related=("function",))
     n_freed = services.delete_label(label=label, actor=request.user)

@@ -35,16 +35,20 @@ def posts(function: Function, label: Label) -> dict[str, tuple[str, dict[str, st
         ),
         "add_label": (reverse("functions:add_label", args=[function.public_id]), {"name": "Changed"}),
         "rename_label": (reverse("functions:rename_label", args=[label.public_id]), {"name": "Changed"}),
+        "describe_label": (
+            reverse("functions:describe_label", args=[label.public_id]),
+            {"description": "Changed"},
+        ),
         "delete_label": (reverse("functions:delete_label", args=[label.public_id]), {}),
     }
 
 
-POSTS = ["rename_function", "delete_function", "add_label", "rename_label", "delete_label"]
+POSTS = ["rename_function", "delete_function", "add_label", "rename_label", "describe_label", "delete_label"]
 
 
 def state(function: Function) -> object:
     return list(Function.objects.values_list("pk", "name")), list(
-        function.labels.values_list("pk", "name", "deleted_at")
+        function.labels.values_list("pk", "name", "description", "deleted_at")
     )
 
 
@@ -101,6 +105,16 @@ def test_an_owner_adds_renames_and_deletes_labels(owner_client: Client, text_fun
     page = owner_client.get(settings_url(text_function)).content.decode()
     assert "Money back" in page
     assert "Shipping" not in page.split('id="labels"')[1]
+
+
+def test_an_owner_says_what_a_label_means(owner_client: Client, text_function: Function, refund: Label) -> None:
+    url = reverse("functions:describe_label", args=[refund.public_id])
+    response = owner_client.post(url, {"description": "wants <b>money</b> back"}, headers=HTMX)
+    assert "wants &lt;b&gt;money&lt;/b&gt; back" in response.content.decode()
+    assert owner_client.post(url, {"description": "x" * 1001}, headers=HTMX).status_code == 400
+    owner_client.post(url, {"description": " "})
+    refund.refresh_from_db()
+    assert refund.description == ""
 
 
 def test_htmx_gets_the_labels_alone_and_a_word_about_it(owner_client: Client, text_function: Function) -> None:
