@@ -220,3 +220,11 @@ class TestMatrixCache:
         for function_id in (1, 2, 1, 3):
             cache.matrix(workspace_id=workspace.pk, function_id=function_id, spec=spec, hashes=hashes)
         assert [key[1] for key in cache._kept] == [1, 3]
+
+
+def test_the_language_of_each_text_is_told(text_function: Function) -> None:
+    texts = ["where is my parcel, it is late", "Wo bleibt mein Paket, es ist schon spät", "ok"]
+    samples = bring(text_function, texts)
+    embed_all(text_function)
+    told = dict(Sample.objects.values_list("text", "language"))
+    assert [told[sample.text] for sample in samples] == ["en", "de", "und"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 
 import structlog
@@ -16,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from apps.core.errors import NotFound
 from apps.core.jobs import JobName, enqueue, enqueue_on_commit
+from apps.engine import languages
 from apps.engine.backbones import BackboneSpec, Input
 from apps.functions.models import Function, InputKind
 from apps.functions.services import note_data_change
@@ -86,12 +88,15 @@ def _embed_chunk(function: Function, work: FunctionWork) -> None:
     costs = _next_chunk(function, pace.cost_of_a_chunk(function.input_kind))
     samples = list(Sample.objects.filter(pk__in=costs).order_by("pk"))
     vectors = {spec: _new_vectors(function, spec, samples) for spec in specs}
+    keys_of_language = _languages(function, samples)
     with transaction.atomic():
         lock_function(function.pk)
         require_mine(work)
         for spec, of_content in vectors.items():
             write_vectors(workspace_id=function.workspace_id, spec=spec, vectors=of_content)
         Sample.objects.filter(pk__in=[sample.pk for sample in samples]).update(is_embedded=True)
+        for language, keys in keys_of_language.items():
+            Sample.objects.filter(pk__in=keys).update(language=language)
         _ask_for_what_follows(function.pk, samples)
     pace.learn(function.input_kind, sum(costs.values()), time.monotonic() - started)
 
@@ -142,6 +147,15 @@ def _new_vectors(function: Function, spec: BackboneSpec, samples: Sequence[Sampl
         return {}
     rows = backbone(spec.name).encode([_input_of(sample, function.input_kind) for sample in new])
     return {sample.content_hash: row for sample, row in zip(new, rows, strict=True)}
+
+
+def _languages(function: Function, samples: Sequence[Sample]) -> Mapping[str, list[int]]:
+    """Return the keys of texts by the language they are in; nothing for pictures and rows."""
+    keys_of: defaultdict[str, list[int]] = defaultdict(list)
+    if function.input_kind == InputKind.TEXT:
+        for sample, language in zip(samples, languages.detect([sample.text for sample in samples]), strict=True):
+            keys_of[language].append(sample.pk)
+    return keys_of
 
 
 def _input_of(sample: Sample, input_kind: str) -> Input:
