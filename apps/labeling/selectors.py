@@ -47,6 +47,10 @@ def has_model(function: Function) -> bool:
     return TrainedModel.objects.filter(function=function, is_live=True).exists()
 
 
+def live_model(function: Function) -> TrainedModel | None:
+    return TrainedModel.objects.filter(function=function, is_live=True).first()
+
+
 def unlabelled(function: Function) -> QuerySet[Sample]:
     return Sample.objects.filter(function=function, annotation=None)
 
@@ -117,7 +121,6 @@ def last_answer(function: Function, person: User) -> Annotation | None:
             picked_by__in=QUEUE_KINDS,
             undoes=None,
             sample__annotation=F("pk"),
-            label__isnull=False,
         )
         .select_related("sample", "label")
         .order_by("-pk")

@@ -56,6 +56,8 @@ def item_as_json(item: QueueItem, person: User) -> Json:
         "pickedBy": item.picked_by.value,
         "proof": proofs.sign(sample_id=sample.public_id, picked_by=item.picked_by, person=person),
         "suggestion": _suggestion_as_json(item.suggestion) if item.suggestion else None,
+        "suggestions": None if item.suggestions is None else [_suggestion_as_json(each) for each in item.suggestions],
+        "said": list(item.said),
     }
 
 
@@ -154,7 +156,16 @@ def _answer_from(row: object, place: int) -> Answer:
         raise InvalidInput(f"Answer {place} comes without its proof.")
     if label_id is not None and not isinstance(label_id, str):
         raise InvalidInput(f"Answer {place} has a label that is no label id.")
-    return Answer(_uuid_from(row.get("token"), f"The token of answer {place}"), sample_id, label_id, proof)
+    token = _uuid_from(row.get("token"), f"The token of answer {place}")
+    return Answer(token, sample_id, label_id, proof, _tags_from(row.get("tags"), place))
+
+
+def _tags_from(value: object, place: int) -> dict[str, bool] | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not all(isinstance(is_present, bool) for is_present in value.values()):
+        raise InvalidInput(f"The tags of answer {place} must say true or false of each label id.")
+    return value
 
 
 def _uuid_from(value: object, what: str) -> UUID:

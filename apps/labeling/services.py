@@ -1,6 +1,6 @@
 """Handing out samples, taking in answers, taking answers back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,12 +8,13 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.core.errors import Conflict, HundredfoldError, NotFound
-from apps.functions.models import Function, Label
+from apps.functions.models import Function, Label, OutputKind
 from apps.labeling import proofs, selectors
 from apps.labeling.models import Skip
-from apps.samples.models import PickedBy, Sample
-from apps.samples.services.annotations import annotate_sample, undo_annotation
+from apps.samples.models import Annotation, PickedBy, Sample
+from apps.samples.services.annotations import annotate_sample, tag_sample, undo_annotation
 from apps.training.models import Prediction
+from apps.training.selectors import tag_thresholds, tags_said
 
 # One sample in five is drawn at random, and figures are estimated on those.
 RANDOM_EVERY = 5
@@ -21,7 +22,7 @@ RANDOM_EVERY = 5
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What the published model says of an unlabelled sample."""
+    """What the published model says of an unlabelled sample, or one of the tags it says are there."""
 
     label: Label
     confidence: float
@@ -29,21 +30,35 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class QueueItem:
-    """A sample to ask about, and why this one."""
+    """A sample to ask about, and why this one.
+
+    `suggestions` are the tags the model says are there, the likeliest first; None where it has not said anything.
+    `said` are the tags of an answer just taken back, so that it can be mended rather than given anew.
+    """
 
     sample: Sample
     picked_by: PickedBy
     suggestion: Suggestion | None = None
+    suggestions: tuple[Suggestion, ...] | None = None
+    said: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a person said of a sample of their queue; without a label they passed it over."""
+    """What a person said of a sample of their queue; with neither a label nor tags they passed it over.
+
+    `tags` says of every tag that the person was shown, by public id, whether it is there.
+    """
 
     token: UUID
     sample_id: str
     label_id: str | None
     proof: str
+    tags: Mapping[str, bool] | None = None
+
+    @property
+    def is_skip(self) -> bool:
+        return self.label_id is None and self.tags is None
 
 
 @dataclass(frozen=True)
@@ -80,14 +95,16 @@ def next_samples(
     # Samples the model has not looked at yet. They count as asked for: what is left over is no fair draw.
     fresh = selectors.draw_at_random(pool, n_asked - len(asked), hidden=hidden)
     at_random = iter([QueueItem(sample, PickedBy.RANDOM) for sample in drawn])
-    by_model = iter([*map(_asked_for, asked), *(QueueItem(sample, PickedBy.QUEUE) for sample in fresh)])
+    say = _tag_teller(function) if function.output_kind == OutputKind.TAGS else _asked_for
+    by_model = iter([*map(say, asked), *(QueueItem(sample, PickedBy.QUEUE) for sample in fresh)])
     return list(_interleave(is_random, at_random, by_model))
 
 
 def save_answers(*, function: Function, person: User, answers: Sequence[Answer]) -> Outcome:
     """Save each answer once, in order, each in a transaction of its own: one that cannot be saved stops no other."""
     samples = selectors.samples_by_public_id(function, [answer.sample_id for answer in answers])
-    labels = {row.public_id: row for row in function.labels.in_use()}
+    # Deleted ones, too: tags given while they were there are passed over, not refused.
+    labels = {row.public_id: row for row in function.labels.all()}
     saved_before = selectors.answers_by_token(function, person, [answer.token for answer in answers])
     outcome = Outcome([], [])
     for answer in answers:
@@ -113,7 +130,8 @@ def undo_answer(*, function: Function, person: User, token: UUID | None = None) 
     if annotation is None:
         raise Conflict("There is nothing to undo.")
     undo_annotation(annotation=annotation, person=person)
-    return QueueItem(annotation.sample, PickedBy(annotation.picked_by))
+    said = tuple(public_id for public_id, is_present in (annotation.tags or {}).items() if is_present)
+    return QueueItem(annotation.sample, PickedBy(annotation.picked_by), said=said)
 
 
 def show_skipped_again(*, function: Function, person: User) -> int:
@@ -127,23 +145,54 @@ def _save_answer(answer: Answer, *, person: User, samples: dict[str, Sample], la
     sample = samples.get(answer.sample_id)
     if sample is None:
         raise NotFound("The sample was deleted meanwhile, so this answer has nowhere to go.")
-    if answer.label_id is None:
+    if answer.is_skip:
         Skip.objects.update_or_create(sample=sample, person=person, defaults={"skipped_at": timezone.now()})
         return
-    label = labels.get(answer.label_id)
-    if label is None:
-        raise NotFound("The label was deleted meanwhile. The sample will be asked again.")
-    annotation = annotate_sample(
-        sample=sample, label=label, person=person, picked_by=picked_by, client_token=answer.token
-    )
+    annotation = _annotate(answer, sample, person, picked_by, labels)
     if annotation.person_id != person.pk:
         raise Conflict("This answer was already given by someone else.")
+
+
+def _annotate(
+    answer: Answer, sample: Sample, person: User, picked_by: PickedBy, labels: dict[str, Label]
+) -> Annotation:
+    if answer.tags is None:
+        label = labels.get(answer.label_id or "")
+        if label is None or label.deleted_at:
+            raise NotFound("The label was deleted meanwhile. The sample will be asked again.")
+        return annotate_sample(
+            sample=sample, label=label, person=person, picked_by=picked_by, client_token=answer.token
+        )
+    if not labels.keys() >= answer.tags.keys():
+        raise NotFound("One of the tags is not of this function. The sample will be asked again.")
+    return tag_sample(
+        sample=sample,
+        tags={labels[public_id]: is_present for public_id, is_present in answer.tags.items()},
+        person=person,
+        picked_by=picked_by,
+        client_token=answer.token,
+        is_whole=False,  # a tag made since the person looked is neither there nor not
+    )
 
 
 def _asked_for(prediction: Prediction) -> QueueItem:
     label = prediction.label
     suggestion = None if label is None or label.deleted_at else Suggestion(label, prediction.confidence)
     return QueueItem(prediction.sample, PickedBy.QUEUE, suggestion)
+
+
+def _tag_teller(function: Function) -> Callable[[Prediction], QueueItem]:
+    """Return what makes queue items of predictions that hold tags."""
+    labels = {label.public_id: label for label in function.labels.in_use()}
+    thresholds = tag_thresholds(selectors.live_model(function))
+
+    def say(prediction: Prediction) -> QueueItem:
+        tags = prediction.tags or {}
+        there = [public_id for public_id in tags_said(tags, thresholds) if public_id in labels]
+        suggestions = tuple(Suggestion(labels[public_id], tags[public_id]) for public_id in there)
+        return QueueItem(prediction.sample, PickedBy.QUEUE, suggestions=suggestions)
+
+    return say
 
 
 def _interleave(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,9 @@ from apps.engine import readiness
 from apps.functions.models import Function
 from apps.samples.models import Sample
 from apps.training.models import FunctionWork, TrainedModel, WorkKind
+
+EVEN = 0.5
+"""The threshold of a tag whose own has not been chosen."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,17 @@ def training_state(function: Function) -> TrainingStatus:
         n_to_read=Sample.objects.filter(function=function, is_embedded=False).count(),
         live_model=TrainedModel.objects.filter(function=function, is_live=True).first(),
     )
+
+
+def tag_thresholds(model: TrainedModel | None) -> dict[str, float]:
+    """Return from which probability on the model says that a tag is there, by public id."""
+    return dict(model.figures.get("thresholds", {})) if model else {}
+
+
+def tags_said(tags: Mapping[str, float] | None, thresholds: Mapping[str, float]) -> list[str]:
+    """Return the tags that a prediction with these probabilities says are there, the likeliest first."""
+    there = [public_id for public_id, prob in (tags or {}).items() if prob >= thresholds.get(public_id, EVEN)]
+    return sorted(there, key=lambda public_id: -(tags or {})[public_id])
 
 
 def is_finished(function_id: int) -> bool:

@@ -25,7 +25,12 @@ user = User.objects.create_user(email=email, name="Lea Labeler", password=None)
 workspace = Workspace.objects.create(name="Desk")
 workspace.memberships.create(user=user, role=given["role"])
 function = create_function(
-    workspace=workspace, name="Which desk?", input_kind=given["kind"], label_names=given["labels"], actor=user
+    workspace=workspace,
+    name="Which desk?",
+    input_kind=given["kind"],
+    output_kind=given["gives"],
+    label_names=given["labels"],
+    actor=user,
 )
 if given["kind"] == "text":
     add_texts(function=function, items=[NewText(text=text) for text in given["texts"]], person=user, origin="browser")
@@ -56,10 +61,13 @@ print(client.cookies["hundredfold_session"].value)
 
 _ANNOTATIONS = """
 import json
-from apps.samples.models import Annotation, Sample
+from apps.functions.models import Label
+from apps.samples.models import Annotation
 rows = Annotation.objects.filter(sample__function__public_id={function!r}).order_by("pk")
+names = dict(Label.objects.filter(function__public_id={function!r}).values_list("public_id", "name"))
 print(json.dumps([
     {{"text": row.sample.text, "label": row.label.name if row.label else None, "undoes": row.undoes_id,
+      "tags": None if row.tags is None else [names[tag] for tag, is_present in row.tags.items() if is_present],
       "picked_by": row.picked_by}}
     for row in rows.select_related("sample", "label")
 ]))
@@ -100,6 +108,7 @@ def make_desk(
     texts: Sequence[str] = (),
     pictures: Sequence[Path] = (),
     role: str = "owner",
+    gives: str = "label",
 ) -> Desk:
     given = {
         "kind": "image" if pictures else "text",
@@ -107,6 +116,7 @@ def make_desk(
         "texts": list(texts),
         "pictures": [str(path) for path in pictures],
         "role": role,
+        "gives": gives,
     }
     made = json.loads(_run(up, _SEED.format(given=json.dumps(given))))
     return Desk(up, made["function"], made["person"], made["cookie"])

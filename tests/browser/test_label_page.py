@@ -105,7 +105,7 @@ def test_predictions_accuracy_and_suggestions_arrive_without_a_reload(page: Page
         n_pressed += 1
         page.wait_for_timeout(200)  # a person's pace: what is asked next depends on what the model made of this
         assert n_pressed < 15
-    suggested = page.locator("#label-suggestion [data-label]").inner_text()
+    suggested = page.locator("#label-suggestion .chip").inner_text()
     text = specimen(page)
     page.keyboard.press("Enter")
     expect(page.locator(SPECIMEN)).not_to_have_text(text)

@@ -91,6 +91,13 @@ def test_a_tag_made_later_is_unknown_on_samples_tagged_before(sample: Sample, ta
     assert in_force(sample) == {"Food": True, "Travel": False, "Money": False, "Rome": False}
 
 
+def test_a_tag_the_person_was_not_shown_stays_unknown(sample: Sample, tags_function: Function) -> None:
+    shown = {label: label.name == "Food" for label in tags_function.labels.all()}
+    add_label(function=tags_function, name="Rome")
+    tag_sample(sample=sample, tags=shown, person=None, picked_by=PickedBy.QUEUE, is_whole=False)
+    assert in_force(sample) == {"Food": True, "Travel": False, "Money": False}
+
+
 def test_the_same_token_twice_gives_one_annotation(sample: Sample, tags_function: Function, member: User) -> None:
     token = uuid4()
     answers = [

@@ -5,7 +5,7 @@ other in a circle, and a sample's newest annotation is always the one its column
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -36,10 +36,14 @@ def lock_function(function_id: int) -> OutputKind:
 
 @dataclass(frozen=True)
 class _Said:
-    """What a person says of a sample: its label, or its tags by label key. Neither takes away what was said before."""
+    """What a person says of a sample: its label, or its tags by label key. Neither takes away what was said before.
+
+    With `is_whole`, tags that are not mentioned are not on the sample.
+    """
 
     label_id: int | None = None
     tags: Mapping[int, bool] | None = None
+    is_whole: bool = field(default=False, compare=False)
 
     @property
     def is_nothing(self) -> bool:
@@ -69,13 +73,15 @@ def tag_sample(
     person: User | None,
     picked_by: PickedBy,
     client_token: UUID | None = None,
+    is_whole: bool = True,
 ) -> Annotation:
     """Say which tags a sample has. Labels in use that are not mentioned are not on it; later ones stay unknown.
 
-    A tag deleted since it was read is passed over: what was said of the others holds all the same. The same
-    `client_token` again returns the first answer.
+    Where `tags` names every label the person was shown, `is_whole=False` leaves the others unknown, too: one may have
+    been made before the answer arrived. A tag deleted since it was read is passed over: what was said of the others
+    holds all the same. The same `client_token` again returns the first answer.
     """
-    said = _Said(tags={label.pk: is_present for label, is_present in tags.items()})
+    said = _Said(tags={label.pk: is_present for label, is_present in tags.items()}, is_whole=is_whole)
     return _annotate(sample, said, person, picked_by, client_token)
 
 
@@ -114,8 +120,6 @@ def _append(
     # Asked anew, under the lock: the labels in hand may have been deleted since they were read.
     labels = _Labels(sample.function_id)
     said = labels.checked(said, gives)
-    if said.tags is not None:
-        said = _Said(tags={**said.tags, **{pk: False for pk in labels.in_use if pk not in said.tags}})
     before = Sample.objects.filter(pk=sample.pk).values("annotation__picked_by").first()
     if before is None:
         raise Conflict("This sample has been deleted.")
@@ -144,7 +148,7 @@ class _Labels:
         self.in_use = [pk for pk, _public_id, deleted_at in rows if deleted_at is None]
 
     def checked(self, said: _Said, gives: OutputKind) -> _Said:
-        """Return what was said, without tags that are deleted. Raises InvalidInput where it does not fit."""
+        """Return what is to be stored, without tags that are deleted. Raises InvalidInput where it does not fit."""
         if said.label_id is not None and gives is OutputKind.TAGS:
             raise InvalidInput("This function gives tags: say of each whether it is there.")
         if said.tags is not None and gives is OutputKind.LABEL:
@@ -156,7 +160,9 @@ class _Labels:
         if not self._public_ids.keys() >= said.tags.keys():
             raise InvalidInput("One of the tags does not belong to the function. Reload the page and choose again.")
         in_use = set(self.in_use)
-        return _Said(tags={pk: is_present for pk, is_present in said.tags.items() if pk in in_use})
+        tags = {pk: is_present for pk, is_present in said.tags.items() if pk in in_use}
+        others = {pk: False for pk in self.in_use if pk not in tags} if said.is_whole else {}
+        return _Said(tags=tags | others)
 
     def by_public_id(self, tags: Mapping[int, bool] | None) -> dict[str, bool] | None:
         return None if tags is None else {self._public_ids[pk]: is_present for pk, is_present in tags.items()}

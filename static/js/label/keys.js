@@ -2,7 +2,7 @@
 // does anything here, as it means three different things in three other tools.
 
 const SWITCH = "hundredfold:single-keys";
-const LETTERS = { u: "undo", n: "new-label", "?": "help", "/": "filter" };
+const LETTERS = { u: "undo", n: "new-label", t: "take-over", "?": "help", "/": "filter" };
 
 export function single_keys_are_on() {
   try {
@@ -33,9 +33,10 @@ export function action_of(event, n_labels) {
   const place = place_of(event);
   // On some keyboards "/" and "?" are a digit with shift: they lose only to a label that is there.
   if (place !== null && (place < n_labels || !LETTERS[letter])) return { name: "pick", place };
-  // A focused button or link keeps its own Enter and Space.
+  // A focused button or link keeps its own Enter and Space; a toggle, as a checkbox would, only Space.
   if (event.key === "Enter" || event.key === " ") {
-    if (event.target.closest?.("a, button, summary")) return null;
+    const is_toggle = event.key === "Enter" && event.target.matches?.("[aria-pressed]");
+    if (event.target.closest?.("a, button, summary") && !is_toggle) return null;
     return { name: event.key === "Enter" ? "accept" : "skip" };
   }
   return LETTERS[letter] ? { name: LETTERS[letter] } : null;

@@ -1,4 +1,4 @@
-// The labels as buttons with their keys beside them.
+// The labels as buttons with their keys beside them; where several may be chosen, as toggles.
 
 import { fold } from "./fold.js";
 
@@ -9,12 +9,15 @@ export class Labels extends EventTarget {
   #template;
   #labels = [];
   #buttons = new Map();
+  #are_toggles;
+  #on = new Set();
 
-  // Dispatches "pick" {label} when one is clicked or tapped.
-  constructor(list, template) {
+  // Dispatches "pick" {label} when one is clicked or tapped, "toggle" when another set of them is on.
+  constructor(list, template, { are_toggles = false } = {}) {
     super();
     this.#list = list;
     this.#template = template;
+    this.#are_toggles = are_toggles;
     list.addEventListener("click", (event) => {
       const label = this.by_id(event.target.closest("[data-label-id]")?.dataset.labelId);
       if (label) this.dispatchEvent(new CustomEvent("pick", { detail: { label, by_pointer: event.detail > 0 } }));
@@ -33,17 +36,39 @@ export class Labels extends EventTarget {
     return this.#labels.find((label) => label.id === id) ?? null;
   }
 
+  get all() {
+    return this.#labels;
+  }
+
+  // Those toggled on, in the order of the page.
+  get on() {
+    return this.#labels.filter((label) => this.#on.has(label.id));
+  }
+
   show(labels) {
     if (JSON.stringify(labels) === JSON.stringify(this.#labels)) return;
     this.#labels = labels;
     this.#buttons = new Map(labels.map((label) => [label.id, this.#button_of(label)]));
     this.#list.replaceChildren(...this.#buttons.values());
+    this.turn_on([...this.#on]);
     this.dispatchEvent(new CustomEvent("change"));
   }
 
-  // Mark the suggested one; none for null.
-  suggest(id) {
-    for (const [other, button] of this.#buttons) button.classList.toggle("is-suggested", other === id);
+  // Mark those suggested.
+  suggest(ids) {
+    for (const [other, button] of this.#buttons) button.classList.toggle("is-suggested", ids.includes(other));
+  }
+
+  // Let exactly these be on.
+  turn_on(ids) {
+    if (!this.#are_toggles) return;
+    this.#on = new Set(ids.filter((id) => this.#buttons.has(id)));
+    for (const [id, button] of this.#buttons) button.setAttribute("aria-pressed", String(this.#on.has(id)));
+    this.dispatchEvent(new CustomEvent("toggle"));
+  }
+
+  toggle(id) {
+    this.turn_on(this.#on.has(id) ? [...this.#on].filter((other) => other !== id) : [...this.#on, id]);
   }
 
   flash(id) {

@@ -1,4 +1,5 @@
-// The label page: keys, buttons, queue, outbox and stage put together.
+// The label page: keys, buttons, queue, outbox and stage put together. Where the function gives one label, picking it is
+// the answer. Where it gives tags, picking toggles one, and Enter says: these, and no others.
 
 import { Api, Failure } from "./api.js";
 import { action_of, single_keys_are_on, switch_single_keys } from "./keys.js";
@@ -11,9 +12,11 @@ import { Status } from "./status.js";
 import { new_token } from "./tokens.js";
 
 const MOST_UNDONE = 200;
+const MOST_CHIPS = 6;
 
 const page = document.getElementById("label-page");
 const urls = page.dataset;
+const gives_tags = page.dataset.gives === "tags";
 const part = (name) => document.getElementById(name);
 const first = JSON.parse(part("label-queue").textContent);
 
@@ -24,7 +27,7 @@ const status = new Status({
   waiting: part("label-waiting"),
   refusals: part("label-refusals"),
 });
-const labels = new Labels(part("label-keys"), part("label-key-template"));
+const labels = new Labels(part("label-keys"), part("label-key-template"), { are_toggles: gives_tags });
 const outbox = new Outbox(`${urls.person}:${urls.function}`, deliver);
 const queue = new Queue(api, urls.queueUrl, first, () => outbox.sample_ids());
 const new_label = part("new-label") && new NewLabel(part("new-label"), (name) => api.post(urls.newLabelUrl, { name }));
@@ -44,7 +47,7 @@ async function deliver(operations) {
     await api.post(urls.undoUrl, { token: operations[0].answer });
     return [];
   }
-  const rows = operations.map(({ token, sampleId, labelId, proof }) => ({ token, sampleId, labelId, proof }));
+  const rows = operations.map(({ token, sampleId, labelId, tags, proof }) => ({ token, sampleId, labelId, tags, proof }));
   return (await api.post(urls.answersUrl, rows)).refused;
 }
 
@@ -53,9 +56,30 @@ async function deliver(operations) {
 function pick(label) {
   const item = queue.current;
   if (!item || !label) return;
-  answer(item, label);
+  if (gives_tags) {
+    labels.toggle(label.id);
+    return;
+  }
+  answer(item, { labels: [label], labelId: label.id });
   labels.flash(label.id);
   status.say("Labelled ", chip_of(label));
+}
+
+// Exactly what is on, however little: hints count for nothing until somebody takes them over.
+function go_on() {
+  const item = queue.current;
+  if (!item || !labels.n) return;
+  const on = labels.on;
+  // Every tag there is now is named: one that somebody makes meanwhile is neither there nor not.
+  const tags = Object.fromEntries(labels.all.map((label) => [label.id, on.includes(label)]));
+  answer(item, { labels: on, tags });
+  status.say("Saved: ", ...words_for(on));
+}
+
+function take_over() {
+  const suggested = suggested_labels();
+  if (!gives_tags || !suggested.length) return;
+  labels.turn_on([...labels.on, ...suggested].map((label) => label.id));
 }
 
 function skip() {
@@ -65,18 +89,24 @@ function skip() {
 }
 
 function accept() {
-  const label = suggested_label();
+  if (gives_tags) {
+    go_on();
+    return;
+  }
+  const [label] = suggested_labels();
   if (label) pick(label);
   else if (queue.current) status.say("No suggestion here: pick a label with its key");
 }
 
-function answer(item, label) {
+// `said` is {labels, labelId} or {labels, tags}; null passes the sample over.
+function answer(item, said) {
   const token = new_token();
-  history.push({ token, item, label });
+  history.push({ token, item, said });
   if (history.length > MOST_UNDONE) history.shift();
   queue.advance();
   show();
-  outbox.add({ kind: "answer", token, sampleId: item.sampleId, labelId: label?.id ?? null, proof: item.proof });
+  const { labelId = null, tags = null } = said ?? {};
+  outbox.add({ kind: "answer", token, sampleId: item.sampleId, labelId, tags, proof: item.proof });
 }
 
 // Steps of this page are undone at once and sent in their turn; earlier ones the server knows.
@@ -86,10 +116,10 @@ function undo() {
     undo_earlier();
     return;
   }
-  if (!outbox.withdraw(step.token) && step.label) {
+  if (!outbox.withdraw(step.token) && step.said) {
     outbox.add({ kind: "undo", token: new_token(), answer: step.token });
   }
-  come_back_to(step.item, step.label);
+  come_back_to({ ...step.item, said: step.said?.labels.map((label) => label.id) ?? [] }, step.said);
 }
 
 async function undo_earlier() {
@@ -103,10 +133,10 @@ async function undo_earlier() {
   }
 }
 
-function come_back_to(item, label) {
+function come_back_to(item, said) {
   queue.put_first(item);
   show();
-  if (label) status.say("Taken back: ", chip_of(label));
+  if (said) status.say("Taken back: ", ...words_for(said.labels));
   else status.say("Back to this one");
 }
 
@@ -121,15 +151,31 @@ async function bring_skipped_back() {
 
 // Showing
 
-function suggested_label() {
-  return labels.by_id(queue.current?.suggestion?.labelId);
+function suggestions() {
+  const item = queue.current;
+  return (gives_tags ? item?.suggestions : item?.suggestion && [item.suggestion]) ?? null;
 }
+
+function suggested_labels() {
+  return (suggestions() ?? []).map(({ labelId }) => labels.by_id(labelId)).filter(Boolean);
+}
+
+let shown = null;
 
 function show() {
   const state = queue.is_waiting ? "waiting" : queue.has_samples ? "done" : "empty";
   const { has_model, n_skipped } = queue;
-  stage.show(queue.current, state, { suggested: suggested_label(), has_model, n_skipped });
-  labels.suggest(suggested_label()?.id);
+  stage.show(queue.current, state, { suggested: suggested_labels(), suggestions: suggestions(), has_model, n_skipped });
+  labels.suggest(suggested_labels().map((label) => label.id));
+  // Each sample begins with nothing on, but one that is mended with what was said of it.
+  if (shown !== queue.current) labels.turn_on(queue.current?.said ?? []);
+  shown = queue.current;
+}
+
+function show_choice() {
+  const n = labels.on.length;
+  const button = part("label-go-on");
+  button.querySelector("[data-words]").textContent = n ? `Save ${n === 1 ? "1 tag" : `${n} tags`}` : "None of these";
 }
 
 function show_labels() {
@@ -140,6 +186,12 @@ function show_labels() {
 function show_waiting() {
   const trouble = outbox.trouble ?? (queue.trouble?.kind === "retry" ? null : queue.trouble);
   status.waiting(outbox.n_waiting, trouble);
+}
+
+function words_for(chosen) {
+  if (!chosen.length) return ["none of these"];
+  const chips = chosen.slice(0, MOST_CHIPS).flatMap((label) => [chip_of(label), " "]);
+  return chosen.length > MOST_CHIPS ? [...chips, `and ${chosen.length - MOST_CHIPS} more`] : chips;
 }
 
 function chip_of(label) {
@@ -158,6 +210,7 @@ function tell_saved() {
 const actions = {
   pick: ({ place }) => pick(labels.at(place)),
   accept,
+  "take-over": take_over,
   skip,
   undo,
   "new-label": () => new_label?.open(),
@@ -208,6 +261,7 @@ queue.addEventListener("change", () => {
   show();
   show_waiting();
 });
+if (gives_tags) labels.addEventListener("toggle", show_choice);
 labels.addEventListener("change", () => {
   show_labels();
   show();
@@ -215,6 +269,7 @@ labels.addEventListener("change", () => {
 new_label?.addEventListener("made", ({ detail }) => {
   labels.show(detail.labels);
   const label = labels.by_id(detail.labelId);
+  if (gives_tags && queue.current) labels.toggle(label.id); // made because this sample has it
   status.say("New label ", chip_of(label), label.key ? ` on key ${label.key}` : "");
 });
 outbox.addEventListener("change", show_waiting);

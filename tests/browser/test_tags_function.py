@@ -1,0 +1,157 @@
+"""A function that gives tags, through its pages: several a sample, toggled by key and by hand."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.desk import Desk, make_desk
+from tests.live_up import LiveUp
+
+SPECIMEN = "[data-part=specimen]"
+TAGS = ("Food", "Travel", "Money")
+WORDS = {"Food": "noodles and soup", "Travel": "a train to Rome", "Money": "cheap, with a refund"}
+PATIENCE_MS = 60_000
+
+
+def texts() -> list[str]:
+    """Forty-eight texts, each about any of the three things or about none."""
+    made = []
+    for number in range(48):
+        parts = [words for place, words in enumerate(WORDS.values()) if number >> place & 1]
+        made.append(f"note {number}: {', '.join(parts) or 'nothing to report'}")
+    return made
+
+
+@pytest.fixture
+def desk(shared_up: LiveUp) -> Desk:
+    return make_desk(shared_up, labels=TAGS, texts=texts(), gives="tags")
+
+
+def specimen(page: Page) -> str:
+    expect(page.locator(SPECIMEN)).not_to_have_text("", timeout=PATIENCE_MS)
+    return page.locator(SPECIMEN).inner_text()
+
+
+def true_tags(text: str) -> list[str]:
+    return [tag for tag, words in WORDS.items() if words in text]
+
+
+def toggle(page: Page, name: str) -> None:
+    page.keyboard.press(str(TAGS.index(name) + 1))
+
+
+def answer(page: Page) -> str:
+    """Give the sample in view its true tags by keys; returns its text."""
+    text = specimen(page)
+    for name in true_tags(text):
+        toggle(page, name)
+    page.keyboard.press("Enter")
+    expect(page.locator(SPECIMEN)).not_to_have_text(text)
+    return text
+
+
+def is_on(page: Page, name: str, *, on: bool) -> None:
+    button = page.locator("#label-keys").get_by_role("button", name=name)
+    expect(button).to_have_attribute("aria-pressed", str(on).lower())
+
+
+def saved(page: Page, n: int) -> None:
+    expect(page.locator(f"[data-n-labelled='{n}']")).to_be_visible(timeout=PATIENCE_MS)
+
+
+def test_number_keys_toggle_and_enter_goes_on_also_with_nothing(page: Page, desk: Desk) -> None:
+    desk.open(page)
+    given = [answer(page) for _ in range(9)]
+    saved(page, 9)
+    assert [(row["text"], row["tags"]) for row in desk.annotations()] == [(text, true_tags(text)) for text in given]
+
+
+def test_a_second_press_takes_a_tag_off_and_the_button_says_what_enter_saves(page: Page, desk: Desk) -> None:
+    desk.open(page)
+    specimen(page)
+    go_on = page.locator("#label-go-on")
+    expect(go_on).to_contain_text("None of these")
+    toggle(page, "Food")
+    toggle(page, "Money")
+    is_on(page, "Food", on=True)
+    expect(go_on).to_contain_text("Save 2 tags")
+    toggle(page, "Food")
+    is_on(page, "Food", on=False)
+    expect(go_on).to_contain_text("Save 1 tag")
+
+
+def test_undo_brings_the_sample_back_with_what_was_said(page: Page, desk: Desk) -> None:
+    desk.open(page)
+    text = specimen(page)
+    toggle(page, "Food")
+    page.keyboard.press("Enter")
+    saved(page, 1)
+    is_on(page, "Food", on=False)
+    page.keyboard.press("u")
+    expect(page.locator(SPECIMEN)).to_have_text(text)
+    is_on(page, "Food", on=True)
+    toggle(page, "Travel")
+    page.keyboard.press("Enter")
+    saved(page, 1)
+    rows = desk.annotations()
+    assert [row["tags"] for row in rows] == [["Food"], None, ["Food", "Travel"]]
+    page.reload()
+    specimen(page)
+    page.keyboard.press("u")
+    expect(page.locator(SPECIMEN)).to_have_text(text)
+    is_on(page, "Travel", on=True)
+
+
+def test_by_mouse_and_touch_the_same(page: Page, desk: Desk) -> None:
+    desk.open(page)
+    text = specimen(page)
+    page.locator("#label-keys").get_by_role("button", name="Travel").click()
+    page.locator("#label-keys").get_by_role("button", name="Food").click()
+    page.locator("#label-go-on").click()
+    expect(page.locator(SPECIMEN)).not_to_have_text(text)
+    saved(page, 1)
+    assert desk.annotations()[0]["tags"] == ["Food", "Travel"]
+
+
+def test_with_tab_a_toggle_keeps_space_and_enter_goes_on(page: Page, desk: Desk) -> None:
+    desk.open(page)
+    text = specimen(page)
+    page.locator("#label-keys").get_by_role("button", name="Money").focus()
+    page.keyboard.press("Space")
+    is_on(page, "Money", on=True)
+    page.keyboard.press("Enter")
+    expect(page.locator(SPECIMEN)).not_to_have_text(text)
+    saved(page, 1)
+    assert desk.annotations()[0]["tags"] == ["Money"]
+
+
+def test_answers_given_without_a_network_arrive_when_it_is_back(page: Page, desk: Desk) -> None:
+    desk.open(page)
+    specimen(page)
+    page.context.set_offline(True)
+    given = [answer(page) for _ in range(3)]
+    page.context.set_offline(False)
+    saved(page, 3)
+    assert [(row["text"], row["tags"]) for row in desk.annotations()] == [(text, true_tags(text)) for text in given]
+
+
+def test_a_tag_made_for_this_sample_is_on_it(page: Page, desk: Desk) -> None:
+    desk.open(page)
+    specimen(page)
+    page.keyboard.press("n")
+    page.get_by_label("Name", exact=True).fill("Urgent")
+    page.keyboard.press("Enter")
+    is_on(page, "Urgent", on=True)
+    page.keyboard.press("Enter")
+    saved(page, 1)
+    assert desk.annotations()[0]["tags"] == ["Urgent"]
+
+
+def test_the_help_says_what_keys_do_here(page: Page, desk: Desk) -> None:
+    desk.open(page)
+    specimen(page)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text(re.compile("with nothing on: none of these"))
