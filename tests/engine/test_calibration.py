@@ -19,6 +19,18 @@ def test_the_temperature_undoes_too_much_or_too_little_confidence(sharpness: flo
     assert metrics.expected_calibration_error(pred_probs, labels) < 0.03
 
 
+def test_doubtful_labels_do_not_make_the_confidence_shown_far_too_low() -> None:
+    random = np.random.default_rng(1)
+    scores = random.normal(size=(4_000, 5)) * 4
+    labels = scores.argmax(axis=1)
+    is_doubtful = random.random(len(labels)) < 0.3
+    labels[is_doubtful] = random.integers(5, size=int(is_doubtful.sum()))
+    pred_probs = softmax(scores / fit_temperature(scores, labels), axis=1)
+    assert pred_probs.max(axis=1).mean() == pytest.approx(
+        metrics.accuracy(pred_probs, labels), abs=0.13
+    )  # the loss on all labels: 0.22
+
+
 def test_a_few_samples_that_happen_to_be_right_do_not_make_it_sure_of_everything() -> None:
     scores = np.array([[1.0, 0.0], [0.0, 1.0]])
     assert 0.4 < fit_temperature(scores, np.array([0, 1])) < 1.0
