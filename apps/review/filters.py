@@ -16,7 +16,7 @@ UNSURE_MARGIN = 0.2
 """Below this distance between the two likeliest labels a prediction counts as unsure: 55 % against 36 % is one."""
 
 _MAX_SEARCH_CHARS = 200
-_NAMES = {"tab", "verdict", "label", "predicted", "q", "page"}
+_NAMES = {"tab", "verdict", "label", "without", "predicted", "q", "page"}
 
 
 class Tab(StrEnum):
@@ -38,18 +38,19 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class SampleFilter:
-    """What a page of samples was asked for."""
+    """What a page of samples was asked for: labelled so (`label`), labelled but not so (`without`), said to be so."""
 
     tab: Tab = Tab.LABELLED
     verdict: Verdict | None = None
     label: Label | None = None
+    without: Label | None = None
     predicted: Label | None = None
     search: str = ""
     page: int = 1
 
     @property
     def is_narrowed(self) -> bool:
-        return bool(self.verdict or self.label or self.predicted or self.search)
+        return bool(self.verdict or self.label or self.without or self.predicted or self.search)
 
     def at_page(self, page: int) -> SampleFilter:
         return replace(self, page=page)
@@ -61,6 +62,7 @@ class SampleFilter:
             "tab": "" if self.tab is Tab.LABELLED else self.tab,
             "verdict": self.verdict or "",
             "label": self.label.public_id if self.label else "",
+            "without": self.without.public_id if self.without else "",
             "predicted": self.predicted.public_id if self.predicted else "",
             "q": self.search,
             "page": "" if self.page == 1 else str(self.page),
@@ -76,11 +78,12 @@ def read_filter(query: QueryDict, labels: Mapping[str, Label]) -> SampleFilter:
         tab=Tab(_one_of(query.get("tab", ""), Tab) or Tab.LABELLED),
         verdict=Verdict(verdict) if (verdict := _one_of(query.get("verdict", ""), Verdict)) else None,
         label=_label(query.get("label", ""), labels),
+        without=_label(query.get("without", ""), labels),
         predicted=_label(query.get("predicted", ""), labels),
         search=_search(query.get("q", "")),
         page=_page(query.get("page", "")),
     )
-    if chosen.tab is Tab.UNLABELLED and (chosen.verdict or chosen.label):
+    if chosen.tab is Tab.UNLABELLED and (chosen.verdict or chosen.label or chosen.without):
         raise InvalidInput("Samples without a label are neither right nor wrong. Choose another filter.")
     return chosen
 

@@ -1,10 +1,12 @@
-"""Correcting labels from the function home."""
+"""Correcting labels and tags from the function home."""
+
+from collections.abc import Sequence
 
 from apps.accounts.models import User
 from apps.core.errors import InvalidInput
 from apps.functions.models import Label
 from apps.samples.models import PickedBy, Sample
-from apps.samples.services.annotations import annotate_sample
+from apps.samples.services.annotations import annotate_sample, tag_sample
 
 
 def fix_label(*, sample: Sample, label_id: str, person: User) -> Sample:
@@ -14,4 +16,19 @@ def fix_label(*, sample: Sample, label_id: str, person: User) -> Sample:
         raise InvalidInput("This function has no such label any more. Reload the page and choose again.")
     if sample.label_id != label.pk:
         annotate_sample(sample=sample, label=label, person=person, picked_by=PickedBy.PERSON)
+    return sample
+
+
+def fix_tags(*, sample: Sample, there: Sequence[str], asked: Sequence[str], person: User) -> Sample:
+    """Say of the labels `asked` about, by public id, that those `there` are on the sample and the others are not.
+
+    A choice that changes nothing adds nothing to the history. Labels deleted meanwhile are passed over.
+    """
+    labels = {label.public_id: label for label in Label.objects.in_use().filter(function=sample.function)}
+    if not asked or not set(there) <= set(asked):
+        raise InvalidInput("It was not said which tags were to choose from. Reload the page and choose again.")
+    before = {row.label: row.is_present for row in sample.tags.select_related("label")}
+    tags = before | {label: public_id in there for public_id, label in labels.items() if public_id in asked}
+    if tags != before or not sample.annotation_id:
+        tag_sample(sample=sample, tags=tags, person=person, picked_by=PickedBy.PERSON, is_whole=False)
     return sample

@@ -6,11 +6,12 @@ from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET, require_POST
 
-from apps.functions.models import Function
+from apps.functions.models import Function, OutputKind
 from apps.review import selectors
 from apps.review.filters import SampleFilter, Verdict, read_filter
 from apps.review.selectors import SamplesPage
 from apps.review.services import fix_label as fix
+from apps.review.services import fix_tags
 from apps.samples.models import Sample
 from apps.training.selectors import training_state
 from apps.workspaces.access import AppHttpRequest, requires
@@ -68,7 +69,11 @@ def samples(request: AppHttpRequest, function_id: str) -> HttpResponse:
 @requires(Action.REVIEW)
 def fix_label(request: AppHttpRequest, sample_id: str) -> HttpResponse:
     sample = request.access.fetch(Sample, sample_id, related=("function",))
-    fix(sample=sample, label_id=request.POST.get("label", ""), person=request.user)
+    if sample.function.output_kind == OutputKind.TAGS:
+        there, asked = request.POST.getlist("tag"), request.POST.getlist("asked")
+        fix_tags(sample=sample, there=there, asked=asked, person=request.user)
+    else:
+        fix(sample=sample, label_id=request.POST.get("label", ""), person=request.user)
     labels = list(sample.function.labels.in_use())
     context = {"function": sample.function, "row": selectors.row_of(sample, labels), "is_fixed": True}
     return render(request, "review/function_home.html#row", context)

@@ -1,7 +1,9 @@
 """What the function home shows: figures, and pages of samples with verdicts."""
 
-from apps.review.selectors.figures import Basis, Figures, LabelLine, figures
-from apps.review.selectors.samples import PER_PAGE, Row, SamplesPage, n_labelled, n_unlabelled, row_of, samples_page
+from apps.review.selectors.figures import Basis, Figures, LabelLine
+from apps.review.selectors.home import figures, n_labelled, n_unlabelled, row_of, samples_page
+from apps.review.selectors.samples import PER_PAGE, Row, SamplesPage
+from apps.review.selectors.tag_samples import TagRow
 
 __all__ = [
     "PER_PAGE",
@@ -10,6 +12,7 @@ __all__ = [
     "LabelLine",
     "Row",
     "SamplesPage",
+    "TagRow",
     "figures",
     "n_labelled",
     "n_unlabelled",

@@ -57,6 +57,7 @@ class Cell:
         return (
             (chosen.verdict is None or self.is_verdict(chosen.verdict))
             and (chosen.label is None or self.label == chosen.label.pk)
+            and (chosen.without is None or self.label != chosen.without.pk)
             and (chosen.predicted is None or self.predicted == chosen.predicted.pk)
         )
 

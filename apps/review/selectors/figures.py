@@ -70,7 +70,7 @@ class Figures:
     """Figures of one function. Right and wrong add up to judged; unsure ones are some of both.
 
     `interval`, `majority_share` and `majority_label` come from the same samples: those drawn at random (`basis`), or
-    all judged ones where too few were.
+    all judged ones where too few were. Where the function gives tags, `majority_tags` is the commonest set of them.
     """
 
     n_labelled: int
@@ -86,6 +86,7 @@ class Figures:
     majority_share: float
     majority_label: Label | None
     lines: tuple[LabelLine, ...]
+    majority_tags: tuple[Label, ...] | None = None
 
     @property
     def is_on_everything(self) -> bool:
@@ -141,9 +142,8 @@ class Figures:
         return self.lines[LINES_AT_ONCE:]
 
 
-def figures(function: Function, labels: Sequence[Label] | None = None) -> Figures:
-    """Return the function's figures; hand in its labels in use if they are at hand."""
-    in_use = list(function.labels.in_use()) if labels is None else labels
+def label_figures(function: Function, in_use: Sequence[Label]) -> Figures:
+    """Return the figures of a function that gives one label a sample."""
     cells = cells_of(function, [label.pk for label in in_use])
     judged = [cell for cell in cells if cell.is_judged]
     right = [cell for cell in judged if cell.is_right]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Left
@@ -15,11 +16,14 @@ from apps.samples.models import Sample
 from apps.training.models import Prediction, PredictionKind
 from apps.training.words import confidence_word
 
+if TYPE_CHECKING:
+    from apps.review.selectors.tag_samples import TagRow
+
 PER_PAGE = 50
 EXCERPT_CHARS = 600
 
-_KINDS = {Tab.LABELLED: PredictionKind.OUT_OF_FOLD, Tab.UNLABELLED: PredictionKind.LIVE}
-_SUREST_FIRST = {Verdict.WRONG}
+KINDS = {Tab.LABELLED: PredictionKind.OUT_OF_FOLD, Tab.UNLABELLED: PredictionKind.LIVE}
+SUREST_FIRST = {Verdict.WRONG}
 """Mistakes made most surely come first: they are the likeliest wrong labels. Everything else, least sure first."""
 
 
@@ -56,14 +60,14 @@ class Row:
 class SamplesPage:
     """At most `PER_PAGE` rows of the `n_total` that pass the filter."""
 
-    rows: tuple[Row, ...]
+    rows: Sequence[Row | TagRow]
     filter: SampleFilter
     n_total: int
     labels: Sequence[Label]
 
     @property
     def n_pages(self) -> int:
-        return max(1, -(-self.n_total // PER_PAGE))
+        return n_pages_of(self.n_total)
 
     @property
     def first(self) -> int:
@@ -82,32 +86,25 @@ class SamplesPage:
         return self.filter.at_page(self.filter.page + 1) if self.filter.page < self.n_pages else None
 
 
-def samples_page(function: Function, labels: Sequence[Label], chosen: SampleFilter) -> SamplesPage:
+def n_pages_of(n_total: int) -> int:
+    return max(1, -(-n_total // PER_PAGE))
+
+
+def label_samples_page(function: Function, labels: Sequence[Label], chosen: SampleFilter) -> SamplesPage:
     """Return the page asked for, or the last one where there are fewer by now."""
     by_key = {label.pk: label for label in labels}
     keys = _matching(function, by_key, chosen)
     n_total = _n_matching(function, by_key, chosen, keys)
-    n_pages = max(1, -(-n_total // PER_PAGE))
-    chosen = chosen.at_page(min(chosen.page, n_pages))
+    chosen = chosen.at_page(min(chosen.page, n_pages_of(n_total)))
     start = (chosen.page - 1) * PER_PAGE
     page = list(keys[start : start + PER_PAGE]) if n_total else []
     return SamplesPage(_rows(page, by_key, chosen.tab), chosen, n_total, labels)
 
 
-def row_of(sample: Sample, labels: Sequence[Label]) -> Row:
+def label_row_of(sample: Sample, labels: Sequence[Label]) -> Row:
     """Return one sample's row as its own page would show it."""
     tab = Tab.LABELLED if sample.annotation_id else Tab.UNLABELLED
     return _rows([sample.pk], {label.pk: label for label in labels}, tab)[0]
-
-
-def n_unlabelled(function: Function) -> int:
-    """Count the samples without a label."""
-    return Sample.objects.filter(function=function, annotation=None).count()
-
-
-def n_labelled(function: Function, labels: Sequence[Label]) -> int:
-    """Count the samples with a label."""
-    return total(cells_of(function, [label.pk for label in labels]))
 
 
 def _n_matching(
@@ -127,36 +124,41 @@ def _matching(
     rows = Sample.objects.filter(function=function)
     wanted = Q(annotation=None) if chosen.tab is Tab.UNLABELLED else Q(label__in=_label_keys(labels, chosen))
     rows = rows.filter(wanted)
+    if chosen.without:
+        rows = rows.exclude(label=chosen.without)
     if chosen.verdict is Verdict.WAITING:
         said = Prediction.objects.filter(sample=OuterRef("pk"), kind=PredictionKind.OUT_OF_FOLD, label__in=labels)
         rows = rows.filter(~Exists(said))
-    return rows.filter(_found(chosen, "")).order_by("-id").values_list("pk", flat=True)
+    return rows.filter(found(chosen, "")).order_by("-id").values_list("pk", flat=True)
 
 
 def _by_prediction(
     function: Function, labels: Mapping[int, Label], chosen: SampleFilter
 ) -> QuerySet[Sample | Prediction, int]:
     said = [chosen.predicted.pk] if chosen.predicted else list(labels)
-    rows = Prediction.objects.filter(function=function, kind=_KINDS[chosen.tab], label__in=said)
+    rows = Prediction.objects.filter(function=function, kind=KINDS[chosen.tab], label__in=said)
     if chosen.tab is Tab.UNLABELLED:
         rows = rows.filter(sample__annotation=None)
     else:
         rows = rows.filter(sample__label__in=_label_keys(labels, chosen))
+        if chosen.without:
+            rows = rows.exclude(sample__label=chosen.without)
     if chosen.verdict is Verdict.RIGHT:
         rows = rows.filter(sample__label=F("label"))
     elif chosen.verdict is Verdict.WRONG:
         rows = rows.exclude(sample__label=F("label"))
     elif chosen.verdict is Verdict.UNSURE:
         rows = rows.filter(margin__lt=UNSURE_MARGIN)
-    order = "-margin" if chosen.verdict in _SUREST_FIRST else "margin"
-    return rows.filter(_found(chosen, "sample__")).order_by(order, "sample_id").values_list("sample_id", flat=True)
+    order = "-margin" if chosen.verdict in SUREST_FIRST else "margin"
+    return rows.filter(found(chosen, "sample__")).order_by(order, "sample_id").values_list("sample_id", flat=True)
 
 
 def _label_keys(labels: Mapping[int, Label], chosen: SampleFilter) -> list[int]:
     return [chosen.label.pk] if chosen.label else list(labels)
 
 
-def _found(chosen: SampleFilter, path: str) -> Q:
+def found(chosen: SampleFilter, path: str) -> Q:
+    """What the filter searches for, in samples at the end of `path`."""
     if not chosen.search:
         return Q()
     anywhere = Q()
@@ -168,9 +170,7 @@ def _found(chosen: SampleFilter, path: str) -> Q:
 def _rows(keys: list[int], labels: Mapping[int, Label], tab: Tab) -> tuple[Row, ...]:
     samples = Sample.objects.filter(pk__in=keys).defer("text").annotate(excerpt=Left("text", EXCERPT_CHARS))
     by_key = {sample.pk: sample for sample in samples}
-    said = {
-        row.sample_id: row for row in Prediction.objects.filter(sample__in=keys, kind=_KINDS[tab], label__in=labels)
-    }
+    said = {row.sample_id: row for row in Prediction.objects.filter(sample__in=keys, kind=KINDS[tab], label__in=labels)}
     return tuple(_row(by_key[key], said.get(key), labels) for key in keys if key in by_key)
 
 

@@ -1,5 +1,5 @@
 // "Change label" opens one dialog for every row: a label by click, by its key, or by the first letters of its name;
-// or the sample goes.
+// or the sample goes. Tags are toggled the same ways, and saved with a button or Enter.
 
 const dialog = document.getElementById("fix");
 const specimen = dialog.querySelector("[data-fix-sample]");
@@ -7,6 +7,8 @@ const filter = document.getElementById("fix-filter");
 const buttons = [...dialog.querySelectorAll("[data-label]")];
 const remove = dialog.querySelector("[data-fix-delete]");
 const remove_words = remove?.textContent;
+const save = dialog.querySelector("[data-fix-save]");
+const gives_tags = dialog.dataset.gives === "tags";
 const KEYS = "1234567890";
 let opener = null;
 
@@ -19,11 +21,18 @@ function open(button) {
   opener = { id: button.id, url: button.dataset.fix, delete_url: button.dataset.delete, row: button.closest("li").id };
   reset_removal();
   specimen.replaceChildren(copy_of(button.closest("li").querySelector("[data-specimen]")));
-  for (const each of buttons) each.classList.toggle("is-picked", each.dataset.label === button.dataset.current);
+  const current = button.dataset.current.trim().split(/\s+/);
+  for (const each of buttons) mark(each, current.includes(each.dataset.label));
   filter.value = "";
   narrow();
   dialog.showModal();
-  (filter.closest("[hidden]") ? buttons.find((each) => each.classList.contains("is-picked")) ?? buttons[0] : filter)?.focus();
+  const first = buttons.find((each) => each.classList.contains("is-picked")) ?? buttons[0];
+  (filter.closest("[hidden]") ? first : filter)?.focus();
+}
+
+function mark(button, is_on) {
+  if (gives_tags) button.setAttribute("aria-pressed", String(is_on));
+  else button.classList.toggle("is-picked", is_on);
 }
 
 function copy_of(shown) {
@@ -68,8 +77,14 @@ dialog.addEventListener("click", (event) => {
 
 dialog.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target === filter) {
+  if (event.target === filter && !(gives_tags && event.key === "Enter" && !filter.value)) {
     if (event.key === "Enter") choose(buttons.find((each) => !each.hidden));
+    return;
+  }
+  const is_on_a_tag = event.target === filter || event.target.matches("[data-label]");
+  if (gives_tags && event.key === "Enter" && is_on_a_tag) {
+    event.preventDefault(); // as with a checkbox: Space toggles, Enter sends
+    save_tags();
     return;
   }
   const place = KEYS.indexOf(event.key);
@@ -79,11 +94,30 @@ dialog.addEventListener("keydown", (event) => {
   }
 });
 
-async function choose(button) {
+function choose(button) {
   if (!button || !opener) return;
+  if (!gives_tags) {
+    send({ label: button.dataset.label });
+    return;
+  }
+  mark(button, button.getAttribute("aria-pressed") !== "true");
+  filter.value = "";
+  narrow();
+}
+
+save?.addEventListener("click", save_tags);
+
+// Which were to choose from goes along: a tag made since this page was opened is neither there nor not.
+function save_tags() {
+  if (!opener) return;
+  const on = buttons.filter((each) => each.getAttribute("aria-pressed") === "true");
+  send({ asked: buttons.map((each) => each.dataset.label), tag: on.map((each) => each.dataset.label) });
+}
+
+async function send(values) {
   const { id, url, row } = opener;
   opener = null;
   dialog.close();
-  await htmx.ajax("POST", url, { target: `#${row}`, swap: "outerHTML", values: { label: button.dataset.label } });
+  await htmx.ajax("POST", url, { target: `#${row}`, swap: "outerHTML", values });
   document.getElementById(id)?.focus({ preventScroll: true });
 }

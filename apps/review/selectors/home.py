@@ -1,0 +1,47 @@
+"""What the function home shows, whatever its function gives: one label a sample, or tags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from apps.functions.models import Function, Label, OutputKind
+from apps.review.filters import SampleFilter
+from apps.review.selectors.counts import cells_of, total
+from apps.review.selectors.figures import Figures, label_figures
+from apps.review.selectors.samples import Row, SamplesPage, label_row_of, label_samples_page
+from apps.review.selectors.tag_figures import tag_figures
+from apps.review.selectors.tag_samples import TagRow, tag_row_of, tag_samples_page
+from apps.samples.models import Sample
+
+
+def figures(function: Function, labels: Sequence[Label] | None = None) -> Figures:
+    """Return the function's figures; hand in its labels in use if they are at hand."""
+    in_use = list(function.labels.in_use()) if labels is None else labels
+    return tag_figures(function, in_use) if _gives_tags(function) else label_figures(function, in_use)
+
+
+def samples_page(function: Function, labels: Sequence[Label], chosen: SampleFilter) -> SamplesPage:
+    """Return the page asked for, or the last one where there are fewer by now."""
+    page = tag_samples_page if _gives_tags(function) else label_samples_page
+    return page(function, labels, chosen)
+
+
+def row_of(sample: Sample, labels: Sequence[Label]) -> Row | TagRow:
+    """Return one sample's row as its own page would show it."""
+    return tag_row_of(sample, labels) if _gives_tags(sample.function) else label_row_of(sample, labels)
+
+
+def n_unlabelled(function: Function) -> int:
+    """Count the samples without a label."""
+    return Sample.objects.filter(function=function, annotation=None).count()
+
+
+def n_labelled(function: Function, labels: Sequence[Label]) -> int:
+    """Count the samples with a label, or with an answer about tags."""
+    if _gives_tags(function):
+        return Sample.objects.filter(function=function, annotation__isnull=False).count()
+    return total(cells_of(function, [label.pk for label in labels]))
+
+
+def _gives_tags(function: Function) -> bool:
+    return function.output_kind == OutputKind.TAGS
