@@ -34,11 +34,12 @@ class FileForm(forms.Form):
 
 
 class LayoutForm(forms.Form):
-    """How a table is to be read. JSON lines send only the columns."""
+    """How a table is to be read. JSON lines send only the columns, workbooks no encoding and no delimiter."""
 
     encoding = forms.ChoiceField(choices=CHOICES, required=False)
     delimiter = forms.ChoiceField(choices=[(name, name) for name in DELIMITER_NAMES], required=False)
     has_header = forms.BooleanField(required=False)
+    sheet = forms.CharField(required=False)
     content = forms.CharField(required=False)
     label = forms.CharField(required=False)
     external_id = forms.CharField(required=False)

@@ -18,7 +18,9 @@ _SNIFFED_ROWS = 200
 
 @dataclass(frozen=True)
 class Layout:
-    """`start` is the byte where the text begins: past a byte order mark, before a header.
+    """`start` is the byte where the text begins: past a byte order mark, before a header; `first_row` is its number.
+
+    `n_columns` is how many there are at least, where that is known before reading.
 
     `dialect` and `has_header` say nothing about JSON lines.
     """
@@ -26,6 +28,8 @@ class Layout:
     is_json: bool = False
     encoding: str = "utf-8"
     start: int = 0
+    first_row: int = 1
+    n_columns: int = 0
     dialect: Dialect = field(default_factory=Dialect)
     has_header: bool = False
     columns: tuple[str, ...] = ()
@@ -60,6 +64,12 @@ def sniffed(file: IO[bytes], layout: Layout, *, is_named_table: bool, for_pictur
         file.seek(layout.start)
         text = file.read(_SNIFFED_BYTES).decode(layout.encoding, "replace")
         layout = replace(layout, dialect=sniff_dialect(text, is_named_table=is_named_table))
+    return with_header(file, layout, for_pictures=for_pictures)
+
+
+def with_header(file: IO[bytes], layout: Layout, *, for_pictures: bool) -> Layout:
+    """Guess whether the first row names the columns, and what they are, where the dialect is known."""
+    if not layout.is_json:
         rows = [cells for _record, cells in islice(_table(file, layout, layout.start, 1), _SNIFFED_ROWS) if cells]
         layout = replace(layout, has_header=has_header(rows))
     return with_columns(file, layout, for_pictures=for_pictures)
@@ -81,9 +91,9 @@ def first_records(file: IO[bytes], layout: Layout, n: int) -> list[Record]:
 def beginning(file: IO[bytes], layout: Layout) -> tuple[int, int]:
     """Where the first record starts, and its row number."""
     if layout.is_json or not layout.has_header:
-        return layout.start, 1
-    header = next(_table(file, layout, layout.start, 1), None)
-    return (header[0].end if header else layout.start), 2
+        return layout.start, layout.first_row
+    header = next(_table(file, layout, layout.start, layout.first_row), None)
+    return (header[0].end if header else layout.start), layout.first_row + 1
 
 
 def records(file: IO[bytes], layout: Layout, *, offset: int, row: int) -> Iterator[Record]:
@@ -111,7 +121,7 @@ def _column_names(file: IO[bytes], layout: Layout) -> list[str]:
     rows = [cells for _record, cells in islice(_table(file, layout, layout.start, 1), _SNIFFED_ROWS) if cells]
     width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 1
     header = rows[0] if layout.has_header and rows else []
-    return unique_names(header + [""] * (width - len(header)))
+    return unique_names(header + [""] * (max(width, layout.n_columns) - len(header)))
 
 
 def _json_keys(file: IO[bytes], layout: Layout) -> list[str]:

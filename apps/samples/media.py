@@ -7,6 +7,7 @@ per function lets a deleted function's files be found without asking for each on
 import hashlib
 import unicodedata
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 
 from django.core.files.base import ContentFile, File
@@ -50,6 +51,12 @@ def forget_picture(file_key: str) -> None:
     if file_key:
         default_storage.delete(file_key)
         default_storage.delete(thumbnail_key(file_key))
+
+
+def forget_files(keys: Iterable[str]) -> None:
+    """Remove stored files; one already gone is no error."""
+    for key in keys:
+        default_storage.delete(key)
 
 
 def image_path(sample: Sample) -> Path:

@@ -176,6 +176,11 @@ class Import(Leased):
         return reverse("samples:import_page", args=[self.public_id])
 
     @property
+    def file_keys(self) -> list[str]:
+        """Everything stored for it: what is read, and the workbook that was made from."""
+        return [key for key in (self.file_key, str(self.options.get("workbook_key", ""))) if key]
+
+    @property
     def percent(self) -> int:
         """How far it is; whole only when it is done."""
         if self.state == ImportState.DONE:

@@ -2,7 +2,6 @@
 
 import stat
 import struct
-import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -165,9 +164,3 @@ def _check_member(member: Member) -> None:
     # LZMA lets the archive choose how much memory unpacking takes; ordinary zips use these two.
     if info.compress_type not in {ZIP_STORED, ZIP_DEFLATED}:
         raise BadMember("It is packed in an unusual way. Make an ordinary zip.")
-
-
-def is_spreadsheet(archive: zipfile.ZipFile) -> bool:
-    """Excel and OpenDocument files are zips too."""
-    names = set(archive.namelist())
-    return bool(names & {"[Content_Types].xml", "mimetype"})

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from pathlib import PurePosixPath
+from typing import IO
 
 
 class FileKind(StrEnum):
@@ -16,10 +17,13 @@ class NotReadable(Exception):
 
 
 _TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".psv"})
+OLD_OFFICE = b"\xd0\xcf\x11\xe0"
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_BLOCK_BYTES = 1024 * 1024
 # First bytes of what people try, and what to do about it.
 _REFUSED = (
     (b"%PDF", "This is a PDF. Copy its text into a CSV file, or paste it."),
-    (b"\xd0\xcf\x11\xe0", "This is an old Office file. Open it and save it as CSV (UTF-8)."),
+    (OLD_OFFICE, "This is an old Office file. Open it and save it as CSV (UTF-8)."),
     (b"\x1f\x8b", "This is a gzip file. Unpack it first."),
     (b"7z\xbc\xaf", "This is a 7z archive. Pack the files into a zip instead."),
     (b"Rar!", "This is a RAR archive. Pack the files into a zip instead."),
@@ -51,6 +55,19 @@ def kind_of(start: bytes, name: str) -> FileKind:
     if start.count(b"\x00") > len(start) // 20:
         raise NotReadable("This does not look like text. Bring a CSV, TSV, JSON lines or zip file.")
     return FileKind.TABLE
+
+
+def why_no_office_file(content: IO[bytes], name: str) -> str:
+    """Say what to do about a file in the container that Office used before .xlsx, and uses to encrypt since."""
+    content.seek(0)
+    held = b""
+    while block := content.read(_BLOCK_BYTES):
+        if _ENCRYPTED in held + block:
+            return "This file is protected by a password. Open it, take the password off, save it and bring it again."
+        held = block[-len(_ENCRYPTED) :]
+    if suffix_of(name) in {".doc", ".ppt", ".msg"}:
+        return "This is an old Office file. Copy its text into a CSV file, or paste it."
+    return "This is an old Excel file (.xls). Open it and save it as .xlsx or as CSV (UTF-8)."
 
 
 def is_named_table(name: str) -> bool:

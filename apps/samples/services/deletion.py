@@ -12,7 +12,7 @@ from apps.events.kinds import Audit, Live
 from apps.events.services import announce, record
 from apps.functions.models import Function
 from apps.functions.services import note_data_change
-from apps.samples.media import forget_picture
+from apps.samples.media import forget_files, forget_picture
 from apps.samples.models import Import, ImportState, Sample
 from apps.samples.services.annotations import lock_function
 
@@ -49,9 +49,9 @@ def clear_leftovers() -> None:
         _clear_files_of_deleted_functions()
     now = timezone.now()
     unchecked = Import.objects.filter(state=ImportState.PREVIEW, created_at__lt=now - timedelta(days=UNCHECKED_DAYS))
-    for pk, file_key in unchecked.values_list("pk", "file_key"):
-        if Import.objects.filter(pk=pk, state=ImportState.PREVIEW).delete()[0]:
-            default_storage.delete(file_key)
+    for job in unchecked:
+        if Import.objects.filter(pk=job.pk, state=ImportState.PREVIEW).delete()[0]:
+            forget_files(job.file_keys)
     open_drops = Import.objects.filter(state=ImportState.UPLOADING, created_at__lt=now - timedelta(days=OPEN_DROP_DAYS))
     open_drops.update(state=ImportState.DONE, finished_at=now, options={})
 

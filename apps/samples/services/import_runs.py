@@ -23,6 +23,7 @@ from apps.core.leases import claim, holder_id, release
 from apps.functions.models import InputKind
 from apps.samples.checks import TEXT_MAX_CHARACTERS
 from apps.samples.layout import records
+from apps.samples.media import forget_files
 from apps.samples.models import Import, ImportProblem, ImportState, Origin
 from apps.samples.reading.archives import (
     UNPACKED_MAX_BYTES,
@@ -139,7 +140,7 @@ def _record_chunks(job: Import, file: IO[bytes]) -> Iterator[_Chunk]:
     layout = layout_of(job)
     label_for_all = str(job.options["label"])
     is_image = job.function.input_kind == InputKind.IMAGE
-    row = job.n_read + (2 if layout.has_header else 1)
+    row = job.n_read + layout.first_row + layout.has_header
     chunk = _Chunk(job.cursor)
     for found in records(file, layout, offset=job.cursor, row=row):
         _add_record(chunk, found, layout.roles, label_for_all, is_image=is_image)
@@ -268,7 +269,7 @@ def _name_of(item: NewText | NewImage | KnownPicture) -> str:
 
 def _end(job: Import, state: ImportState, message: str) -> None:
     """Close the import, write it into the audit log and forget the file."""
-    file_key = job.file_key
+    file_keys = job.file_keys
     with transaction.atomic():
         n_changed = Import.objects.filter(pk=job.pk, state=ImportState.RUNNING, lease_holder=holder_id()).update(
             state=state, message=message, finished_at=timezone.now(), file_key=""
@@ -278,4 +279,4 @@ def _end(job: Import, state: ImportState, message: str) -> None:
         job.refresh_from_db()
         record_import(import_job=job)
         tell_progress(job)
-        transaction.on_commit(lambda: default_storage.delete(file_key), robust=True)
+        transaction.on_commit(lambda: forget_files(file_keys), robust=True)

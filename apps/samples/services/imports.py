@@ -20,15 +20,24 @@ from apps.events.kinds import Live
 from apps.events.services import announce
 from apps.functions.models import Function, InputKind
 from apps.samples.checks import clean_name
-from apps.samples.layout import Layout, beginning, sniffed, with_columns
-from apps.samples.media import folder_of
+from apps.samples.layout import Layout, beginning, sniffed, with_columns, with_header
+from apps.samples.media import folder_of, forget_files
 from apps.samples.models import Import, ImportFormat, ImportState
-from apps.samples.reading.archives import UnreadableZip, is_spreadsheet, label_counts, members, open_zip
+from apps.samples.reading.archives import UnreadableZip, label_counts, members, open_zip
 from apps.samples.reading.columns import Role
 from apps.samples.reading.encodings import CHOICES, rewrite_as_utf8, sniff
 from apps.samples.reading.json_lines import NotARecord, array_to_lines
-from apps.samples.reading.kinds import FileKind, NotReadable, is_named_table, kind_of
+from apps.samples.reading.kinds import (
+    OLD_OFFICE,
+    FileKind,
+    NotReadable,
+    is_named_table,
+    kind_of,
+    why_no_office_file,
+)
+from apps.samples.reading.sheets import sheet_to_csv
 from apps.samples.reading.tables import DELIMITERS, Dialect
+from apps.samples.reading.workbooks import Sheet, check_workbook, is_office_file
 from apps.samples.services.records import record_import
 
 _START_BYTES = 1024
@@ -53,8 +62,11 @@ def create_import(*, function: Function, person: User | None, file: IO[bytes], n
     if size_bytes > settings.UPLOAD_MAX_BYTES:
         raise TooLarge(f"The file is larger than {settings.UPLOAD_MAX_BYTES // 1024**2} MB. Split it into several.")
     try:
-        if file.read(4) in {b"PK\x03\x04", b"PK\x05\x06"}:
+        start = file.read(4)
+        if start in {b"PK\x03\x04", b"PK\x05\x06"}:
             return _create_zip_import(function, person, file, name)
+        if start == OLD_OFFICE:
+            raise NotReadable(why_no_office_file(file, name))
         return _create_text_import(function, person, file, name)
     except (NotReadable, NotARecord, UnreadableZip) as reason:
         raise InvalidInput(str(reason)) from reason
@@ -62,8 +74,9 @@ def create_import(*, function: Function, person: User | None, file: IO[bytes], n
 
 def _create_zip_import(function: Function, person: User | None, file: IO[bytes], name: str) -> Import:
     with open_zip(file) as archive:
-        if is_spreadsheet(archive):
-            raise NotReadable("This is an Excel or OpenDocument file. Open it and save it as CSV (UTF-8).")
+        if is_office_file(archive):
+            check_workbook(archive)
+            return _create_sheet_import(function, person, file, name)
         found = members(archive, use_folders=True)
     if not found:
         raise NotReadable("There are no files in this zip.")
@@ -73,6 +86,44 @@ def _create_zip_import(function: Function, person: User | None, file: IO[bytes],
     options = {"use_folders": len(labels) > 1 or known, "label": ""}
     key = _store(function, file)
     return _create(function, person, ImportFormat.ZIP, key, name, options=options, cursor=0, cursor_end=len(found))
+
+
+def _create_sheet_import(function: Function, person: User | None, file: IO[bytes], name: str) -> Import:
+    with tempfile.TemporaryFile() as table:
+        sheet = sheet_to_csv(file, table)
+        layout = _sheet_layout(function, table, sheet)
+        book = {"sheet": sheet.name, "sheets": list(sheet.names), "workbook_key": _store(function, file)}
+        return store_table(function=function, person=person, file=table, name=name, layout=layout, workbook=book)
+
+
+def _sheet_layout(function: Function, table: IO[bytes], sheet: Sheet) -> Layout:
+    is_image = function.input_kind == InputKind.IMAGE
+    layout = Layout(first_row=sheet.first_row, n_columns=sheet.n_columns)
+    return with_header(table, layout, for_pictures=is_image)
+
+
+def choose_sheet(*, import_job: Import, name: str) -> bool:
+    """Read another sheet of the workbook instead; its columns are guessed afresh. Returns whether it is another one."""
+    _require_waiting(import_job)
+    if name == import_job.options.get("sheet"):
+        return False
+    if name not in import_job.options.get("sheets", []):
+        raise InvalidInput("There is no such sheet in this workbook.")
+    earlier = import_job.file_key
+    try:
+        with default_storage.open(import_job.options["workbook_key"]) as book, tempfile.TemporaryFile() as table:
+            sheet = sheet_to_csv(book, table, wanted=name)
+            layout = _sheet_layout(import_job.function, table, sheet)
+            cursor, _row = beginning(table, layout)
+            size_bytes = table.seek(0, 2)
+            key = _store(import_job.function, table)
+    except NotReadable as reason:
+        raise InvalidInput(str(reason)) from reason
+    import_job.options |= {"layout": layout.to_options(), "sheet": name}
+    import_job.file_key, import_job.cursor, import_job.cursor_end = key, cursor, size_bytes
+    _update_waiting(import_job, options=import_job.options, file_key=key, cursor=cursor, cursor_end=size_bytes)
+    default_storage.delete(earlier)
+    return True
 
 
 def _create_text_import(function: Function, person: User | None, file: IO[bytes], name: str) -> Import:
@@ -87,17 +138,28 @@ def _create_text_import(function: Function, person: User | None, file: IO[bytes]
 
 
 def store_table(
-    *, function: Function, person: User | None, file: IO[bytes], name: str, layout: Layout, label: str = ""
+    *,
+    function: Function,
+    person: User | None,
+    file: IO[bytes],
+    name: str,
+    layout: Layout,
+    label: str = "",
+    workbook: Mapping[str, object] | None = None,
 ) -> Import:
-    """Keep a file whose layout is known, as an import that waits to be checked."""
-    kind = (
-        ImportFormat.JSONL if layout.is_json else ImportFormat.CSV if layout.dialect.delimiter else ImportFormat.LINES
-    )
+    """Keep a file whose layout is known, as an import that waits to be checked; with the workbook it came from."""
     cursor, _row = beginning(file, layout)
     size_bytes = file.seek(0, 2)
-    options: dict[str, object] = {"layout": layout.to_options(), "label": label}
+    options: dict[str, object] = {"layout": layout.to_options(), "label": label, **(workbook or {})}
+    kind = ImportFormat.XLSX if workbook else _format_of(layout)
     key = _store(function, file)
     return _create(function, person, kind, key, name, options=options, cursor=cursor, cursor_end=size_bytes)
+
+
+def _format_of(layout: Layout) -> ImportFormat:
+    if layout.is_json:
+        return ImportFormat.JSONL
+    return ImportFormat.CSV if layout.dialect.delimiter else ImportFormat.LINES
 
 
 @contextmanager
@@ -163,7 +225,7 @@ def choose_layout(*, import_job: Import, choice: LayoutChoice) -> bool:
     """
     _require_waiting(import_job)
     before = layout_of(import_job)
-    layout = before if before.is_json else _with_choice(before, choice)
+    layout = _with_choice(import_job, before, choice)
     with default_storage.open(import_job.file_key) as file:
         has_new_columns = layout != before
         if has_new_columns:
@@ -172,13 +234,17 @@ def choose_layout(*, import_job: Import, choice: LayoutChoice) -> bool:
         else:
             layout = replace(layout, roles=_checked_roles(choice.roles, layout.columns))
         cursor, _row = beginning(file, layout)
-    import_job.options = {"layout": layout.to_options(), "label": choice.label_for_all}
+    import_job.options |= {"layout": layout.to_options(), "label": choice.label_for_all}
     import_job.cursor = cursor
     _update_waiting(import_job, options=import_job.options, cursor=cursor)
     return not has_new_columns
 
 
-def _with_choice(layout: Layout, choice: LayoutChoice) -> Layout:
+def _with_choice(import_job: Import, layout: Layout, choice: LayoutChoice) -> Layout:
+    if layout.is_json:
+        return layout
+    if import_job.format == ImportFormat.XLSX:
+        return replace(layout, has_header=choice.has_header)
     if choice.encoding not in CHOICES or choice.dialect.delimiter not in {*DELIMITERS, ""}:
         raise InvalidInput("Choose one of the encodings and delimiters offered.")
     dialect = replace(layout.dialect, delimiter=choice.dialect.delimiter)
@@ -221,13 +287,13 @@ def discard_import(*, import_job: Import) -> None:
     with transaction.atomic():
         n_deleted, _rows = Import.objects.filter(pk=import_job.pk, state=ImportState.PREVIEW).delete()
         if n_deleted:
-            transaction.on_commit(lambda: default_storage.delete(import_job.file_key), robust=True)
+            transaction.on_commit(lambda: forget_files(import_job.file_keys), robust=True)
 
 
 @transaction.atomic
 def stop_import(*, import_job: Import) -> Import:
     """End an import that was started; what came in by then stays. One that is over stays as it is."""
-    file_key = import_job.file_key
+    file_keys = import_job.file_keys
     started = Import.objects.filter(pk=import_job.pk, state__in=[ImportState.QUEUED, ImportState.RUNNING])
     message = "Stopped. Bring the same file again to go on: what came in is recognised."
     n_changed = started.update(state=ImportState.DONE, message=message, finished_at=timezone.now(), file_key="")
@@ -235,7 +301,7 @@ def stop_import(*, import_job: Import) -> Import:
     if n_changed:
         record_import(import_job=import_job)
         tell_progress(import_job)
-        transaction.on_commit(lambda: default_storage.delete(file_key), robust=True)
+        transaction.on_commit(lambda: forget_files(file_keys), robust=True)
     return import_job
 
 

@@ -82,7 +82,10 @@ def _choose(request: AppHttpRequest, job: Import) -> bool:
         data = valid(FoldersForm(request.POST)).cleaned_data
         imports.choose_folders(import_job=job, use_folders=data["use_folders"], label_for_all=data["label_for_all"])
         return True
-    return imports.choose_layout(import_job=job, choice=valid(LayoutForm(request.POST)).choice())
+    form = valid(LayoutForm(request.POST))
+    if form.cleaned_data["sheet"] and imports.choose_sheet(import_job=job, name=form.cleaned_data["sheet"]):
+        return False
+    return imports.choose_layout(import_job=job, choice=form.choice())
 
 
 def _context(job: Import) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 const JUNK = new Set(["thumbs.db", "desktop.ini"]);
 const UNLABELLED = new Set(["unlabeled", "unlabelled"]);
-const TABLE = /\.(csv|tsv|tab|txt|json|jsonl|ndjson|zip)$/i;
+const TABLE = /\.(csv|tsv|tab|txt|xlsx|xlsm|json|jsonl|ndjson|zip)$/i;
 
 export const is_table = (file) => TABLE.test(file.name);
 
