@@ -104,6 +104,7 @@ class Field(models.Model):
 
     `type` is guessed from the data until a person has confirmed it. One that is not used stays with the samples and is
     not learned from. `advice` says what looks wrong with it: always the same, an id, one that gives the label away.
+    `facts` are what its first cells told of all others: the decimal mark, whether the day comes before the month.
     """
 
     WORKSPACE_PATH: ClassVar[str] = "function__workspace"
@@ -116,6 +117,7 @@ class Field(models.Model):
     is_used = models.BooleanField(default=True)
     is_confirmed = models.BooleanField(default=False)
     advice = models.CharField(max_length=400, blank=True)
+    facts = models.JSONField(default=dict, blank=True)
     position = models.PositiveIntegerField()
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -28,6 +28,16 @@ def label_name(text: str) -> str:
     return name
 
 
+def field_name(text: str) -> str:
+    """Return the name a column gets. Raises InvalidInput when it is empty or too long."""
+    name = tidy(text)
+    if not name:
+        raise InvalidInput("A column needs a name.")
+    if len(name) > LABEL_NAME_MAX:
+        raise InvalidInput(f"“{name[:40]}…” is too long: a column's name has at most {LABEL_NAME_MAX} characters.")
+    return name
+
+
 def function_name(text: str) -> str:
     """Return the name a function gets. Raises InvalidInput when it is empty or too long."""
     name = tidy(text)

@@ -27,8 +27,9 @@ class Sample(models.Model):
     `services.annotations` writes them in the transaction that appends the annotation; deleting a label (one floor
     below) clears them.
 
-    A table row is `row`: values by the public id of their field, as numbers or texts, missing ones left out. Its `text`
-    is the words of the row, to search in. A picture in a row is `{"file": key, "width": px, "height": px}`.
+    A table row is `row`: values by the public id of their field, as numbers or texts, missing ones left out; and under
+    `rows.WRITTEN` cells as they were written, where the value does not say so. Its `text` is the words of the row, to
+    search in. A picture in a row is `{"file": key, "width": px, "height": px, "hash": …}`.
     """
 
     WORKSPACE_PATH: ClassVar[str] = "function__workspace"
@@ -193,12 +194,13 @@ class Import(Leased):
 
 
 class ImportProblem(models.Model):
-    """A row that did not go in, and why."""
+    """A row that did not go in, and why; or one that did (`is_refused` False), but for a cell nobody could read."""
 
     import_job = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="problems")
     row = models.PositiveIntegerField()
     name = models.CharField(max_length=400, blank=True)
     reason = models.CharField(max_length=400)
+    is_refused = models.BooleanField(default=True)
 
     class Meta:
         ordering = ["row"]

@@ -27,6 +27,11 @@ SENTENCES: dict[Audit, str] = {
     Audit.LABEL_DESCRIBED: "described the label “{name}” anew",
     Audit.RULE_CREATED: "made the rule that “{words}” means “{label}”",
     Audit.RULE_DELETED: "deleted the rule that “{words}” means “{label}”",
+    Audit.FIELD_CREATED: "added to the columns: {fields}",
+    Audit.FIELD_RENAMED: "renamed the column “{old_name}” to “{name}”",
+    Audit.FIELD_RETYPED: "changed the type of the column “{name}” from {old_type} to {type}",
+    Audit.FIELD_USE_CHANGED: "changed whether to learn from the column “{name}” ({is_used})",
+    Audit.FIELD_DELETED: "deleted the column “{name}”",
     Audit.SAMPLES_IMPORTED: "brought samples in ({n_added} new)",
     Audit.SAMPLES_EXPORTED: "took samples and labels out as {format}",
     Audit.SAMPLE_DELETED: "deleted a sample",
@@ -62,7 +67,7 @@ _LABELS = {
 }
 _FIRST_WORDS = {
     Topic.PEOPLE: ("workspace", "member", "invitation", "key", "person"),
-    Topic.DATA: ("function", "label", "rule", "samples", "sample"),
+    Topic.DATA: ("function", "label", "field", "rule", "samples", "sample"),
     Topic.MODELS: ("model",),
 }
 

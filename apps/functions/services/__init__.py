@@ -1,10 +1,18 @@
-"""Every write to functions, their labels and keyword rules.
+"""Every write to functions, their labels, fields and keyword rules.
 
 Whoever changes labels or samples of a function locks the function's row first (`changes.lock`, as the services of
 samples do), so that two of them never wait on each other in a circle.
 """
 
 from apps.functions.services.changes import ROWS_PER_TRANSACTION, note_data_change
+from apps.functions.services.fields import (
+    NewField,
+    delete_field,
+    get_or_create_fields,
+    rename_field,
+    set_field_type,
+    set_field_use,
+)
 from apps.functions.services.functions import create_function, delete_function, least_labels, rename_function
 from apps.functions.services.labels import (
     add_label,
@@ -18,16 +26,22 @@ from apps.functions.services.rules import MAX_RULES, add_rule, delete_rule
 __all__ = [
     "MAX_RULES",
     "ROWS_PER_TRANSACTION",
+    "NewField",
     "add_label",
     "add_rule",
     "create_function",
+    "delete_field",
     "delete_function",
     "delete_label",
     "delete_rule",
     "describe_label",
+    "get_or_create_fields",
     "get_or_create_labels",
     "least_labels",
     "note_data_change",
+    "rename_field",
     "rename_function",
     "rename_label",
+    "set_field_type",
+    "set_field_use",
 ]

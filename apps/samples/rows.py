@@ -1,0 +1,117 @@
+"""Table rows: cells as they come in, read by their fields, and shown again as they were written.
+
+A row keeps what models read (`parse_cell` of each cell) and, under `WRITTEN`, cells as they were written wherever the
+value does not say so by itself: 1,234.50, a date day first, a word in a column of numbers. So nothing is lost: pages
+and exports show what came in, and a column given another type is read anew from that.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, cast
+
+from apps.core.errors import InvalidInput
+from apps.engine.tables import Cell, CellFacts, cell_text, is_missing, parse_cell
+from apps.engine.types import ColumnType
+from apps.functions.models import Field
+from apps.samples.checks import checked_text
+
+WRITTEN = "_written"
+SEARCHED_CHARACTERS = 20_000
+RowJson: TypeAlias = dict[str, object]
+
+
+@dataclass(frozen=True)
+class TypedField:
+    """A field as rows are read by it."""
+
+    key: str
+    name: str
+    type: ColumnType
+    facts: CellFacts
+
+
+@dataclass(frozen=True)
+class ReadRow:
+    """A row as it is stored, the words to search it by, what tells it from others, and what could not be read."""
+
+    row: RowJson
+    text: str
+    identity: str
+    notes: tuple[str, ...]
+
+
+def typed(fields: Iterable[Field]) -> list[TypedField]:
+    """Return fields as rows are read by them."""
+    return [
+        TypedField(each.public_id, each.name, ColumnType(each.type), CellFacts.from_json(each.facts)) for each in fields
+    ]
+
+
+def read_row(cells: Mapping[str, Cell], fields: Sequence[TypedField], *, external_id: str = "") -> ReadRow:
+    """Read cells by the key of their field. A cell that is not of its field's type counts as missing, with a note.
+
+    Rows of the same cells are the same, unless they come with ids of their own: two customers may be alike in all that
+    is known of them. Raises InvalidInput for a row without any cell.
+    """
+    row: RowJson = {}
+    written: dict[str, str] = {}
+    shown: list[tuple[str, str]] = []
+    notes: list[str] = []
+    for each in fields:
+        cell = cells.get(each.key)
+        if is_missing(cell):
+            continue
+        text = cell_text(cell)
+        value, note = _value(cell, each)
+        if note:
+            notes.append(note)
+        if value is not None:
+            row[each.key] = value
+        if value is None or cell_text(value) != text:
+            written[each.key] = text
+        shown.append((each.key, text))
+    if not shown:
+        raise InvalidInput("The row is empty.")
+    if written:
+        row[WRITTEN] = written
+    names = {each.key: each.name for each in fields}
+    words = " · ".join(f"{names[key]}: {text}" for key, text in shown)
+    checked_text(words)
+    return ReadRow(row, words[:SEARCHED_CHARACTERS], _identity(shown, external_id), tuple(notes))
+
+
+def _value(cell: Cell, field: TypedField) -> tuple[float | str | None, str]:
+    if field.type is ColumnType.IMAGE:
+        return None, f"Column “{field.name}”: a picture comes in a zip together with its table."
+    try:
+        return parse_cell(cell, field.type, field.facts), ""
+    except ValueError as error:
+        return None, f"Column “{field.name}”: {error}"
+
+
+def _identity(shown: Iterable[tuple[str, str]], external_id: str) -> str:
+    canonical = json.dumps([sorted(shown), external_id], ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def cells_of(row: Mapping[str, object]) -> dict[str, str]:
+    """Return a stored row's cells by field key, as they were written."""
+    values = {key: cell_text(value) for key, value in row.items() if isinstance(value, float | int | str)}
+    return values | _written(row)
+
+
+def named_cells(row: Mapping[str, object] | None, fields: Iterable[Field]) -> list[tuple[str, str]]:
+    """Return a stored row's cells by the names of their fields, in the fields' order; missing ones are left out."""
+    cells = cells_of(row or {})
+    return [(each.name, cells[each.public_id]) for each in fields if each.public_id in cells]
+
+
+def is_unread(row: Mapping[str, object], key: str) -> bool:
+    """Whether a cell was written that could not be read as its column's type."""
+    return key not in row and key in _written(row)
+
+
+def _written(row: Mapping[str, object]) -> dict[str, str]:
+    return cast("dict[str, str]", row.get(WRITTEN) or {})
