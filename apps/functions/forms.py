@@ -33,7 +33,7 @@ class NewFunctionForm(FunctionNameForm):
     input_kind = forms.ChoiceField(
         choices=InputKind.choices,
         widget=forms.RadioSelect,
-        error_messages={"required": "Choose what comes in.", "invalid_choice": "Choose text or pictures."},
+        error_messages={"required": "Choose what comes in.", "invalid_choice": "Choose text, pictures or table rows."},
     )
     output_kind = forms.ChoiceField(
         choices=OutputKind.choices,
@@ -49,6 +49,8 @@ class NewFunctionForm(FunctionNameForm):
     def clean_labels(self) -> list[str]:
         lines = [line for line in self.cleaned_data["labels"].splitlines() if line.strip()]
         found = distinct(_read(label_name, line) for line in lines)
+        if not found and self.cleaned_data.get("input_kind") == InputKind.TABLE:
+            return found  # they come with the table
         least = least_labels(self.cleaned_data.get("output_kind", OutputKind.LABEL))
         if len(found) < least:
             amount = "one label" if least == 1 else "two different labels" if lines else "two labels"

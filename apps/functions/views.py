@@ -41,6 +41,7 @@ def new_function_page(request: AppHttpRequest) -> HttpResponse:
             output_kind=form.cleaned_data["output_kind"],
             label_names=form.cleaned_data["labels"],
             actor=request.user,
+            allow_no_labels=form.cleaned_data["input_kind"] == InputKind.TABLE,
         )
         return redirect("samples:bring_page", function.public_id)
     return render(request, "functions/new_function_page.html", {"form": form}, status=422 if form.errors else 200)

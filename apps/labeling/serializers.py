@@ -4,6 +4,7 @@ import json
 from typing import TypeAlias
 from uuid import UUID
 
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -12,6 +13,8 @@ from apps.core.errors import Conflict, InvalidInput
 from apps.functions.models import Function, Label
 from apps.labeling import proofs, selectors
 from apps.labeling.services import Answer, Outcome, QueueItem, Suggestion
+from apps.samples.models import Sample
+from apps.samples.rows import named_cells
 from apps.training.words import confidence_word
 from apps.workspaces.access import AppHttpRequest
 
@@ -33,7 +36,7 @@ def labels_as_json(function: Function) -> list[Json]:
 def queue_as_json(function: Function, person: User, items: list[QueueItem], *, n_given: int) -> Json:
     """Return what the page holds: items, labels, and where the count of handed-out samples stands after them."""
     return {
-        "items": [item_as_json(item, person) for item in items],
+        "items": [item_as_json(item, person, function) for item in items],
         "labels": labels_as_json(function),
         "nGiven": n_given + len(items),
         "hasSamples": function.samples.exists(),
@@ -42,13 +45,14 @@ def queue_as_json(function: Function, person: User, items: list[QueueItem], *, n
     }
 
 
-def item_as_json(item: QueueItem, person: User) -> Json:
+def item_as_json(item: QueueItem, person: User, function: Function) -> Json:
     sample = item.sample
     is_picture = bool(sample.file_key)
     return {
         "sampleId": sample.public_id,
         "text": sample.text[:SHOWN_CHARACTERS],
         "isCut": len(sample.text) > SHOWN_CHARACTERS,
+        "cells": _cells(sample, function) if sample.row is not None else None,
         "imageUrl": reverse("samples:sample_image", args=[sample.public_id]) if is_picture else None,
         "widthPx": sample.width_px,
         "heightPx": sample.height_px,
@@ -59,6 +63,12 @@ def item_as_json(item: QueueItem, person: User) -> Json:
         "suggestions": None if item.suggestions is None else [_suggestion_as_json(each) for each in item.suggestions],
         "said": list(item.said),
     }
+
+
+def _cells(sample: Sample, function: Function) -> list[tuple[str, str]]:
+    """Names and values of a table's row. One query, however many rows there are."""
+    prefetch_related_objects([function], "fields")
+    return named_cells(sample.row, function.fields.all())
 
 
 def outcome_as_json(outcome: Outcome) -> Json:

@@ -71,7 +71,7 @@ def undo(request: AppHttpRequest, function_id: str) -> JsonResponse:
     serializers.check_person(request)
     function = request.access.fetch(Function, function_id)
     item = undo_answer(function=function, person=request.user, token=serializers.undo_token_from(request))
-    return JsonResponse({"item": serializers.item_as_json(item, request.user)})
+    return JsonResponse({"item": serializers.item_as_json(item, request.user, function)})
 
 
 @require_POST

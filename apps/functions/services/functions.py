@@ -39,7 +39,7 @@ def create_function(
     if output_kind not in OutputKind.values:
         raise InvalidInput("Choose what comes out: one label, or any number of tags.")
     if input_kind not in InputKind.values:
-        raise InvalidInput("Choose what comes in: text or pictures.")
+        raise InvalidInput("Choose what comes in: text, pictures or table rows.")
     clean_name = function_name(name)
     clean_labels = distinct(label_name(text) for text in label_names)
     if len(clean_labels) < least_labels(output_kind) and not (allow_no_labels and not clean_labels):

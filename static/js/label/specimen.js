@@ -2,7 +2,25 @@
 // set as text, never as markup.
 
 export function element_of(item) {
+  if (item.cells) return row_of(item);
   return item.imageUrl ? picture_of(item) : text_of(item);
+}
+
+// A table row: names and values side by side, short ones next to each other.
+function row_of(item) {
+  const list = document.createElement("dl");
+  list.className = "row-card row-card-l";
+  for (const [name, value] of item.cells) {
+    const pair = document.createElement("div");
+    const term = document.createElement("dt");
+    const cell = document.createElement("dd");
+    term.textContent = name;
+    cell.textContent = value;
+    pair.className = value.length > 60 ? "is-long" : "";
+    pair.append(term, cell);
+    list.append(pair);
+  }
+  return list;
 }
 
 function picture_of(item) {

@@ -36,6 +36,7 @@ function mark(button, is_on) {
 }
 
 function copy_of(shown) {
+  if (shown.tagName === "DL") return shown.cloneNode(true);
   if (shown.tagName !== "IMG") return document.createTextNode(shown.textContent);
   const image = new Image();
   image.src = shown.src;
