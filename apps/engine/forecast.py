@@ -1,0 +1,112 @@
+"""What more labels would bring, from how much the last ones brought."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from apps.engine.estimates import LEVEL, Estimate
+from apps.engine.runtime import Deadline
+from apps.engine.types import BoolArray, IntArray
+
+MIN_SAMPLES = 40
+"""Below, half the samples are too few for a model worth the name."""
+FEW_SAMPLES, N_REPEATS = 1_000, 3
+SLOWING = 0.8
+"""The next doubling removes this part of the share of errors that the last one removed. Least squares over 3,600 draws
+of five sets at 50, 75, 100 and 150 labels gives 0.80 (random) and 0.94 (queue); the gain is then missed by 0.035 (root
+mean square) where it is 0.046 on average. The same part for everybody, 0.3: missed by 0.045."""
+PSEUDO_ERROR = 0.02
+"""Added to both error shares: from 1 % wrong to none is not the end of all errors."""
+GAIN_ERROR = 0.035
+SPREAD_LEVEL = 0.68
+Judge = Callable[[IntArray, IntArray], BoolArray]
+"""Learns from the samples in the first array and says which of the second it gets right."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """With `n_more` labels, drawn as those before, the share right is expected between `low` and `high`, about `value`.
+
+    `low` is never below what is right today.
+    """
+
+    n_more: int
+    value: float
+    low: float
+    high: float
+
+
+def errors_removed(judge: Judge, folds: IntArray, *, seed: int = 0, deadline: Deadline | None = None) -> float | None:
+    """Return which part of the errors the last doubling of labels removed, in [0, 1), or None where that is unknown.
+
+    Each fold is judged by a model of all others and, a few times over, by models of half of them; both see the same
+    samples, so that what is hard about them cancels. Labels picked by the queue take part: it is the ratio that counts.
+
+    Parameters
+    ----------
+    judge
+        Trains the cheapest recipe worth the name.
+    folds
+        `(n_samples,)`, groups kept together; only the first is held out where samples are many.
+    deadline
+        Checked before each fit. Raises `DeadlineExpired`.
+    """
+    n = len(folds)
+    if n < MIN_SAMPLES:
+        return None
+    random = np.random.default_rng(seed)
+    n_wrong, n_wrong_by_half, n_judged = 0.0, 0.0, 0
+    held_out_folds, n_repeats = (np.unique(folds), N_REPEATS) if n <= FEW_SAMPLES else (np.unique(folds)[:1], 1)
+    for fold in held_out_folds:
+        held_out, others = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        if len(others) < 4:
+            continue
+        if deadline is not None:
+            deadline.check()
+        n_judged += len(held_out)
+        n_wrong += float(np.sum(~judge(others, held_out)))
+        for _repeat in range(n_repeats):
+            if deadline is not None:
+                deadline.check()
+            half = np.sort(random.permutation(others)[: len(others) // 2])
+            n_wrong_by_half += float(np.sum(~judge(half, held_out))) / n_repeats
+    if n_judged == 0:
+        return None
+    before, after = n_wrong_by_half / n_judged + PSEUDO_ERROR, n_wrong / n_judged + PSEUDO_ERROR
+    return min(0.9, max(0.0, 1 - after / before))
+
+
+def forecast(now: Estimate, removed: float | None) -> Forecast | None:
+    """Return what about as many labels more as there are should bring; None where nobody can know.
+
+    Parameters
+    ----------
+    now
+        What is right today.
+    removed
+        What `errors_removed` returned.
+    """
+    if removed is None or now.n < MIN_SAMPLES or not now.n_random:
+        return None
+    n_more = _round_number(now.n)
+    doublings = math.log2((now.n + n_more) / now.n)
+    gain = (1 - now.value) * (1 - (1 - SLOWING * removed) ** doublings)
+    value = now.value + gain
+    per_deviation = NormalDist().inv_cdf((1 + SPREAD_LEVEL) / 2) / NormalDist().inv_cdf((1 + LEVEL) / 2)
+    # What is wrong with today's figure stays wrong with the share of errors that stays.
+    staying = (1 - value) / max(1 - now.value, 1e-9)
+    missed = GAIN_ERROR * min(1.0, gain / 0.05)
+    low = value - math.hypot((now.value - now.low) * per_deviation * staying, missed)
+    high = value + math.hypot((now.high - now.value) * per_deviation * staying, missed)
+    return Forecast(n_more, value, max(low, now.value), min(1.0, max(high, value)))
+
+
+def _round_number(n: int) -> int:
+    """Return about `n`, as people would say it: 57 as 60, 130 as 130, 1234 as 1200."""
+    step = max(10, int(10 ** (len(str(n)) - 2)))
+    return max(step, round(n / step) * step)
