@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from apps.engine import backbones, bench, datasets
-from apps.engine.types import Modality
+from apps.engine.types import ColumnType, Modality
 
 
 def write(folder: Path, train: str, test: str) -> Path:
@@ -32,6 +32,46 @@ def test_a_folder_of_pictures_is_read(tmp_path: Path) -> None:
     data = datasets.read(folder)
     assert data.modality is Modality.IMAGE
     assert data.train.inputs == (folder / "train/a/1.jpg",)
+
+
+def write_rows(folder: Path, train: str, test: str, meta: str = '{"target": "kind"}') -> Path:
+    write(folder, train, test)
+    (folder / "meta.json").write_text(meta, encoding="utf-8")
+    return folder
+
+
+def test_a_folder_of_table_rows_is_read(tmp_path: Path) -> None:
+    folder = write_rows(tmp_path / "birds", "size,kind,place\n1.5,a,x\n,b,y\n", "size,kind,place\nbig,a,z\n")
+    data = datasets.read(folder)
+    assert (data.modality, data.column_names, data.label_names) == (Modality.TABLE, ("size", "place"), ("a", "b"))
+    assert data.train == datasets.Split((), ("a", "b"), (("1.5", "x"), ("", "y")))
+    assert data.test == datasets.Split((), ("a",), (("big", "z"),))
+
+
+def test_rows_become_columns_of_the_types_that_the_train_rows_have(tmp_path: Path) -> None:
+    train = "size,kind,place,always\n" + "1.5,a,x,1\n2,b,y,1\n" * 20
+    folder = write_rows(tmp_path / "birds", train, "size,kind,place,always\nbig,a,z,2\n3,a,x,1\n")
+    _, (size, place) = datasets.typed_columns(datasets.read(folder))
+    assert (size.key, size.type, place.key, place.type) == ("size", ColumnType.NUMBER, "place", ColumnType.CATEGORY)
+    np.testing.assert_array_equal(size.values, [np.nan, 3.0])
+    assert place.values.tolist() == ["z", "x"]
+
+
+@pytest.mark.parametrize(
+    ("train", "meta"),
+    [
+        ("size,kind\n1,a\n", '{"target": "species"}'),
+        ("size,kind\n1,a,3\n", '{"target": "kind"}'),
+        ("size,kind\n1,a\n", "{}"),
+        ("size,kind\n1,a\n", '{"target": "kind", "task": "regression"}'),
+        ("size,place,kind\n1,2,a\n", '{"target": "kind"}'),
+        ("", '{"target": "kind"}'),
+    ],
+)
+def test_a_table_that_does_not_fit_its_description_is_refused(tmp_path: Path, train: str, meta: str) -> None:
+    folder = write_rows(tmp_path / "birds", train, "size,kind\n1,a\n", meta)
+    with pytest.raises(ValueError, match=str(folder)):
+        datasets.read(folder)
 
 
 def test_other_tables_are_refused_in_words(tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ MIN_OF_CATEGORY = 2
 DAY, WEEK, YEAR = 86_400.0, 7 * 86_400.0, 365.2425 * 86_400.0
 MONDAY = 4 * DAY
 """The first Monday of 1970."""
+MIN_YEARS = 2
+"""In less time a season is a moment like any other."""
 MAX_DIRECTIONS = 30
 LEAST_SHARE = 1e-6
 """Directions with less than this share of the largest variance are rounding."""
@@ -196,7 +198,12 @@ class Categories:
 
 @dataclass(frozen=True)
 class Dates:
-    """The moment as a number, and where in the day, the week and the year it lies, as far as that differs."""
+    """The moment as a number, and where in the day, the week and the year it lies, as far as that differs.
+
+    Measured on made-up rows, mean accuracy over eight draws at 100 labels where the hour, the weekend, the season, the
+    moment or none of these matter: the moment alone 0.772, hour and season on a circle besides, weekday and weekend as
+    numbers 0.819 (where no date matters 0.806 instead of 0.807), the weekday on a circle as well 0.819.
+    """
 
     kind: ClassVar[str] = "dates"
     moments: Numbers
@@ -212,12 +219,12 @@ class Dates:
             return None
         there = values[np.isfinite(values)]
         length = float(np.ptp(there))
-        return cls(moments, len(np.unique(there % DAY)) > 1, length >= WEEK, length >= YEAR)
+        return cls(moments, len(np.unique(there % DAY)) > 1, length >= WEEK, length >= MIN_YEARS * YEAR)
 
     @property
     def width(self) -> int:
-        """The moment's, two for the hour, three for the weekday, two for the season."""
-        return self.moments.width + 2 * self.has_hours + 3 * self.has_weekdays + 2 * self.has_seasons
+        """The moment's, and two each for the hour, the weekday and the season."""
+        return self.moments.width + 2 * (self.has_hours + self.has_weekdays + self.has_seasons)
 
     def read(self, values: Values, out: FloatArray) -> None:
         """`values` is `(n_samples,)`, float64, seconds since 1970; what is not finite is missing."""
@@ -230,7 +237,7 @@ class Dates:
             columns += _on_a_circle(seconds / DAY)
         if self.has_weekdays:
             weekday = np.floor((seconds - MONDAY) / DAY % 7)
-            columns += [*_on_a_circle(weekday / 7), (weekday >= 5).astype(np.float64)]
+            columns += [(weekday - 3) / 2, (weekday >= 5).astype(np.float64)]
         if self.has_seasons:
             columns += _on_a_circle(seconds / YEAR)
         for place, column in enumerate(columns, start=self.moments.width):
