@@ -122,11 +122,9 @@ def typed_columns(data: DataSet) -> tuple[list[Column], list[Column]]:
 
 
 def _typed(rows: Sequence[Row], guesses: Sequence[ColumnGuess]) -> list[Column]:
-    fields = [(guess.name, guess.type) for guess in guesses if guess.is_worth_learning]
-    return columns_from_rows(
-        fields,
-        [{guess.name: _parsed(cell, guess) for guess, cell in zip(guesses, row, strict=True)} for row in rows],
-    )
+    kept = [(place, guess) for place, guess in enumerate(guesses) if guess.is_worth_learning]
+    parsed = [{guess.name: _parsed(row[place], guess) for place, guess in kept} for row in rows]
+    return columns_from_rows(parsed, {guess.name: guess.type for _place, guess in kept})
 
 
 def _parsed(cell: str, guess: ColumnGuess) -> Value:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from apps.engine.readers import State
 from apps.engine.readers.table import TableReader
+from apps.engine.readers.table_parts import WEIGHT_OF_CELLS
 from apps.engine.tables import columns_from_rows
 from apps.engine.types import Column, ColumnType, FloatArray, Inputs, TrainingData, cell_key
 
@@ -160,7 +161,7 @@ def test_texts_are_read_in_their_main_directions() -> None:
     centred = rows - rows.mean(axis=0)
     distances = [np.linalg.norm(each[:50, None] - each[None, :50], axis=2).ravel() for each in (centred, found)]
     assert np.corrcoef(*distances)[0, 1] > 0.99
-    np.testing.assert_allclose(np.sqrt((found**2).sum(axis=1).mean()), 2, atol=1e-3)
+    np.testing.assert_allclose(np.sqrt((found**2).sum(axis=1).mean()), WEIGHT_OF_CELLS, atol=1e-3)
 
 
 @pytest.mark.parametrize("n", [10, 100])
@@ -170,7 +171,7 @@ def test_fewer_samples_than_numbers_give_the_same_directions(n: int) -> None:
     found = read(given_rows(texts, tiny__note=rows))
     centred = (rows - rows.mean(axis=0)).astype(np.float64)
     size = np.linalg.svd(centred, compute_uv=False)[: found.shape[1]]
-    expected = size / np.sqrt((size**2).sum() / n) * 2
+    expected = size / np.sqrt((size**2).sum() / n) * WEIGHT_OF_CELLS
     np.testing.assert_allclose(np.linalg.norm(found, axis=0), expected, rtol=2e-3)
 
 
@@ -265,7 +266,7 @@ def test_any_columns_become_finite_numbers(rows: Sequence[tuple[float, float, st
 
 def test_rows_of_the_database_are_read_end_to_end() -> None:
     rows = [{"n": float(i), "c": "ab"[i % 2], "d": f"2024-01-{i + 1:02d}"} for i in range(20)]
-    inputs = Inputs(20, columns=columns_from_rows([("n", NUMBER), ("c", CATEGORY), ("d", DATE)], rows))
+    inputs = Inputs(20, columns=columns_from_rows(rows, {"n": NUMBER, "c": CATEGORY, "d": DATE}))
     assert read(inputs).shape[0] == 20
 
 

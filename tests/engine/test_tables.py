@@ -185,7 +185,7 @@ def test_any_cell_is_read_or_refused_and_what_was_read_is_read_the_same_again(
     assert value is None or (type is NUMBER) == isinstance(value, float)
     assert not isinstance(value, float) or math.isfinite(value)
     assert parse_cell(value, type, facts) == value
-    [column] = columns_from_rows([("key", type)], [{"key": value}])
+    [column] = columns_from_rows([{"key": value}], {"key": type})
     if type is DATE:
         assert math.isnan(column.values[0]) == (value is None)
 
@@ -319,8 +319,8 @@ def test_rows_become_columns_of_the_types_they_have_now() -> None:
         {"n": "2,5", "d": "00:01:00", "c": 3.0},
         {"d": "soon", "n": {"file": "x"}},
     ]
-    fields = [("n", NUMBER), ("d", DATE), ("c", CATEGORY), ("t", TEXT), ("i", IMAGE)]
-    number, moment, category, text, image = columns_from_rows(fields, rows)
+    types = {"n": NUMBER, "d": DATE, "c": CATEGORY, "t": TEXT, "i": IMAGE}
+    number, moment, category, text, image = columns_from_rows(rows, types)
     np.testing.assert_array_equal(number.values, [1.5, 2.5, np.nan])
     np.testing.assert_array_equal(moment.values, [86400.0, 60.0, np.nan])
     assert category.values.tolist() == ["red", "3", ""]
@@ -331,7 +331,7 @@ def test_rows_become_columns_of_the_types_they_have_now() -> None:
 @given(ROWS, st.sampled_from(list(ColumnType)))
 @settings(deadline=None)
 def test_any_rows_become_columns(rows: list[dict[str, object]], type: ColumnType) -> None:
-    [column] = columns_from_rows([("a", type)], rows)
+    [column] = columns_from_rows(rows, {"a": type})
     if type in (NUMBER, DATE):
         assert column.values.dtype == np.float64
     elif type is not IMAGE:

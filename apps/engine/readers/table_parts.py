@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import eigh
 
-from apps.engine.readers import State
+from apps.engine.readers.state import State
 from apps.engine.types import FloatArray
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -38,8 +38,13 @@ MIN_YEARS = 2
 MAX_DIRECTIONS = 30
 LEAST_SHARE = 1e-6
 """Directions with less than this share of the largest variance are rounding."""
-WEIGHT_OF_CELLS = 2.0
-"""Root mean square length of what embeddings become: as much as two numbers have, each with its rank."""
+WEIGHT_OF_CELLS = 3.0
+"""Root mean square length of what embeddings become; a number and its rank together have 1.4.
+
+Measured at 100 labels on five tables with a column of text, mean test accuracy of a logistic regression with 30
+directions: weight 0.5 0.810, 1 0.826, 2 0.836, 4 0.843, 8 0.846; but cars by their data and name 0.781, 0.767, 0.765,
+0.731, 0.715. With 10 directions 0.835 at best, with 100 0.847 and slower, and trees lose by them.
+"""
 
 
 class Part(Protocol):

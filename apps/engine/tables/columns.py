@@ -12,22 +12,22 @@ from apps.engine.tables.cells import Cell, Value, parse_cell
 from apps.engine.types import Column, ColumnType
 
 
-def columns_from_rows(fields: Sequence[tuple[str, ColumnType]], rows: Sequence[Mapping[str, object]]) -> list[Column]:
-    """Return one column per field, in their order.
+def columns_from_rows(rows: Sequence[Mapping[str, object]], types: Mapping[str, ColumnType]) -> list[Column]:
+    """Return one column per type, in their order.
 
     Parameters
     ----------
-    fields
-        Key and type of each column.
     rows
         Per sample, values by key as `parse_cell` returned them; a key that is absent, or None, is missing. A value of
         another type (the column was given a new one since) is read as the new one if it can be, else is missing.
+    types
+        The type of each column by its key.
 
     Returns
     -------
     Columns of `len(rows)` values; those of pictures have no values, only embeddings elsewhere.
     """
-    return [Column(key, type, _values(type, [row.get(key) for row in rows])) for key, type in fields]
+    return [Column(key, type, _values(type, [row.get(key) for row in rows])) for key, type in types.items()]
 
 
 def _values(type: ColumnType, cells: Sequence[object]) -> npt.NDArray[np.float64] | npt.NDArray[np.object_]:

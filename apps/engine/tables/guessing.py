@@ -243,13 +243,13 @@ def _is_id(name: str, type: ColumnType, present: Sequence[Cell], facts: CellFact
 def _find_giveaways(
     guesses: Sequence[ColumnGuess], columns: Sequence[Sequence[Cell]], labels: Sequence[str | None]
 ) -> dict[int, str]:
-    fields = [(str(place), guess.type) for place, guess in enumerate(guesses) if guess.is_worth_learning]
+    types = {str(place): guess.type for place, guess in enumerate(guesses) if guess.is_worth_learning}
     rows: list[dict[str, Value]] = [{} for _label in labels]
-    for place, type in fields:
+    for place, type in types.items():
         for row, cell in zip(rows, columns[int(place)], strict=False):
             try:
                 row[place] = parse_cell(cell, type, guesses[int(place)].facts)
             except ValueError:
                 row[place] = None  # a misprint, said elsewhere
-    found = find_giveaways(columns_from_rows(fields, rows), labels)
+    found = find_giveaways(columns_from_rows(rows, types), labels)
     return {int(place): advice for place, advice in found.items()}
