@@ -6,57 +6,93 @@ downloads. Predictions are out-of-fold ones, named through the ORM since they li
 
 import csv
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from io import StringIO
+from typing import ClassVar, TypeAlias
 
 from asgiref.sync import sync_to_async
 from django.db.models import FilteredRelation, Q, QuerySet
 
-from apps.functions.models import Function, InputKind
+from apps.functions.models import Function, InputKind, OutputKind
 from apps.samples.formulas import guard
 from apps.samples.models import Sample
+from apps.samples.reading.columns import ABSENT_NAME
+from apps.samples.reading.tag_cells import tag_cell
 
 ROWS_PER_PAGE = 1_000
 _OUT_OF_FOLD = "out_of_fold"
 
 
-@dataclass(frozen=True)
-class ExportRow:
-    """One sample as it goes out. `prediction` is by a model that never saw it; unlabelled samples have none."""
-
-    id: str
-    external_id: str
-    original_name: str
-    content: str
-    label: str | None
-    annotated_by: str | None
-    annotated_at: str | None
-    prediction: str | None
-    confidence: float | None
+Value: TypeAlias = str | float | list[str] | None
+ExportRow: TypeAlias = dict[str, Value]
+"""One sample as it goes out, by column. `prediction` is by a model that never saw it; unlabelled samples have none."""
 
 
 def rows(function: Function, *, after: int = 0) -> list[tuple[int, ExportRow]]:
     """One page of samples in the order they came, each with the key the next page starts behind."""
-    content = _content_column(function)
+    names = columns(function)
+    answers = _TagAnswers(function) if function.output_kind == OutputKind.TAGS else _LabelAnswers()
     page = _with_prediction(Sample.objects.filter(function=function, pk__gt=after)).order_by("pk")
     values = page.values_list(
         "pk",
         "public_id",
         "external_id",
         "original_name",
-        content,
-        "label__name",
+        _content_column(function),
         "annotation__person__email",
         "labelled_at",
-        "out_of_fold__label__name",
         "out_of_fold__confidence",
+        answers.said,
+        answers.predicted,
     )[:ROWS_PER_PAGE]
-    return [
-        (pk, ExportRow(public_id, external_id, name, content, label, who, _iso(when), prediction, confidence))
-        for pk, public_id, external_id, name, content, label, who, when, prediction, confidence in values
-    ]
+    found: list[tuple[int, ExportRow]] = []
+    for pk, public_id, external_id, name, content, who, when, confidence, said, predicted in values:
+        answer, prediction = answers.cells(said), answers.prediction(predicted)
+        cells = (public_id, external_id, name, content, *answer, who, _iso(when), prediction, confidence)
+        found.append((pk, dict(zip(names, cells, strict=True))))
+    return found
+
+
+class _LabelAnswers:
+    """Where to find one label a sample, and the cells it fills."""
+
+    names: ClassVar[list[str]] = ["label"]
+    said: ClassVar[str] = "label__name"
+    predicted: ClassVar[str] = "out_of_fold__label__name"
+
+    def cells(self, said: str | None) -> list[Value]:
+        return [said]
+
+    def prediction(self, predicted: str | None) -> Value:
+        return predicted
+
+
+class _TagAnswers:
+    """Where to find tags, and the cells they fill: those on the sample, those said not to be, and those predicted."""
+
+    names: ClassVar[list[str]] = ["tags", ABSENT_NAME]
+    said: ClassVar[str] = "annotation__tags"
+    predicted: ClassVar[str] = "out_of_fold__tags"
+
+    def __init__(self, function: Function) -> None:
+        self._names = dict(function.labels.in_use().values_list("public_id", "name"))
+        figures = function.trained_models.filter(is_live=True).values_list("figures", flat=True).first() or {}
+        self._thresholds: Mapping[str, float] = figures.get("thresholds", {})
+
+    def cells(self, said: Mapping[str, bool] | None) -> list[Value]:
+        if said is None:
+            return [None, None]
+        there = [name for public_id, name in self._names.items() if said.get(public_id) is True]
+        return [there, [name for public_id, name in self._names.items() if said.get(public_id) is False]]
+
+    def prediction(self, predicted: Mapping[str, float] | None) -> Value:
+        if predicted is None:
+            return None
+        limits = self._thresholds
+        return [
+            name for public_id, name in self._names.items() if predicted.get(public_id, 0) >= limits.get(public_id, 0.5)
+        ]
 
 
 def _with_prediction(samples: QuerySet[Sample]) -> QuerySet[Sample]:
@@ -70,8 +106,9 @@ def _content_column(function: Function) -> str:
 
 def columns(function: Function) -> list[str]:
     """The names of an export's columns; what a text function calls `text`, pictures call `content_hash`."""
-    names = list(ExportRow.__dataclass_fields__)
-    return [_content_column(function) if name == "content" else name for name in names]
+    answers = _TagAnswers if function.output_kind == OutputKind.TAGS else _LabelAnswers
+    first = ["id", "external_id", "original_name", _content_column(function)]
+    return [*first, *answers.names, "annotated_by", "annotated_at", "prediction", "confidence"]
 
 
 def csv_header(function: Function) -> str:
@@ -80,14 +117,18 @@ def csv_header(function: Function) -> str:
 
 def csv_page(page: Iterable[ExportRow]) -> str:
     """RFC 4180, with cells that a spreadsheet would run as formulas guarded."""
-    return _csv_lines([guard("" if value is None else str(value)) for value in asdict(row).values()] for row in page)
+    return _csv_lines([guard(_cell(value)) for value in row.values()] for row in page)
 
 
-def json_page(function: Function, page: Iterable[ExportRow]) -> str:
+def _cell(value: Value) -> str:
+    if isinstance(value, list):
+        return tag_cell(value)
+    return "" if value is None else str(value)
+
+
+def json_page(page: Iterable[ExportRow]) -> str:
     """One object a line; what is not there is null."""
-    names = columns(function)
-    lines = (dict(zip(names, asdict(row).values(), strict=True)) for row in page)
-    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in page)
 
 
 def csv_chunks(function: Function) -> Iterator[str]:
@@ -98,7 +139,7 @@ def csv_chunks(function: Function) -> Iterator[str]:
 
 def json_chunks(function: Function) -> Iterator[str]:
     """The whole JSON lines file, page by page."""
-    yield from _chunks(function, lambda page: json_page(function, page))
+    yield from _chunks(function, json_page)
 
 
 def problem_chunks(problems: Iterable[tuple[int, str, str]]) -> Iterator[str]:

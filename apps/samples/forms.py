@@ -4,12 +4,13 @@ from typing import TypeVar
 
 from django import forms
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 
 from apps.core.errors import InvalidInput
 from apps.samples.reading.columns import Role
 from apps.samples.reading.encodings import CHOICES
 from apps.samples.reading.tables import DELIMITERS, Dialect
+from apps.samples.reading.tag_cells import TagSeparator
 from apps.samples.services.dropping import FILES_PER_CHUNK
 from apps.samples.services.imports import LayoutChoice
 from apps.samples.services.intake import NewImage
@@ -45,6 +46,7 @@ class LayoutForm(forms.Form):
     external_id = forms.CharField(required=False)
     original_name = forms.CharField(required=False)
     label_for_all = forms.CharField(required=False, max_length=LABEL_MAX)
+    tag_separator = forms.ChoiceField(choices=[(each.value, each.value) for each in TagSeparator], required=False)
 
     def choice(self) -> LayoutChoice:
         data = self.cleaned_data
@@ -54,7 +56,12 @@ class LayoutForm(forms.Form):
             has_header=data["has_header"],
             roles={role: data[role.value] for role in Role},
             label_for_all=data["label_for_all"],
+            flags=tuple(dict.fromkeys(self._listed("flags"))),
+            tag_separator=TagSeparator(data["tag_separator"] or TagSeparator.ANY),
         )
+
+    def _listed(self, name: str) -> list[str]:
+        return self.data.getlist(name) if isinstance(self.data, QueryDict) else []
 
 
 class FoldersForm(forms.Form):

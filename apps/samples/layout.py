@@ -7,10 +7,11 @@ from itertools import islice
 from typing import IO
 
 from apps.samples.formulas import unguard
-from apps.samples.reading.columns import Role, guess_roles, has_header, sampled, unique_names
+from apps.samples.reading.columns import ABSENT_NAME, Role, guess_flags, guess_roles, has_header, sampled, unique_names
 from apps.samples.reading.json_lines import json_records
 from apps.samples.reading.records import Record
 from apps.samples.reading.tables import COLUMNS_MAX, Dialect, sniff_dialect, table_rows
+from apps.samples.reading.tag_cells import TagColumns, TagSeparator
 
 _SNIFFED_BYTES = 64 * 1024
 _SNIFFED_ROWS = 200
@@ -22,7 +23,9 @@ class Layout:
 
     `n_columns` is how many there are at least, where that is known before reading.
 
-    `dialect` and `has_header` say nothing about JSON lines.
+    `dialect` and `has_header` say nothing about JSON lines. Where the function `gives_tags`, the column of the label
+    may hold several, split by `tag_separator`, and `flags` are tags themselves, with yes or no in each row. `uses` says
+    of every column what becomes of it where the function takes table rows (`services.table_columns.Use`).
     """
 
     is_json: bool = False
@@ -34,20 +37,32 @@ class Layout:
     has_header: bool = False
     columns: tuple[str, ...] = ()
     roles: Mapping[Role, str] = field(default_factory=dict)
+    gives_tags: bool = False
+    flags: tuple[str, ...] = ()
+    tag_separator: TagSeparator = TagSeparator.ANY
+    uses: Mapping[str, str] = field(default_factory=dict)
 
     def column(self, role: Role) -> str:
         """The column with that role, or "" where none has it."""
         return self.roles.get(role, "")
 
+    @property
+    def tag_columns(self) -> TagColumns:
+        """Where tags are, and those said to be absent: a column that only exports have."""
+        absent = ABSENT_NAME if ABSENT_NAME in self.columns and ABSENT_NAME not in self.roles.values() else ""
+        return TagColumns(self.column(Role.LABEL), absent, self.flags, self.tag_separator)
+
     def to_options(self) -> dict[str, object]:
-        return asdict(self) | {"columns": list(self.columns)}
+        return asdict(self) | {"columns": list(self.columns), "flags": list(self.flags)}
 
     @classmethod
     def from_options(cls, options: Mapping[str, object]) -> "Layout":
         fields = dict(options)
         dialect, columns, roles = fields.pop("dialect"), fields.pop("columns"), fields.pop("roles")
+        flags, separator = fields.pop("flags", []), fields.pop("tag_separator", TagSeparator.ANY)
         assert isinstance(dialect, dict)
         assert isinstance(columns, list)
+        assert isinstance(flags, list)
         assert isinstance(roles, dict)
         layout = replace(cls(), **fields)  # type: ignore[arg-type]  # the other fields are plain, written by to_options
         return replace(
@@ -55,6 +70,8 @@ class Layout:
             dialect=Dialect(**dialect),
             columns=tuple(columns),
             roles={Role(role): name for role, name in roles.items()},
+            flags=tuple(flags),
+            tag_separator=TagSeparator(str(separator)),
         )
 
 
@@ -79,7 +96,10 @@ def with_columns(file: IO[bytes], layout: Layout, *, for_pictures: bool) -> Layo
     """Name the columns and guess their roles, by the encoding, dialect and header that are set."""
     layout = replace(layout, columns=tuple(_json_keys(file, layout) if layout.is_json else _column_names(file, layout)))
     rows = [record.cells for record in first_records(file, layout, _SNIFFED_ROWS)]
-    return replace(layout, roles=guess_roles(sampled(layout.columns, rows), for_pictures=for_pictures))
+    columns = sampled(layout.columns, rows)
+    flags = guess_flags(columns) if layout.gives_tags else ()
+    others = [column for column in columns if column.name not in flags and column.name != ABSENT_NAME]
+    return replace(layout, flags=flags, roles=guess_roles(others, for_pictures=for_pictures))
 
 
 def first_records(file: IO[bytes], layout: Layout, n: int) -> list[Record]:
@@ -99,7 +119,9 @@ def beginning(file: IO[bytes], layout: Layout) -> tuple[int, int]:
 def records(file: IO[bytes], layout: Layout, *, offset: int, row: int) -> Iterator[Record]:
     """Yield records from a byte offset on, with their cells by column name."""
     if layout.is_json:
-        yield from json_records(file, offset=offset, row=row, encoding=layout.encoding)
+        yield from json_records(
+            file, offset=offset, row=row, encoding=layout.encoding, may_be_several=layout.gives_tags
+        )
         return
     for record, cells in _table(file, layout, offset, row):
         if any(cells[len(layout.columns) :]):
@@ -125,5 +147,5 @@ def _column_names(file: IO[bytes], layout: Layout) -> list[str]:
 
 
 def _json_keys(file: IO[bytes], layout: Layout) -> list[str]:
-    found = json_records(file, offset=layout.start, row=1, encoding=layout.encoding)
+    found = json_records(file, offset=layout.start, row=1, encoding=layout.encoding, may_be_several=layout.gives_tags)
     return list(dict.fromkeys(key for record in islice(found, _SNIFFED_ROWS) for key in record.cells))[:COLUMNS_MAX]

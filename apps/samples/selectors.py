@@ -10,6 +10,7 @@ from apps.functions.models import Function
 from apps.samples.layout import Layout, first_records
 from apps.samples.models import Import
 from apps.samples.reading.archives import label_counts, members, open_zip
+from apps.samples.reading.tag_cells import RowTags, read_tags
 from apps.samples.services.imports import layout_of
 
 RECENT_IMPORTS = 8
@@ -28,9 +29,12 @@ class TablePreview:
 
 @dataclass(frozen=True)
 class PreviewRow:
+    """`tags` are those its cells were understood to hold; None where they say nothing, or the function gives none."""
+
     row: int
     named_cells: list[tuple[str, str]]
     problem: str
+    tags: RowTags | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ def table_preview(import_job: Import) -> TablePreview:
             record.row,
             [(name, _shortened(record.cells.get(name, ""))) for name in layout.columns],
             record.problem,
+            read_tags(record.cells, layout.tag_columns) if layout.gives_tags else None,
         )
         for record in found
     ]

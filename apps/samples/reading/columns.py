@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import mean
 
+from apps.samples.reading.tag_cells import LEAST_FLAGS, are_flags
+
 NAME_MAX = 200
 
 
@@ -26,10 +28,11 @@ PICTURE_NAMES = (
 )  # fmt: skip
 LABEL_NAMES = (
     "label", "labels", "labelname", "label_name", "category", "class", "intent", "tag", "target", "sentiment",
-    "choice", "annotation", "topic", "y",
+    "choice", "annotation", "topic", "tags", "y",
 )  # fmt: skip
 ID_NAMES = ("external_id", "externalid", "uid", "uuid", "key", "message_id", "ticket_id", "row_id", "id")
 FILE_NAMES = ("original_name", "filename", "file_name", "original_filename")
+ABSENT_NAME = "absent_tags"
 _ALL_NAMES = frozenset(TEXT_NAMES + LABEL_NAMES + ID_NAMES + FILE_NAMES)
 
 
@@ -73,7 +76,7 @@ def has_header(rows: Sequence[Sequence[str]]) -> bool:
     if not rows:
         return False
     first = [cell.strip() for cell in rows[0]]
-    if any(_plain(cell) in _ALL_NAMES for cell in first):
+    if any(plain_name(cell) in _ALL_NAMES for cell in first):
         return True
     below = rows[1:]
     if not below or not all(first) or len(set(first)) < len(first) or any(map(_is_number, first)):
@@ -93,7 +96,7 @@ def guess_roles(columns: Sequence[Sampled], *, for_pictures: bool) -> dict[Role,
     free = {column.name: column for column in columns}
 
     def take(role: Role, names: Sequence[str]) -> None:
-        known = {_plain(name): name for name in reversed(list(free))}
+        known = {plain_name(name): name for name in reversed(list(free))}
         found = next((known[name] for name in names if name in known), None)
         if found is not None:
             roles[role] = found
@@ -116,11 +119,17 @@ def guess_roles(columns: Sequence[Sampled], *, for_pictures: bool) -> dict[Role,
     return roles
 
 
+def guess_flags(columns: Sequence[Sampled]) -> tuple[str, ...]:
+    """Return the columns that are tags themselves, with yes or no in each row; one alone is no such table."""
+    found = tuple(column.name for column in columns if are_flags(column.values))
+    return found if len(found) >= LEAST_FLAGS else ()
+
+
 def sampled(names: Sequence[str], rows: Sequence[Mapping[str, str]]) -> list[Sampled]:
     return [Sampled(name, [row[name] for row in rows if row.get(name)]) for name in names]
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     return name.strip().casefold().replace(" ", "_").replace("-", "_").strip("_")
 
 

@@ -1,12 +1,14 @@
 """JSON records, one a line, brought into flat cells; the shapes other labelling tools export are understood."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import IO, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import IO, TypeAlias, TypeGuard
 
 from apps.samples.reading.lines import BadLine, Lines
 from apps.samples.reading.records import Record
 
+_LABEL_KEYS = frozenset({"label", "labels"})
+_LABELS_KEYS = _LABEL_KEYS | {"tags", "absent_tags"}
 JSON_ARRAY_MAX_BYTES = 64 * 1024 * 1024
 CELLS_MAX = 1_000
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
@@ -16,14 +18,19 @@ class NotARecord(Exception):
     """This JSON value cannot become a row; the text says why."""
 
 
-def json_records(file: IO[bytes], *, offset: int, row: int, encoding: str) -> Iterator[Record]:
-    """Yield a Record for every line; `row` is the number of the first one."""
+def json_records(
+    file: IO[bytes], *, offset: int, row: int, encoding: str, may_be_several: bool = False
+) -> Iterator[Record]:
+    """Yield a Record for every line; `row` is the number of the first one.
+
+    Where there `may_be_several` labels, lists of them become a JSON list in one cell.
+    """
     lines = Lines(file, offset=offset, encoding=encoding)
     while True:
         cells: Mapping[str, str] = {}
         problem = ""
         try:
-            cells = cells_of_line(next(lines))
+            cells = cells_of_line(next(lines), may_be_several=may_be_several)
         except StopIteration:
             return
         except BadLine as bad:
@@ -34,7 +41,7 @@ def json_records(file: IO[bytes], *, offset: int, row: int, encoding: str) -> It
         row += 1
 
 
-def cells_of_line(line: str) -> dict[str, str]:
+def cells_of_line(line: str, *, may_be_several: bool = False) -> dict[str, str]:
     """Parse one line; a blank one has no cells. Raises NotARecord."""
     if not line.strip():
         return {}
@@ -51,20 +58,21 @@ def cells_of_line(line: str) -> dict[str, str]:
         raise NotARecord('Each line must be an object such as {"text": "…", "label": "…"}.')
     if len(value) > CELLS_MAX:
         raise NotARecord(f"The record has more than {CELLS_MAX:,} keys.")
-    return _cells(value)
+    return _cells(value, _listed if may_be_several else _one)
 
 
-def _cells(record: Mapping[str, Json]) -> dict[str, str]:
+def _cells(record: Mapping[str, Json], labels_cell: Callable[[Sequence[str]], str]) -> dict[str, str]:
     cells: dict[str, str] = {}
     for key, value in record.items():
         if key == "data" and isinstance(value, Mapping):
             cells |= {name: _plain(inner) for name, inner in value.items()}  # Label Studio: the input's own fields
         elif key == "annotations":
-            cells["label"] = _one(_tool_labels(value))
+            # An empty list says that nobody has looked yet.
+            cells["label"] = labels_cell(_tool_labels(value)) if value else ""
         elif key == "annotation" and isinstance(value, Mapping):
             cells["label"] = _plain(value.get("labelName") or value.get("label"))
-        elif key in {"label", "labels"} and isinstance(value, Sequence) and not isinstance(value, str):
-            cells[key] = _one([_plain(inner) for inner in value])  # doccano: a list even for one
+        elif key in (_LABEL_KEYS if labels_cell is _one else _LABELS_KEYS) and _is_list(value):
+            cells[key] = labels_cell([_plain(inner) for inner in value])  # doccano: a list even for one
         else:
             cells[key] = _plain(value)
     return cells
@@ -83,6 +91,10 @@ def _one(labels: Sequence[str]) -> str:
     return distinct[0] if distinct else ""
 
 
+def _listed(labels: Sequence[str]) -> str:
+    return json.dumps(list(dict.fromkeys(filter(None, labels))), ensure_ascii=False)
+
+
 def _tool_labels(annotations: Json) -> list[str]:
     """The labels in Label Studio's `annotations[].result[].value.choices[]`, or in doccano's `annotations[].label`."""
     labels: list[str] = []
@@ -98,8 +110,11 @@ def _tool_labels(annotations: Json) -> list[str]:
 
 
 def _objects(value: Json) -> list[Mapping[str, Json]]:
-    is_list = isinstance(value, Sequence) and not isinstance(value, str)
-    return [item for item in value if isinstance(item, Mapping)] if is_list and value else []  # type: ignore[union-attr]  # is_list narrows it
+    return [item for item in value if isinstance(item, Mapping)] if _is_list(value) else []
+
+
+def _is_list(value: Json) -> TypeGuard[Sequence[Json]]:
+    return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def array_to_lines(source: IO[bytes], target: IO[bytes], *, encoding: str, start: int) -> None:

@@ -53,7 +53,7 @@ def take_chunk(*, import_job: Import, chunk_number: int, first_row: int, items: 
         raise InvalidInput(f"Send at most {FILES_PER_CHUNK} files in one request.")
     function = import_job.function
     with prepared_images(function=function, items=items, origin=Origin.BROWSER) as batch, transaction.atomic():
-        result = take_in(batch=batch, person=import_job.person)
+        result = take_in(batch=batch, person=import_job.person, began_at=import_job.created_at)
         is_repeated = not _count_once(import_job, chunk_number, result)
         if not is_repeated:
             keep_problems(

@@ -4,7 +4,7 @@ Rows, counts, problems and the cursor behind them are stored in one transaction.
 was at and nothing else; the sweeper's next message goes on from the cursor.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from time import monotonic
@@ -22,7 +22,7 @@ from apps.core.errors import NotFound
 from apps.core.leases import claim, holder_id, release
 from apps.functions.models import InputKind
 from apps.samples.checks import TEXT_MAX_CHARACTERS
-from apps.samples.layout import records
+from apps.samples.layout import Layout, records
 from apps.samples.media import forget_files
 from apps.samples.models import Import, ImportProblem, ImportState, Origin
 from apps.samples.reading.archives import (
@@ -36,6 +36,8 @@ from apps.samples.reading.archives import (
 )
 from apps.samples.reading.columns import Role
 from apps.samples.reading.records import Record
+from apps.samples.reading.tag_cells import read_tags
+from apps.samples.services.import_tags import Lost, collect_tags
 from apps.samples.services.imports import layout_of, tell_progress
 from apps.samples.services.intake import (
     TEXTS_PER_TRANSACTION,
@@ -60,10 +62,6 @@ ATTEMPTS_MAX = 5
 PROBLEMS_KEPT = 20_000
 
 logger = structlog.get_logger(__name__)
-
-
-class _Lost(Exception):
-    """The import was stopped, deleted or taken over while this process was at it."""
 
 
 @dataclass
@@ -94,7 +92,7 @@ def run_import(*, import_id: int, cursor: int, budget_seconds: float = SLICE_SEC
         return None
     try:
         return _run_slice(job, monotonic() + budget_seconds)
-    except (_Lost, NotFound):
+    except (Lost, NotFound):
         logger.info("import_lost", import_id=job.public_id)
         return None
     finally:
@@ -108,6 +106,8 @@ def _run_slice(job: Import, ends_at: float) -> int | None:
         return None
     try:
         with default_storage.open(job.file_key) as file:
+            if not collect_tags(job, file, ends_at):
+                return job.cursor
             for chunk in _chunks(job, file):
                 _store(job, chunk)
                 if monotonic() > ends_at:
@@ -127,7 +127,7 @@ def _begin_attempt(job: Import) -> None:
         state=ImportState.RUNNING, n_attempts=F("n_attempts") + 1
     )
     if not n_changed:
-        raise _Lost
+        raise Lost
     job.state = ImportState.RUNNING
     job.n_attempts += 1
 
@@ -143,7 +143,7 @@ def _record_chunks(job: Import, file: IO[bytes]) -> Iterator[_Chunk]:
     row = job.n_read + layout.first_row + layout.has_header
     chunk = _Chunk(job.cursor)
     for found in records(file, layout, offset=job.cursor, row=row):
-        _add_record(chunk, found, layout.roles, label_for_all, is_image=is_image)
+        _add_record(chunk, found, layout, label_for_all, is_image=is_image)
         if chunk.n_read >= ROWS_PER_CHUNK or chunk.n_bytes >= BYTES_PER_CHUNK:
             yield chunk
             chunk = _Chunk(chunk.cursor)
@@ -151,16 +151,18 @@ def _record_chunks(job: Import, file: IO[bytes]) -> Iterator[_Chunk]:
         yield chunk
 
 
-def _add_record(chunk: _Chunk, found: Record, roles: Mapping[Role, str], label_for_all: str, *, is_image: bool) -> None:
+def _add_record(chunk: _Chunk, found: Record, layout: Layout, label_for_all: str, *, is_image: bool) -> None:
     chunk.n_read += 1
     chunk.n_bytes += found.end - chunk.cursor
     chunk.cursor = found.end
     if found.problem:
         chunk.problems.append(problem(row=found.row, reason=found.problem))
     elif not found.is_blank:
-        content, label, external_id, original_name = (found.cells.get(roles.get(role, ""), "") for role in Role)
+        content, label, external_id, original_name = (found.cells.get(layout.column(role), "") for role in Role)
         make = KnownPicture if is_image else NewText
-        chunk.add(found.row, make(content, label or label_for_all, external_id, original_name))
+        tags = read_tags(found.cells, layout.tag_columns) if layout.gives_tags else None
+        label = "" if layout.gives_tags else label
+        chunk.add(found.row, make(content, label or label_for_all, external_id, original_name, tags))
 
 
 def _member_chunks(job: Import, file: IO[bytes]) -> Iterator[_Chunk]:
@@ -205,7 +207,7 @@ def _decoded(content: bytes) -> str:
 def _store(job: Import, chunk: _Chunk) -> None:
     """Take a chunk in and move the cursor past it, both or neither."""
     with _prepared(job, chunk.items) as batch, transaction.atomic():
-        result = take_in(batch=batch, person=job.person)
+        result = take_in(batch=batch, person=job.person, began_at=job.created_at)
         _move(job, chunk, result)
         _keep_problems(job, chunk, result)
         tell_progress(job)
@@ -240,7 +242,7 @@ def _move(job: Import, chunk: _Chunk, result: IntakeResult) -> None:
         n_failed=F("n_failed") + len(chunk.problems) + len(result.problems),
     )
     if not n_changed:
-        raise _Lost
+        raise Lost
     job.cursor = chunk.cursor
     job.n_read += chunk.n_read
 
@@ -275,7 +277,7 @@ def _end(job: Import, state: ImportState, message: str) -> None:
             state=state, message=message, finished_at=timezone.now(), file_key=""
         )
         if not n_changed:
-            raise _Lost
+            raise Lost
         job.refresh_from_db()
         record_import(import_job=job)
         tell_progress(job)

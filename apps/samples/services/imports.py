@@ -18,7 +18,7 @@ from apps.core.errors import Conflict, InvalidInput, TooLarge
 from apps.core.jobs import JobName, enqueue_on_commit
 from apps.events.kinds import Live
 from apps.events.services import announce
-from apps.functions.models import Function, InputKind
+from apps.functions.models import Function, InputKind, OutputKind
 from apps.samples.checks import clean_name
 from apps.samples.layout import Layout, beginning, sniffed, with_columns, with_header
 from apps.samples.media import folder_of, forget_files
@@ -37,6 +37,7 @@ from apps.samples.reading.kinds import (
 )
 from apps.samples.reading.sheets import sheet_to_csv
 from apps.samples.reading.tables import DELIMITERS, Dialect
+from apps.samples.reading.tag_cells import TagSeparator
 from apps.samples.reading.workbooks import Sheet, check_workbook, is_office_file
 from apps.samples.services.records import record_import
 
@@ -52,6 +53,8 @@ class LayoutChoice:
     has_header: bool
     roles: Mapping[Role, str]
     label_for_all: str = ""
+    flags: tuple[str, ...] = ()
+    tag_separator: TagSeparator = TagSeparator.ANY
 
 
 def create_import(*, function: Function, person: User | None, file: IO[bytes], name: str, size_bytes: int) -> Import:
@@ -98,7 +101,8 @@ def _create_sheet_import(function: Function, person: User | None, file: IO[bytes
 
 def _sheet_layout(function: Function, table: IO[bytes], sheet: Sheet) -> Layout:
     is_image = function.input_kind == InputKind.IMAGE
-    layout = Layout(first_row=sheet.first_row, n_columns=sheet.n_columns)
+    gives_tags = function.output_kind == OutputKind.TAGS
+    layout = Layout(first_row=sheet.first_row, n_columns=sheet.n_columns, gives_tags=gives_tags)
     return with_header(table, layout, for_pictures=is_image)
 
 
@@ -130,7 +134,7 @@ def _create_text_import(function: Function, person: User | None, file: IO[bytes]
     with _as_readable_text(file, name) as (text_file, layout):
         layout = sniffed(
             text_file,
-            layout,
+            replace(layout, gives_tags=function.output_kind == OutputKind.TAGS),
             is_named_table=is_named_table(name),
             for_pictures=function.input_kind == InputKind.IMAGE,
         )
@@ -232,7 +236,7 @@ def choose_layout(*, import_job: Import, choice: LayoutChoice) -> bool:
             is_image = import_job.function.input_kind == InputKind.IMAGE
             layout = with_columns(file, layout, for_pictures=is_image)
         else:
-            layout = replace(layout, roles=_checked_roles(choice.roles, layout.columns))
+            layout = _with_roles(layout, choice)
         cursor, _row = beginning(file, layout)
     import_job.options |= {"layout": layout.to_options(), "label": choice.label_for_all}
     import_job.cursor = cursor
@@ -251,13 +255,14 @@ def _with_choice(import_job: Import, layout: Layout, choice: LayoutChoice) -> La
     return replace(layout, encoding=choice.encoding, dialect=dialect, has_header=choice.has_header)
 
 
-def _checked_roles(roles: Mapping[Role, str], columns: tuple[str, ...]) -> dict[Role, str]:
-    used = [column for column in roles.values() if column]
-    if any(column not in columns for column in used):
+def _with_roles(layout: Layout, choice: LayoutChoice) -> Layout:
+    used = [column for column in choice.roles.values() if column] + list(choice.flags)
+    if any(column not in layout.columns for column in used):
         raise InvalidInput("One of the chosen columns is not in the file. Reload the page and choose again.")
     if len(set(used)) < len(used):
         raise InvalidInput("Each column can be used for one thing only.")
-    return {role: column for role, column in roles.items() if column}
+    roles = {role: column for role, column in choice.roles.items() if column}
+    return replace(layout, roles=roles, flags=choice.flags, tag_separator=choice.tag_separator)
 
 
 def choose_folders(*, import_job: Import, use_folders: bool, label_for_all: str = "") -> Import:

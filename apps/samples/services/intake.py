@@ -8,6 +8,7 @@ all get the one sample.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from typing import TypeVar
@@ -20,13 +21,15 @@ from apps.core.errors import HundredfoldError, InvalidInput
 from apps.core.jobs import JobName, enqueue_on_commit
 from apps.events.kinds import Live
 from apps.events.services import announce
-from apps.functions.models import Function, InputKind, Label
+from apps.functions.models import Function, InputKind, Label, OutputKind
 from apps.functions.services import get_or_create_labels
 from apps.samples.checks import checked_id, checked_label, checked_text, clean_name
 from apps.samples.images import normalise
 from apps.samples.media import content_hash, forget_picture, store_picture
 from apps.samples.models import Origin, PickedBy, Sample
+from apps.samples.reading.tag_cells import RowTags
 from apps.samples.services.annotations import annotate_many, lock_function
+from apps.samples.services.tag_intake import checked_tags, tag_new_samples
 
 T = TypeVar("T")
 
@@ -38,12 +41,13 @@ IMAGES_PER_TRANSACTION = 50
 
 @dataclass(frozen=True)
 class NewText:
-    """A text as it came; an empty `label_name` brings no label."""
+    """A text as it came; an empty `label_name` brings no label. Of a function that gives tags, a label is one."""
 
     text: str
     label_name: str = ""
     external_id: str = ""
     original_name: str = ""
+    tags: RowTags | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class NewImage:
     label_name: str = ""
     external_id: str = ""
     original_name: str = ""
+    tags: RowTags | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class KnownPicture:
     label_name: str = ""
     external_id: str = ""
     original_name: str = ""
+    tags: RowTags | None = None
 
 
 class Outcome(StrEnum):
@@ -120,6 +126,11 @@ class _Candidate:
     index: int
     row: Sample
     label_name: str
+    tags: RowTags | None = None
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        return self.tags.names if self.tags else (self.label_name,) if self.label_name else ()
 
 
 @dataclass(frozen=True)
@@ -210,7 +221,11 @@ def _candidate(
         original_name=clean_name(item.original_name),
         origin=origin,
     )
-    return _Candidate(index, row, checked_label(item.label_name))
+    label_name = checked_label(item.label_name)
+    if function.output_kind != OutputKind.TAGS:
+        return _Candidate(index, row, label_name)
+    tags = checked_tags(item.tags) if item.tags else RowTags((label_name,)) if label_name else None
+    return _Candidate(index, row, "", tags)
 
 
 @contextmanager
@@ -261,14 +276,18 @@ def _store_once(row: Sample, content: bytes, written: dict[str, Sample]) -> None
 
 
 @transaction.atomic
-def take_in(*, batch: Batch, person: User | None) -> IntakeResult:
-    """Store what is new and complete what is known. One transaction, or the caller's, under the function's lock."""
+def take_in(*, batch: Batch, person: User | None, began_at: datetime | None = None) -> IntakeResult:
+    """Store what is new and complete what is known. One transaction, or the caller's, under the function's lock.
+
+    Tags of a sample that came more than once add up, also with those that came since `began_at`.
+    """
     function, refused = batch.function, dict(batch.refused)
     lock_function(function.pk)
     labels = _labels_of(function, batch.candidates, refused, person)
     stored = _stored_samples(function, batch.candidates, refused)
     items = {index: ItemResult(Outcome.REFUSED, reason=why) for index, why in refused.items()}
     pairs: dict[int, int] = {}
+    tagged: dict[int, RowTags] = {}
     for candidate in batch.candidates:
         if candidate.index in refused:
             continue
@@ -277,7 +296,11 @@ def take_in(*, batch: Batch, person: User | None) -> IntakeResult:
         items[candidate.index] = ItemResult(Outcome.ADDED if is_new else Outcome.DUPLICATE, sample)
         if candidate.label_name and sample.label_id is None:
             pairs.setdefault(sample.pk, labels[candidate.label_name].pk)
+        if candidate.tags:
+            tagged[sample.pk] = tagged[sample.pk] | candidate.tags if sample.pk in tagged else candidate.tags
     n_labelled = annotate_many(function=function, pairs=list(pairs.items()), person=person, picked_by=PickedBy.IMPORT)
+    if tagged:
+        n_labelled = tag_new_samples(function=function, tags_of=tagged, labels=labels, person=person, began_at=began_at)
     _tell(function, items.values())
     return IntakeResult(tuple(items[index] for index in sorted(items)), n_labelled)
 
@@ -287,11 +310,11 @@ def _labels_of(
 ) -> Mapping[str, Label]:
     """The labels the candidates name, made where missing; those past the cap are refused with their rows."""
     known = set(function.labels.in_use().values_list("name", flat=True))
-    names = dict.fromkeys(candidate.label_name for candidate in candidates if candidate.label_name)
+    names = dict.fromkeys(name for candidate in candidates for name in candidate.label_names)
     new = [name for name in names if name not in known]
     too_many = set(new[max(0, LABELS_MAX - len(known)) :])
     for candidate in candidates:
-        if candidate.label_name in too_many:
+        if too_many.intersection(candidate.label_names):
             refused[candidate.index] = (
                 f"A function has at most {LABELS_MAX:,} labels. Is the right column chosen as the label?"
             )

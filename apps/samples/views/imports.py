@@ -21,6 +21,13 @@ DELIMITER_WORDS = {
     "bar": "Bars ( | )",
     "none": "Nothing: one text a line",
 }
+SEPARATOR_WORDS = {
+    "any": "Commas, semicolons or bars",
+    "comma": "Commas",
+    "semicolon": "Semicolons",
+    "bar": "Bars ( | )",
+    "none": "Nothing: one tag a row",
+}
 
 
 @require_GET
@@ -111,4 +118,5 @@ def _preview(job: Import) -> dict[str, object]:
         "content_words": "What names the picture" if is_image else "The text",
         "delimiters": [(name, words, DELIMITER_NAMES[name]) for name, words in DELIMITER_WORDS.items()],
         "encodings": list(CHOICES.items()),
+        "separators": SEPARATOR_WORDS.items(),
     }
