@@ -13,6 +13,10 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from apps.engine.types import BoolArray
+
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
@@ -78,6 +82,13 @@ def reads(backbone: str, language: str) -> bool:
     """Whether a backbone has learned this language; of one that is not known, as of short texts, it is assumed."""
     read = _READ_BY.get(backbone)
     return read is None or language in read or language in {"", UNKNOWN}
+
+
+def can_read(backbone: str, texts: Sequence[str]) -> BoolArray:
+    """Return `(n_texts,)`: whether a backbone has learned the language of each text, see `reads`."""
+    if backbone not in _READ_BY:
+        return np.ones(len(texts), dtype=np.bool_)
+    return np.array([reads(backbone, language) for language in detect(texts)], dtype=np.bool_)
 
 
 @cache

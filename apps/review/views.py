@@ -13,6 +13,7 @@ from apps.review.selectors import SamplesPage
 from apps.review.services import fix_label as fix
 from apps.review.services import fix_tags
 from apps.samples.models import Sample
+from apps.training.notes import notes
 from apps.training.selectors import training_state
 from apps.workspaces.access import AppHttpRequest, requires
 from apps.workspaces.roles import Action
@@ -84,6 +85,7 @@ def _figures(function: Function) -> dict[str, object]:
     return {
         "figures": selectors.figures(function, labels),
         "training": training_state(function),
+        "notes": notes(function),
         "n_unlabelled": selectors.n_unlabelled(function),
     }
 

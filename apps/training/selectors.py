@@ -46,6 +46,15 @@ def training_state(function: Function) -> TrainingStatus:
     )
 
 
+def judging_model(function: Function) -> TrainedModel | None:
+    """Return the model that out-of-fold predictions, and the figures made of them, are of: the newest published one.
+
+    The live one is another while a person has it pinned, or after the newest was found damaged.
+    """
+    published = TrainedModel.objects.filter(function=function).exclude(published_at=None)
+    return published.order_by("-number").first()
+
+
 def tag_thresholds(model: TrainedModel | None) -> dict[str, float]:
     """Return from which probability on the model says that a tag is there, by public id."""
     return dict(model.figures.get("thresholds", {})) if model else {}

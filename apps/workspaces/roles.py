@@ -22,6 +22,7 @@ class Action(models.TextChoices):
     EXPORT = "export", "take samples and labels out"
     EDIT_LABELS = "edit_labels", "add, rename and delete labels"
     EDIT_FUNCTIONS = "edit_functions", "make, rename and delete functions"
+    CHOOSE_MODEL = "choose_model", "choose which model answers"
     INVOKE = "invoke", "call a function"
     MANAGE_KEYS = "manage_keys", "make and revoke API keys"
     MANAGE_MEMBERS = "manage_members", "invite, change and remove members"
@@ -35,6 +36,7 @@ _REVIEWER = _LABELER | {Action.REVIEW, Action.BRING_SAMPLES, Action.EXPORT, Acti
 _ADMIN = _REVIEWER | {
     Action.DELETE_SAMPLES,
     Action.EDIT_FUNCTIONS,
+    Action.CHOOSE_MODEL,
     Action.MANAGE_KEYS,
     Action.MANAGE_MEMBERS,
     Action.SEE_AUDIT,

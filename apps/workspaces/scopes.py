@@ -22,6 +22,7 @@ ACTIONS: dict[Scope, frozenset[Action]] = {
         {
             Action.DELETE_SAMPLES,
             Action.EDIT_FUNCTIONS,
+            Action.CHOOSE_MODEL,
             Action.MANAGE_KEYS,
             Action.MANAGE_MEMBERS,
             Action.SEE_AUDIT,

@@ -35,3 +35,10 @@ def test_the_english_backbone_reads_english_and_what_nobody_can_tell() -> None:
     assert languages.reads("minilm", languages.UNKNOWN)
     assert not languages.reads("minilm", "de")
     assert languages.reads("tiny-text", "de")
+
+
+def test_a_backbone_says_which_texts_it_can_read() -> None:
+    texts = ["where is my parcel, it is late", "Wo bleibt mein Paket, es ist schon spät", "ok"]
+    assert languages.can_read("minilm", texts).tolist() == [True, False, True]
+    assert languages.can_read("tiny-text", texts).tolist() == [True, True, True]
+    assert languages.can_read("minilm", []).shape == (0,)

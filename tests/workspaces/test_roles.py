@@ -16,6 +16,7 @@ TABLE = {
     "invoke":            (Y,    Y,    Y,       n,      n),
     "delete_samples":    (Y,    Y,    n,       n,      n),
     "edit_functions":    (Y,    Y,    n,       n,      n),
+    "choose_model":      (Y,    Y,    n,       n,      n),
     "manage_keys":       (Y,    Y,    n,       n,      n),
     "manage_members":    (Y,    Y,    n,       n,      n),
     "see_audit":         (Y,    Y,    n,       n,      n),

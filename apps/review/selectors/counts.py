@@ -17,12 +17,13 @@ from django.db.models import BooleanField, Case, Count, F, FilteredRelation, Q, 
 from apps.functions.models import Function
 from apps.review.filters import UNSURE_MARGIN, SampleFilter, Verdict
 from apps.samples.models import PickedBy, Sample
-from apps.training.models import PredictionKind, TrainedModel
+from apps.training.models import PredictionKind
+from apps.training.selectors import judging_model
 
 DRAWN_AT_RANDOM = (PickedBy.RANDOM, PickedBy.IMPORT)
 _MAX_CACHED = 256
 Version: TypeAlias = tuple[int, int | None, frozenset[int]]
-"""Data revision, live model, labels in use: what counts depend on."""
+"""Data revision, the model that judged, labels in use: what counts depend on."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class _Cache:
         self._entries: OrderedDict[str, tuple[Version, tuple[Cell, ...]]] = OrderedDict()
 
     def cells(self, function: Function, label_ids: frozenset[int]) -> tuple[Cell, ...]:
-        version = (function.data_revision, _live_model_id(function), label_ids)
+        version = (function.data_revision, _judging_model_id(function), label_ids)
         with self._lock:
             entry = self._entries.get(function.public_id)
         if entry and entry[0] == version:
@@ -97,8 +98,9 @@ def cells_of(function: Function, label_ids: Iterable[int]) -> tuple[Cell, ...]:
     return _cache.cells(function, frozenset(label_ids))
 
 
-def _live_model_id(function: Function) -> int | None:
-    return TrainedModel.objects.filter(function=function, is_live=True).values_list("pk", flat=True).first()
+def _judging_model_id(function: Function) -> int | None:
+    model = judging_model(function)
+    return model.pk if model else None
 
 
 def _count(function: Function, label_ids: frozenset[int]) -> tuple[Cell, ...]:

@@ -16,7 +16,7 @@ from apps.review.selectors.samples import EXCERPT_CHARS, KINDS, PER_PAGE, SUREST
 from apps.review.selectors.tag_table import UNSURE_MARGIN, TagTable, tag_table
 from apps.samples.models import Sample
 from apps.training.models import Prediction, PredictionKind, TrainedModel
-from apps.training.selectors import EVEN, tag_thresholds, tags_said
+from apps.training.selectors import EVEN, judging_model, tag_thresholds, tags_said
 from apps.training.words import confidence_word
 
 
@@ -123,7 +123,7 @@ def _rows(function: Function, keys: list[int], labels: Sequence[Label], tab: Tab
     samples = Sample.objects.filter(pk__in=keys).defer("text").select_related("annotation")
     by_key = {sample.pk: sample for sample in samples.annotate(excerpt=Left("text", EXCERPT_CHARS))}
     said = {row.sample_id: row for row in Prediction.objects.filter(sample__in=keys, kind=KINDS[tab])}
-    thresholds = _thresholds(function)
+    thresholds = _thresholds(function) if tab is Tab.UNLABELLED else tag_thresholds(judging_model(function))
     by_public_id = {label.public_id: label for label in labels}
     return tuple(_row(by_key[key], said.get(key), by_public_id, thresholds) for key in keys if key in by_key)
 

@@ -21,8 +21,8 @@ from apps.functions.models import Function, Label
 from apps.review.filters import SampleFilter, Verdict
 from apps.review.selectors.counts import DRAWN_AT_RANDOM
 from apps.samples.models import Sample
-from apps.training.models import PredictionKind, TrainedModel
-from apps.training.selectors import EVEN, tag_thresholds
+from apps.training.models import PredictionKind
+from apps.training.selectors import EVEN, judging_model, tag_thresholds
 
 UNSURE_MARGIN = 0.1
 """A sample counts as unsure where one of its tags is nearer than this to its threshold."""
@@ -104,7 +104,7 @@ class _Cache:
         self._entries: OrderedDict[str, tuple[object, TagTable]] = OrderedDict()
 
     def table(self, function: Function, labels: Sequence[Label]) -> TagTable:
-        model = TrainedModel.objects.filter(function=function, is_live=True).only("pk", "figures").first()
+        model = judging_model(function)
         version = (function.data_revision, model.pk if model else None, tuple(label.pk for label in labels))
         with self._lock:
             entry = self._entries.get(function.public_id)

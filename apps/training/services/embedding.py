@@ -185,8 +185,8 @@ def _ask_for_what_follows(function_id: int, samples: Sequence[Sample]) -> None:
     if not is_annotated:
         return
     annotated = Sample.objects.filter(function_id=function_id, annotation__isnull=False)
-    live = TrainedModel.objects.filter(function_id=function_id, is_live=True)
-    n_learned_from = live.values_list("n_annotations", flat=True).first() or 0
+    newest_first = TrainedModel.objects.filter(function_id=function_id).order_by("-number")
+    n_learned_from = newest_first.values_list("n_annotations", flat=True).first() or 0
     is_last = not annotated.filter(is_embedded=False).exists()
     if is_last or annotated.filter(is_embedded=True).count() >= 2 * n_learned_from:
         note_data_change(function_id)

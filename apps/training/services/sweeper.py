@@ -20,6 +20,7 @@ from apps.core.leases import is_free
 from apps.functions.models import Function
 from apps.samples.models import Sample
 from apps.training.models import Embedding, FunctionWork, TrainedModel, WorkKind
+from apps.training.services.clearing import clear_old_artifacts
 from apps.training.services.serving import are_current
 
 EMBEDDINGS_PER_SWEEP = 1000
@@ -46,6 +47,7 @@ def enqueue_unfinished_work() -> None:
     with _progress.lock:
         if time.monotonic() >= _progress.next_thorough_at:
             train_for_current_backbones()
+            clear_old_artifacts()
             drop_unpublished_artifacts()
             _progress.next_thorough_at = time.monotonic() + THOROUGH_SECONDS
         _progress.embedding_cursor = drop_orphan_embeddings(after=_progress.embedding_cursor)
@@ -111,9 +113,9 @@ def drop_artifacts_of_deleted_functions() -> None:
 
 
 def drop_unpublished_artifacts() -> None:
-    """Remove folders of rounds that died between writing the model and its row."""
+    """Remove folders of rounds that died between writing the model and its row, and of models cleared away."""
     for function_folder in _folders(Path(settings.ARTIFACTS_DIR)):
-        rows = TrainedModel.objects.filter(function__public_id=function_folder.name)
+        rows = TrainedModel.objects.filter(function__public_id=function_folder.name).exclude(sha256="")
         known = set(rows.values_list("public_id", flat=True))
         for folder in _folders(function_folder):
             if folder.name not in known and _age_seconds(folder) > LEFTOVER_SECONDS:

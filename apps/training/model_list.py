@@ -1,0 +1,161 @@
+"""What the models page shows: every published model, which one answers, and what each learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.core.paginator import Page, Paginator
+from django.db.models.functions import Left
+
+from apps.functions.models import Function, Label
+from apps.samples.models import Annotation, Sample
+from apps.training.models import TrainedModel
+from apps.training.recipe_words import recipe_words
+from apps.training.services.choosing import CLEARED, pinned_model, why_not
+from apps.training.services.learned import annotations_of
+
+PER_PAGE = 20
+LEARNED_PER_PAGE = 50
+EXCERPT_CHARS = 600
+MOST_NAMES = 5
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The share expected right of samples nobody saw, and between which it lies."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ModelLine:
+    """One published model. `why_not` says why it cannot answer, empty where it can."""
+
+    model: TrainedModel
+    accuracy: Accuracy | None
+    changes: tuple[str, ...]
+    unknown_labels: tuple[str, ...]
+    why_not: str
+    recipe: Sequence[str]
+    is_newest: bool
+
+    @property
+    def has_file(self) -> bool:
+        return self.why_not != CLEARED
+
+    @property
+    def can_go_back(self) -> bool:
+        """The newest one too: pinned, it stays live whatever is learned."""
+        return not self.why_not and not self.model.is_pinned
+
+
+@dataclass(frozen=True)
+class ModelList:
+    """A page of models, newest first, and the pinned one, wherever it stands in the list."""
+
+    page: Page[TrainedModel]
+    lines: tuple[ModelLine, ...]
+    pinned: ModelLine | None
+    n_newer: int
+
+
+@dataclass(frozen=True)
+class Learned:
+    """One annotation a model learned from; `sample` is None once it was deleted."""
+
+    sample: Sample | None
+    excerpt: str
+    labels: tuple[Label, ...]
+    is_changed: bool
+
+
+def model_list(function: Function, *, page_number: str | int) -> ModelList:
+    """Return one page of the function's published models."""
+    rows = TrainedModel.objects.filter(function=function).exclude(published_at=None).select_related("function")
+    page = Paginator(rows.order_by("-number"), PER_PAGE).get_page(page_number)
+    labels = {label.public_id: label.name for label in function.labels.in_use()}
+    newest = rows.order_by("-number").values_list("number", flat=True).first()
+    pinned = pinned_model(function)
+    return ModelList(
+        page,
+        tuple(_line(model, labels, newest) for model in page),
+        _line(pinned, labels, newest) if pinned else None,
+        rows.filter(number__gt=pinned.number).count() if pinned else 0,
+    )
+
+
+def learned_page(model: TrainedModel, *, page_number: str | int) -> tuple[Page[int], list[Learned]] | None:
+    """Return the annotations a model learned from, newest first; None where that is no longer known."""
+    keys = annotations_of(model)
+    if keys is None:
+        return None
+    page = Paginator(sorted(keys, reverse=True), LEARNED_PER_PAGE).get_page(page_number)
+    wanted = list(page)
+    annotations = {row.pk: row for row in Annotation.objects.filter(pk__in=wanted)}
+    rows = Sample.objects.filter(pk__in=[row.sample_id for row in annotations.values()]).defer("text")
+    samples = {row.pk: row for row in rows.annotate(excerpt=Left("text", EXCERPT_CHARS))}
+    labels = {label.pk: label for label in Label.objects.filter(function=model.function_id)}
+    return page, [_learned(annotations.get(key), samples, labels) for key in wanted]
+
+
+def accuracy_of(model: TrainedModel) -> Accuracy | None:
+    """Return what was estimated when the model was published, where it was."""
+    found = model.figures.get("accuracy")
+    if not isinstance(found, Mapping):
+        return None
+    numbers = [found.get(name) for name in ("value", "low", "high")]
+    known = [float(number) for number in numbers if isinstance(number, int | float)]
+    return Accuracy(*known) if len(known) == len(numbers) else None
+
+
+def change_words(changes: Mapping[str, object]) -> tuple[str, ...]:
+    """Say what a model learned that the one before had not."""
+    said = [
+        _counted(changes.get("added"), "label added", "labels added"),
+        _counted(changes.get("corrected"), "corrected", "corrected"),
+        _counted(changes.get("removed"), "taken away", "taken away"),
+        _named("new", changes.get("labels_added")),
+        _named("no longer there", changes.get("labels_removed")),
+        "it learns another way" if changes.get("recipe") else "",
+    ]
+    return tuple(filter(None, said))
+
+
+def _counted(n: object, one: str, more: str) -> str:
+    return f"{n:,} {one if n == 1 else more}" if isinstance(n, int) and n > 0 else ""
+
+
+def _named(words: str, names: object) -> str:
+    if not isinstance(names, list) or not names:
+        return ""
+    shown = ", ".join(f"“{name}”" for name in names[:MOST_NAMES])
+    n_more = len(names) - MOST_NAMES
+    return f"{words}: {shown}{f' and {n_more} more' if n_more > 0 else ''}"
+
+
+def _line(model: TrainedModel, labels: Mapping[str, str], newest: int | None) -> ModelLine:
+    known = set(model.label_ids)
+    return ModelLine(
+        model=model,
+        accuracy=accuracy_of(model),
+        changes=change_words(model.changes),
+        unknown_labels=tuple(name for public_id, name in labels.items() if public_id not in known),
+        why_not=why_not(model, in_use=labels),
+        recipe=recipe_words(model.recipe),
+        is_newest=model.number == newest,
+    )
+
+
+def _learned(annotation: Annotation | None, samples: Mapping[int, Sample], labels: Mapping[int, Label]) -> Learned:
+    sample = samples.get(annotation.sample_id) if annotation else None
+    if annotation is None or sample is None:
+        return Learned(None, "", (), is_changed=False)
+    if annotation.tags is None:
+        said = [label for label in labels.values() if label.pk == annotation.label_id]
+    else:
+        said = [label for label in labels.values() if annotation.tags.get(label.public_id)]
+    is_changed = sample.annotation_id != annotation.pk
+    return Learned(sample, getattr(sample, "excerpt", ""), tuple(said), is_changed)

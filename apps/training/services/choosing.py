@@ -1,0 +1,104 @@
+"""Which model answers: the newest whole one, unless a person pinned another.
+
+Who changes it holds the function's lock, as publishing does, so that one model is live at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.db import transaction
+
+from apps.accounts.models import User
+from apps.core.errors import Conflict
+from apps.core.jobs import JobName, enqueue_on_commit
+from apps.events.kinds import Audit, Live
+from apps.events.services import announce, record
+from apps.functions.models import Function, OutputKind
+from apps.samples.services.annotations import lock_function
+from apps.training.models import FunctionWork, TrainedModel, WorkKind
+from apps.training.services.serving import are_current
+from apps.training.services.work import want_predictions
+
+DAMAGED = "The file of this model is damaged, so it cannot answer."
+CLEARED = "The file of this model was cleared away to save room, so it cannot answer any more."
+OUTDATED = "This model reads samples in a way that is no longer in use, so it cannot answer."
+TOO_FEW_LABELS = "Too many of the labels this model knows have been deleted, so it cannot answer."
+NOT_PUBLISHED = "This model was never published."
+
+
+@transaction.atomic
+def pin_model(*, model: TrainedModel, actor: User | None = None) -> TrainedModel:
+    """Have a model answer until it is unpinned, whatever is learned meanwhile. Raises Conflict where it cannot."""
+    lock_function(model.function_id)
+    model.refresh_from_db(fields=["is_live", "is_pinned", "is_damaged", "sha256"])
+    if reason := why_not(model):
+        raise Conflict(reason)
+    if model.is_pinned:
+        return model
+    _make_live(model, is_pinned=True)
+    _record(Audit.MODEL_PINNED, model, actor, number=model.number)
+    return model
+
+
+@transaction.atomic
+def unpin_model(*, function: Function, actor: User | None = None) -> TrainedModel:
+    """Have the newest whole model answer again, at once. Raises Conflict where nothing is pinned."""
+    lock_function(function.pk)
+    pinned = pinned_model(function)
+    if pinned is None:
+        raise Conflict("No model is pinned any more. Reload the page.")
+    newest = newest_whole(function) or pinned
+    _make_live(newest, is_pinned=False)
+    _record(Audit.MODEL_UNPINNED, pinned, actor, number=pinned.number, live=newest.number)
+    return newest
+
+
+def pinned_model(function: Function) -> TrainedModel | None:
+    """Return the model a person pinned, if there is one."""
+    return TrainedModel.objects.filter(function=function, is_pinned=True).select_related("function").first()
+
+
+def newest_whole(function: Function) -> TrainedModel | None:
+    """Return the newest model that can answer."""
+    rows = TrainedModel.objects.filter(function=function, is_damaged=False).exclude(published_at=None)
+    newest_first = rows.exclude(sha256="").select_related("function").order_by("-number")
+    return next((model for model in newest_first.iterator(chunk_size=20) if not why_not(model)), None)
+
+
+def why_not(model: TrainedModel, *, in_use: Collection[str] | None = None) -> str:
+    """Say why a model cannot answer; empty when it can. `in_use` are the public ids of its function's labels."""
+    if model.published_at is None:
+        return NOT_PUBLISHED
+    if model.is_damaged:
+        return DAMAGED
+    if not model.sha256:
+        return CLEARED
+    if not are_current(model.backbone_versions):
+        return OUTDATED
+    known = set(model.function.labels.in_use().values_list("public_id", flat=True)) if in_use is None else set(in_use)
+    least = 1 if model.function.output_kind == OutputKind.TAGS else 2
+    return TOO_FEW_LABELS if len(known.intersection(model.label_ids)) < least else ""
+
+
+def _make_live(model: TrainedModel, *, is_pinned: bool) -> None:
+    TrainedModel.objects.filter(function=model.function_id, is_live=True).update(is_live=False, is_pinned=False)
+    TrainedModel.objects.filter(pk=model.pk).update(is_live=True, is_pinned=is_pinned)
+    model.is_live, model.is_pinned = True, is_pinned
+    FunctionWork.objects.get_or_create(function_id=model.function_id, kind=WorkKind.PREDICT)
+    want_predictions(model.function_id)
+    enqueue_on_commit(JobName.PREDICT_FUNCTION, model.function_id)
+
+
+def _record(kind: Audit, model: TrainedModel, actor: User | None, **data: int) -> None:
+    function = model.function
+    workspace = function.workspace.public_id
+    record(
+        workspace=workspace,
+        kind=kind,
+        actor=actor.public_id if actor else "",
+        subject=model.public_id,
+        function=function.public_id,
+        **data,
+    )
+    announce(workspace=workspace, kind=Live.PREDICTIONS_CHANGED, subject=function.public_id)

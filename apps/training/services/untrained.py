@@ -1,0 +1,70 @@
+"""What a function says before there is a model: by its owner's rules, and by likeness to the labels' names.
+
+For texts both; for table rows the rules; for pictures nothing. What is said is a guess: neither trained nor calibrated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from apps.engine import languages, similarity
+from apps.engine.rules import Matcher
+from apps.engine.types import FloatArray, IntArray, Modality
+from apps.functions.models import Function, InputKind, Label, OutputKind
+from apps.functions.selectors import rules_of
+from apps.training.services.label_vectors import label_vectors
+from apps.training.services.serving import backbone_names
+
+LEAST_LABELS = {OutputKind.LABEL.value: 2, OutputKind.TAGS.value: 1}
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """A function that answers without a model. `backbone_name` is empty where likeness says nothing of its inputs."""
+
+    function: Function
+    labels: tuple[Label, ...]
+    rules: Matcher
+    rule_labels: IntArray
+    backbone_name: str
+
+    def pred_probs(self, texts: Sequence[str], embeddings: FloatArray | None) -> FloatArray:
+        """Return `(n_texts, n_labels)`; NaN in the rows of texts of which there is nothing to say.
+
+        `embeddings` are those of `backbone_name`, None where that is empty. May load the backbone.
+        """
+        cosines: FloatArray = np.full((len(texts), len(self.labels)), np.nan)
+        if self.backbone_name and embeddings is not None:
+            cosines = self._likeness(texts, embeddings)
+        guess = similarity.guess_tags if self.function.output_kind == OutputKind.TAGS else similarity.guess
+        return guess(cosines, self.rules.hits(texts), self.rule_labels)
+
+    def _likeness(self, texts: Sequence[str], embeddings: FloatArray) -> FloatArray:
+        vectors = label_vectors(
+            workspace_id=self.function.workspace_id, backbone_name=self.backbone_name, labels=self.labels
+        )
+        cosines = similarity.likeness(embeddings, vectors, backbone=self.backbone_name)
+        cosines[~languages.can_read(self.backbone_name, texts)] = np.nan
+        return cosines
+
+
+def load_untrained(function: Function) -> Untrained | None:
+    """Return what answers for a function without a model; None where there would never be anything to say."""
+    labels = tuple(function.labels.in_use())
+    rules = rules_of(function)
+    is_text = function.input_kind == InputKind.TEXT
+    if function.input_kind == InputKind.IMAGE or not (is_text or rules):
+        return None
+    if len(labels) < LEAST_LABELS[function.output_kind]:
+        return None
+    column_of = {label.pk: column for column, label in enumerate(labels)}
+    return Untrained(
+        function,
+        labels,
+        Matcher([rule.words for rule in rules]),
+        np.array([column_of[rule.label_id] for rule in rules], dtype=np.int64),
+        backbone_names(Modality.TEXT)[0] if is_text else "",
+    )
