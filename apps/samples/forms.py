@@ -58,6 +58,7 @@ class LayoutForm(forms.Form):
             label_for_all=data["label_for_all"],
             flags=tuple(dict.fromkeys(self._listed("flags"))),
             tag_separator=TagSeparator(data["tag_separator"] or TagSeparator.ANY),
+            uses=tuple(self._listed("use")),
         )
 
     def _listed(self, name: str) -> list[str]:

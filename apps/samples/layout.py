@@ -75,20 +75,22 @@ class Layout:
         )
 
 
-def sniffed(file: IO[bytes], layout: Layout, *, is_named_table: bool, for_pictures: bool) -> Layout:
+def sniffed(
+    file: IO[bytes], layout: Layout, *, is_named_table: bool, for_pictures: bool, expects_header: bool = False
+) -> Layout:
     """Guess everything that the encoding and start of `layout` leave open."""
     if not layout.is_json:
         file.seek(layout.start)
         text = file.read(_SNIFFED_BYTES).decode(layout.encoding, "replace")
         layout = replace(layout, dialect=sniff_dialect(text, is_named_table=is_named_table))
-    return with_header(file, layout, for_pictures=for_pictures)
+    return with_header(file, layout, for_pictures=for_pictures, expects_header=expects_header)
 
 
-def with_header(file: IO[bytes], layout: Layout, *, for_pictures: bool) -> Layout:
+def with_header(file: IO[bytes], layout: Layout, *, for_pictures: bool, expects_header: bool = False) -> Layout:
     """Guess whether the first row names the columns, and what they are, where the dialect is known."""
     if not layout.is_json:
         rows = [cells for _record, cells in islice(_table(file, layout, layout.start, 1), _SNIFFED_ROWS) if cells]
-        layout = replace(layout, has_header=has_header(rows))
+        layout = replace(layout, has_header=has_header(rows, is_expected=expects_header))
     return with_columns(file, layout, for_pictures=for_pictures)
 
 

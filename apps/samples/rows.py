@@ -63,23 +63,35 @@ def read_row(cells: Mapping[str, Cell], fields: Sequence[TypedField], *, externa
         cell = cells.get(each.key)
         if is_missing(cell):
             continue
-        text = cell_text(cell)
-        value, note = _value(cell, each)
-        if note:
-            notes.append(note)
+        value, kept, note = value_and_written(cell, each)
         if value is not None:
             row[each.key] = value
-        if value is None or cell_text(value) != text:
-            written[each.key] = text
-        shown.append((each.key, text))
+        if kept:
+            written[each.key] = kept
+        if note:
+            notes.append(note)
+        shown.append((each.key, kept or cell_text(cell)))
     if not shown:
         raise InvalidInput("The row is empty.")
     if written:
         row[WRITTEN] = written
-    names = {each.key: each.name for each in fields}
-    words = " · ".join(f"{names[key]}: {text}" for key, text in shown)
-    checked_text(words)
-    return ReadRow(row, words[:SEARCHED_CHARACTERS], _identity(shown, external_id), tuple(notes))
+    for _key, text in shown:
+        checked_text(text)
+    words = searched_text(dict(shown), {each.key: each.name for each in fields})
+    return ReadRow(row, words, _identity(shown, external_id), tuple(notes))
+
+
+def value_and_written(cell: Cell, field: TypedField) -> tuple[float | str | None, str, str]:
+    """Return a cell's value, the cell as it was written if the value does not say so, and why there is no value."""
+    text = cell_text(cell)
+    value, note = _value(cell, field)
+    return value, "" if value is not None and cell_text(value) == text else text, note
+
+
+def searched_text(cells: Mapping[str, str], names: Mapping[str, str]) -> str:
+    """Return the words that a row is found by; `cells` by the keys of `names`."""
+    words = " · ".join(f"{name}: {cells[key]}" for key, name in names.items() if key in cells)
+    return words[:SEARCHED_CHARACTERS]
 
 
 def _value(cell: Cell, field: TypedField) -> tuple[float | str | None, str]:

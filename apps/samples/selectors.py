@@ -11,7 +11,9 @@ from apps.samples.layout import Layout, first_records
 from apps.samples.models import Import
 from apps.samples.reading.archives import label_counts, members, open_zip
 from apps.samples.reading.tag_cells import RowTags, read_tags
+from apps.samples.services import table_columns
 from apps.samples.services.imports import layout_of
+from apps.samples.services.table_columns import ColumnLine
 
 RECENT_IMPORTS = 8
 PREVIEW_ROWS = 20
@@ -67,6 +69,12 @@ def table_preview(import_job: Import) -> TablePreview:
         for record in found
     ]
     return TablePreview(layout, rows)
+
+
+def column_lines(import_job: Import) -> list[ColumnLine]:
+    """What becomes of each column, for a function of table rows."""
+    with default_storage.open(import_job.file_key) as file:
+        return table_columns.column_lines(import_job.function, file, layout_of(import_job))
 
 
 def zip_preview(import_job: Import) -> ZipPreview:

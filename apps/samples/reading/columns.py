@@ -71,8 +71,11 @@ def unique_names(cells: Sequence[str]) -> list[str]:
     return names
 
 
-def has_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row names the columns: known names, or unlike everything below it."""
+def has_header(rows: Sequence[Sequence[str]], *, is_expected: bool = False) -> bool:
+    """Whether the first row names the columns: known names, or unlike everything below it.
+
+    Where it `is_expected`, being different texts is enough.
+    """
     if not rows:
         return False
     first = [cell.strip() for cell in rows[0]]
@@ -84,7 +87,7 @@ def has_header(rows: Sequence[Sequence[str]]) -> bool:
     columns = [[row[i] for row in below if i < len(row)] for i in range(len(first))]
     if any(cell in column for cell, column in zip(first, columns, strict=True)):
         return False
-    return any(
+    return is_expected or any(
         column and (all(map(_is_number, column)) or mean(map(len, column)) > 3 * len(cell))
         for cell, column in zip(first, columns, strict=True)
     )

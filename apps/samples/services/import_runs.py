@@ -4,11 +4,11 @@ Rows, counts, problems and the cursor behind them are stored in one transaction.
 was at and nothing else; the sweeper's next message goes on from the cursor.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import IO
+from typing import IO, TypeAlias
 from zipfile import ZipFile
 
 import structlog
@@ -45,8 +45,10 @@ from apps.samples.services.intake import (
     IntakeResult,
     KnownPicture,
     NewImage,
+    NewRow,
     NewText,
     prepare_known_pictures,
+    prepare_rows,
     prepare_texts,
     prepared_images,
     take_in,
@@ -64,6 +66,9 @@ PROBLEMS_KEPT = 20_000
 logger = structlog.get_logger(__name__)
 
 
+Item: TypeAlias = NewText | NewImage | NewRow | KnownPicture
+
+
 @dataclass
 class _Chunk:
     """Some records in a row: what may become samples, what will not, and where the next one starts."""
@@ -71,11 +76,11 @@ class _Chunk:
     cursor: int
     n_read: int = 0
     rows: list[int] = field(default_factory=list)
-    items: list[NewText | NewImage | KnownPicture] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
     problems: list[ImportProblem] = field(default_factory=list)
     n_bytes: int = 0
 
-    def add(self, row: int, item: NewText | NewImage | KnownPicture) -> None:
+    def add(self, row: int, item: Item) -> None:
         self.rows.append(row)
         self.items.append(item)
 
@@ -139,11 +144,11 @@ def _chunks(job: Import, file: IO[bytes]) -> Iterator[_Chunk]:
 def _record_chunks(job: Import, file: IO[bytes]) -> Iterator[_Chunk]:
     layout = layout_of(job)
     label_for_all = str(job.options["label"])
-    is_image = job.function.input_kind == InputKind.IMAGE
+    kind, fields = InputKind(job.function.input_kind), job.options.get("fields", {})
     row = job.n_read + layout.first_row + layout.has_header
     chunk = _Chunk(job.cursor)
     for found in records(file, layout, offset=job.cursor, row=row):
-        _add_record(chunk, found, layout, label_for_all, is_image=is_image)
+        _add_record(chunk, found, layout, label_for_all, kind, fields)
         if chunk.n_read >= ROWS_PER_CHUNK or chunk.n_bytes >= BYTES_PER_CHUNK:
             yield chunk
             chunk = _Chunk(chunk.cursor)
@@ -151,7 +156,9 @@ def _record_chunks(job: Import, file: IO[bytes]) -> Iterator[_Chunk]:
         yield chunk
 
 
-def _add_record(chunk: _Chunk, found: Record, layout: Layout, label_for_all: str, *, is_image: bool) -> None:
+def _add_record(
+    chunk: _Chunk, found: Record, layout: Layout, label_for_all: str, kind: InputKind, fields: Mapping[str, str]
+) -> None:
     chunk.n_read += 1
     chunk.n_bytes += found.end - chunk.cursor
     chunk.cursor = found.end
@@ -159,10 +166,14 @@ def _add_record(chunk: _Chunk, found: Record, layout: Layout, label_for_all: str
         chunk.problems.append(problem(row=found.row, reason=found.problem))
     elif not found.is_blank:
         content, label, external_id, original_name = (found.cells.get(layout.column(role), "") for role in Role)
-        make = KnownPicture if is_image else NewText
         tags = read_tags(found.cells, layout.tag_columns) if layout.gives_tags else None
         label = "" if layout.gives_tags else label
-        chunk.add(found.row, make(content, label or label_for_all, external_id, original_name, tags))
+        rest = (label or label_for_all, external_id, original_name, tags)
+        if kind is InputKind.TABLE:
+            cells = {key: found.cells.get(name, "") for name, key in fields.items()}
+            chunk.add(found.row, NewRow(cells, *rest))
+        else:
+            chunk.add(found.row, (KnownPicture if kind is InputKind.IMAGE else NewText)(content, *rest))
 
 
 def _member_chunks(job: Import, file: IO[bytes]) -> Iterator[_Chunk]:
@@ -213,12 +224,15 @@ def _store(job: Import, chunk: _Chunk) -> None:
         tell_progress(job)
 
 
-def _prepared(job: Import, items: Sequence[NewText | NewImage | KnownPicture]) -> AbstractContextManager[Batch]:
+def _prepared(job: Import, items: Sequence[Item]) -> AbstractContextManager[Batch]:
     if not items:
         return nullcontext(Batch(job.function, (), {}))
     texts = [item for item in items if isinstance(item, NewText)]
     images = [item for item in items if isinstance(item, NewImage)]
     known = [item for item in items if isinstance(item, KnownPicture)]
+    rows = [item for item in items if isinstance(item, NewRow)]
+    if rows:
+        return nullcontext(prepare_rows(function=job.function, items=rows, origin=Origin.IMPORT))
     if images:
         return prepared_images(function=job.function, items=images, origin=Origin.IMPORT)
     if known:
@@ -260,12 +274,18 @@ def _keep_problems(job: Import, chunk: _Chunk, result: IntakeResult) -> None:
         problem(row=chunk.rows[index], name=_name_of(chunk.items[index]), reason=reason)
         for index, reason in result.problems
     ]
-    keep_problems(import_job=job, problems=[*chunk.problems, *refused][: max(0, room)])
+    noted = [
+        problem(row=chunk.rows[index], name=_name_of(chunk.items[index]), reason=note, is_refused=False)
+        for index, note in result.notes
+    ]
+    keep_problems(import_job=job, problems=[*chunk.problems, *refused, *noted][: max(0, room)])
 
 
-def _name_of(item: NewText | NewImage | KnownPicture) -> str:
+def _name_of(item: Item) -> str:
     if isinstance(item, NewText):
         return item.original_name or item.text
+    if isinstance(item, NewRow):
+        return " · ".join(str(cell) for cell in item.cells.values() if cell)
     return item.original_name if isinstance(item, NewImage) else item.key
 
 

@@ -40,6 +40,7 @@ from apps.samples.reading.tables import DELIMITERS, Dialect
 from apps.samples.reading.tag_cells import TagSeparator
 from apps.samples.reading.workbooks import Sheet, check_workbook, is_office_file
 from apps.samples.services.records import record_import
+from apps.samples.services.table_columns import choose_uses, make_fields, propose_uses
 
 _START_BYTES = 1024
 
@@ -55,6 +56,7 @@ class LayoutChoice:
     label_for_all: str = ""
     flags: tuple[str, ...] = ()
     tag_separator: TagSeparator = TagSeparator.ANY
+    uses: tuple[str, ...] = ()
 
 
 def create_import(*, function: Function, person: User | None, file: IO[bytes], name: str, size_bytes: int) -> Import:
@@ -103,7 +105,14 @@ def _sheet_layout(function: Function, table: IO[bytes], sheet: Sheet) -> Layout:
     is_image = function.input_kind == InputKind.IMAGE
     gives_tags = function.output_kind == OutputKind.TAGS
     layout = Layout(first_row=sheet.first_row, n_columns=sheet.n_columns, gives_tags=gives_tags)
-    return with_header(table, layout, for_pictures=is_image)
+    is_table = function.input_kind == InputKind.TABLE
+    layout = with_header(table, layout, for_pictures=is_image, expects_header=is_table)
+    return with_proposals(function, table, layout)
+
+
+def with_proposals(function: Function, file: IO[bytes], layout: Layout) -> Layout:
+    """Where the function takes table rows, propose what becomes of each column."""
+    return propose_uses(function, file, layout) if function.input_kind == InputKind.TABLE else layout
 
 
 def choose_sheet(*, import_job: Import, name: str) -> bool:
@@ -135,9 +144,11 @@ def _create_text_import(function: Function, person: User | None, file: IO[bytes]
         layout = sniffed(
             text_file,
             replace(layout, gives_tags=function.output_kind == OutputKind.TAGS),
-            is_named_table=is_named_table(name),
+            is_named_table=is_named_table(name) or function.input_kind == InputKind.TABLE,
             for_pictures=function.input_kind == InputKind.IMAGE,
+            expects_header=function.input_kind == InputKind.TABLE,
         )
+        layout = with_proposals(function, text_file, layout)
         return store_table(function=function, person=person, file=text_file, name=name, layout=layout)
 
 
@@ -235,6 +246,9 @@ def choose_layout(*, import_job: Import, choice: LayoutChoice) -> bool:
         if has_new_columns:
             is_image = import_job.function.input_kind == InputKind.IMAGE
             layout = with_columns(file, layout, for_pictures=is_image)
+            layout = with_proposals(import_job.function, file, layout)
+        elif import_job.function.input_kind == InputKind.TABLE:
+            layout = choose_uses(import_job.function, layout, choice)
         else:
             layout = _with_roles(layout, choice)
         cursor, _row = beginning(file, layout)
@@ -273,12 +287,22 @@ def choose_folders(*, import_job: Import, use_folders: bool, label_for_all: str 
     return import_job
 
 
-@transaction.atomic
 def start_import(*, import_job: Import) -> Import:
-    """Hand the import to the worker. Starting twice starts once."""
-    if "layout" in import_job.options and not layout_of(import_job).column(Role.CONTENT):
-        raise InvalidInput("Choose the column that holds the text.")
-    n_changed = Import.objects.filter(pk=import_job.pk, state=ImportState.PREVIEW).update(state=ImportState.QUEUED)
+    """Hand the import to the worker. Starting twice starts once; fields that its columns need are made before."""
+    if "layout" in import_job.options and import_job.state == ImportState.PREVIEW:
+        if import_job.function.input_kind == InputKind.TABLE:
+            with default_storage.open(import_job.file_key) as file:
+                fields = make_fields(import_job=import_job, file=file, layout=layout_of(import_job))
+            import_job.options["fields"] = fields
+        elif not layout_of(import_job).column(Role.CONTENT):
+            raise InvalidInput("Choose the column that holds the text.")
+    return _hand_over(import_job)
+
+
+@transaction.atomic
+def _hand_over(import_job: Import) -> Import:
+    waiting = Import.objects.filter(pk=import_job.pk, state=ImportState.PREVIEW)
+    n_changed = waiting.update(state=ImportState.QUEUED, options=import_job.options)
     import_job.refresh_from_db()
     if n_changed:
         enqueue_on_commit(JobName.RUN_IMPORT, import_job.pk, import_job.cursor)

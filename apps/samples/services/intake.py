@@ -19,6 +19,7 @@ from django.db.models import Q
 from apps.accounts.models import User
 from apps.core.errors import HundredfoldError, InvalidInput
 from apps.core.jobs import JobName, enqueue_on_commit
+from apps.engine.tables import Cell
 from apps.events.kinds import Live
 from apps.events.services import announce
 from apps.functions.models import Function, InputKind, Label, OutputKind
@@ -28,6 +29,7 @@ from apps.samples.images import normalise
 from apps.samples.media import content_hash, forget_picture, store_picture
 from apps.samples.models import Origin, PickedBy, Sample
 from apps.samples.reading.tag_cells import RowTags
+from apps.samples.rows import TypedField, read_row, typed
 from apps.samples.services.annotations import annotate_many, lock_function
 from apps.samples.services.tag_intake import checked_tags, tag_new_samples
 
@@ -36,7 +38,12 @@ T = TypeVar("T")
 LABELS_MAX = 1_000
 # 200 labelled texts hold the write lock for about 25 ms, 500 for 60 (two cores, SQLite): every writer waits for that.
 TEXTS_PER_TRANSACTION = 200
+ROWS_PER_TRANSACTION = 200
 IMAGES_PER_TRANSACTION = 50
+NOTE_CELLS = 3
+
+
+INPUT_WORDS = {InputKind.TEXT: "texts", InputKind.IMAGE: "pictures", InputKind.TABLE: "table rows"}
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,17 @@ class NewImage:
 
 
 @dataclass(frozen=True)
+class NewRow:
+    """A table row as it came: cells by the public id of their field."""
+
+    cells: Mapping[str, Cell]
+    label_name: str = ""
+    external_id: str = ""
+    original_name: str = ""
+    tags: RowTags | None = None
+
+
+@dataclass(frozen=True)
 class KnownPicture:
     """A picture that is here already, named by its sample id, content hash or file name; brings a label or an id."""
 
@@ -80,11 +98,12 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class ItemResult:
-    """What became of one item: its sample, or the reason why there is none."""
+    """What became of one item: its sample, or why there is none; `note` says what of it could not be read."""
 
     outcome: Outcome
     sample: Sample | None = None
     reason: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,6 +125,11 @@ class IntakeResult:
     def problems(self) -> list[tuple[int, str]]:
         """Position and reason of each refused item."""
         return [(index, item.reason) for index, item in enumerate(self.items) if item.outcome is Outcome.REFUSED]
+
+    @property
+    def notes(self) -> list[tuple[int, str]]:
+        """Position and note of each item that came in but for a part that could not be read."""
+        return [(index, item.note) for index, item in enumerate(self.items) if item.note]
 
     @property
     def samples(self) -> list[Sample]:
@@ -140,6 +164,7 @@ class Batch:
     function: Function
     candidates: tuple[_Candidate, ...]
     refused: dict[int, str]
+    notes: Mapping[int, str] = field(default_factory=dict)
 
 
 def add_texts(*, function: Function, items: Iterable[NewText], person: User | None, origin: Origin) -> IntakeResult:
@@ -147,6 +172,14 @@ def add_texts(*, function: Function, items: Iterable[NewText], person: User | No
     result = IntakeResult()
     for chunk in _chunks(items, TEXTS_PER_TRANSACTION):
         result += take_in(batch=prepare_texts(function=function, items=chunk, origin=origin), person=person)
+    return result
+
+
+def add_rows(*, function: Function, items: Iterable[NewRow], person: User | None, origin: Origin) -> IntakeResult:
+    """Take table rows in, in transactions of `ROWS_PER_TRANSACTION`, or inside the caller's."""
+    result = IntakeResult()
+    for chunk in _chunks(items, ROWS_PER_TRANSACTION):
+        result += take_in(batch=prepare_rows(function=function, items=chunk, origin=origin), person=person)
     return result
 
 
@@ -165,10 +198,16 @@ def _chunks(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:
         yield chunk
 
 
+def require_input(function: Function, kind: InputKind) -> None:
+    """Refuse what the function does not take. Raises InvalidInput."""
+    if function.input_kind != kind:
+        takes = INPUT_WORDS[InputKind(function.input_kind)]
+        raise InvalidInput(f"This function takes {takes}, not {INPUT_WORDS[kind]}.")
+
+
 def prepare_texts(*, function: Function, items: Sequence[NewText], origin: Origin) -> Batch:
     """Check texts; those that cannot be stored are refused one by one."""
-    if function.input_kind != InputKind.TEXT:
-        raise InvalidInput("This function takes pictures, not texts.")
+    require_input(function, InputKind.TEXT)
     candidates: list[_Candidate] = []
     refused: dict[int, str] = {}
     for index, item in enumerate(items):
@@ -182,10 +221,32 @@ def prepare_texts(*, function: Function, items: Sequence[NewText], origin: Origi
     return Batch(function, tuple(candidates), refused)
 
 
+def prepare_rows(
+    *, function: Function, items: Sequence[NewRow], origin: Origin, fields: Sequence[TypedField] = ()
+) -> Batch:
+    """Read table rows by their fields, asked for here where the caller has not. Cells that do not fit are noted."""
+    require_input(function, InputKind.TABLE)
+    fields = fields or typed(function.fields.all())
+    candidates: list[_Candidate] = []
+    refused: dict[int, str] = {}
+    notes: dict[int, str] = {}
+    for index, item in enumerate(items):
+        try:
+            read = read_row(item.cells, fields, external_id=item.external_id.strip())
+            candidate = _candidate(function, index, item, read.identity, origin)
+            candidate.row.row, candidate.row.text = read.row, read.text
+            candidates.append(candidate)
+            if read.notes:
+                n_more = len(read.notes) - NOTE_CELLS
+                notes[index] = " ".join(read.notes[:NOTE_CELLS]) + (f" And {n_more} more." if n_more > 0 else "")
+        except InvalidInput as problem:
+            refused[index] = problem.message
+    return Batch(function, tuple(candidates), refused, notes)
+
+
 def prepare_known_pictures(*, function: Function, items: Sequence[KnownPicture], origin: Origin) -> Batch:
     """Find the pictures that rows of a table name, so that a list of file names and labels labels what is here."""
-    if function.input_kind != InputKind.IMAGE:
-        raise InvalidInput("This function takes texts, not pictures.")
+    require_input(function, InputKind.IMAGE)
     found = _known_pictures(function, [item.key for item in items])
     candidates: list[_Candidate] = []
     refused: dict[int, str] = {}
@@ -212,7 +273,7 @@ def _known_pictures(function: Function, keys: Sequence[str]) -> dict[str, set[st
 
 
 def _candidate(
-    function: Function, index: int, item: NewText | NewImage | KnownPicture, hash_: str, origin: Origin
+    function: Function, index: int, item: NewText | NewImage | NewRow | KnownPicture, hash_: str, origin: Origin
 ) -> _Candidate:
     row = Sample(
         function=function,
@@ -235,8 +296,7 @@ def prepared_images(*, function: Function, items: Sequence[NewImage], origin: Or
     Files are written before the rows: a process killed in between leaves a file nobody refers to, never a row without
     its file. Pictures already there are not decoded again.
     """
-    if function.input_kind != InputKind.IMAGE:
-        raise InvalidInput("This function takes texts, not pictures.")
+    require_input(function, InputKind.IMAGE)
     written: dict[str, Sample] = {}
     try:
         yield _checked_images(function, items, origin, written)
@@ -293,7 +353,8 @@ def take_in(*, batch: Batch, person: User | None, began_at: datetime | None = No
             continue
         sample = stored[candidate.row.content_hash]
         is_new = sample.public_id == candidate.row.public_id
-        items[candidate.index] = ItemResult(Outcome.ADDED if is_new else Outcome.DUPLICATE, sample)
+        outcome = Outcome.ADDED if is_new else Outcome.DUPLICATE
+        items[candidate.index] = ItemResult(outcome, sample, note=batch.notes.get(candidate.index, ""))
         if candidate.label_name and sample.label_id is None:
             pairs.setdefault(sample.pk, labels[candidate.label_name].pk)
         if candidate.tags:

@@ -13,9 +13,9 @@ NAME_MAX = 200
 REASON_MAX = 400
 
 
-def problem(*, row: int, reason: str, name: str = "") -> ImportProblem:
-    """A row that did not go in; not stored yet."""
-    return ImportProblem(row=row, name=clean_name(name[:NAME_MAX]), reason=reason[:REASON_MAX])
+def problem(*, row: int, reason: str, name: str = "", is_refused: bool = True) -> ImportProblem:
+    """A row that did not go in, or went in without a cell; not stored yet."""
+    return ImportProblem(row=row, name=clean_name(name[:NAME_MAX]), reason=reason[:REASON_MAX], is_refused=is_refused)
 
 
 def keep_problems(*, import_job: Import, problems: Iterable[ImportProblem]) -> None:

@@ -119,4 +119,5 @@ def _preview(job: Import) -> dict[str, object]:
         "delimiters": [(name, words, DELIMITER_NAMES[name]) for name, words in DELIMITER_WORDS.items()],
         "encodings": list(CHOICES.items()),
         "separators": SEPARATOR_WORDS.items(),
+        "lines": selectors.column_lines(job) if job.function.input_kind == InputKind.TABLE else [],
     }
