@@ -10,7 +10,7 @@ from apps.core.jobs import JobName
 from apps.events.kinds import Audit
 from apps.events.models import Event
 from apps.functions import services
-from apps.functions.models import Function, InputKind, Label
+from apps.functions.models import Function, InputKind, Label, Weight
 from apps.functions.services import changes, functions, labels
 from apps.samples.models import Annotation, Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample
@@ -230,3 +230,40 @@ def test_noting_a_change_raises_the_revision_and_asks_for_training(text_function
     text_function.refresh_from_db()
     assert text_function.data_revision == 2
     assert enqueued == [(JobName.TRAIN_FUNCTION, (text_function.pk,))] * 2
+
+
+def test_a_label_is_weighed_once_and_the_audit_log_says_so(text_function: Function, owner: User) -> None:
+    label = text_function.labels.all()[0]
+    before = text_function.data_revision
+    services.weigh_label(label=label, weight=Weight.MUCH_WORSE, actor=owner)
+    services.weigh_label(label=label, weight=Weight.MUCH_WORSE, actor=owner)
+    label.refresh_from_db()
+    assert label.weight == 10
+    event = Event.objects.get(kind=Audit.LABEL_WEIGHED)
+    assert (event.data["name"], event.data["weight"]) == (label.name, "much worse")
+    text_function.refresh_from_db()
+    assert text_function.data_revision == before  # nothing to learn anew
+
+
+def test_a_label_has_no_other_weights_and_a_deleted_one_none(text_function: Function) -> None:
+    label = text_function.labels.all()[0]
+    with pytest.raises(InvalidInput):
+        services.weigh_label(label=label, weight=2)
+    services.delete_label(label=label)
+    with pytest.raises(Conflict):
+        services.weigh_label(label=label, weight=Weight.WORSE)
+
+
+def test_the_share_of_automated_answers_to_be_right_is_saved_and_recorded(text_function: Function, owner: User) -> None:
+    services.set_automation_target(function=text_function, target=0.995, actor=owner)
+    services.set_automation_target(function=text_function, target=0.995, actor=owner)
+    text_function.refresh_from_db()
+    assert text_function.automation_target == 0.995
+    event = Event.objects.get(kind=Audit.AUTOMATION_CHANGED)
+    assert (event.data["target"], event.data["old_target"]) == ("99.5", "95")
+
+
+@pytest.mark.parametrize("target", [0.0, 0.49, 1.0, 2.0, float("nan")])
+def test_nobody_may_ask_for_less_than_half_right_or_for_certainty(text_function: Function, target: float) -> None:
+    with pytest.raises(InvalidInput):
+        services.set_automation_target(function=text_function, target=target)

@@ -13,13 +13,20 @@ from apps.functions.services.fields import (
     set_field_type,
     set_field_use,
 )
-from apps.functions.services.functions import create_function, delete_function, least_labels, rename_function
+from apps.functions.services.functions import (
+    create_function,
+    delete_function,
+    least_labels,
+    rename_function,
+    set_automation_target,
+)
 from apps.functions.services.labels import (
     add_label,
     delete_label,
     describe_label,
     get_or_create_labels,
     rename_label,
+    weigh_label,
 )
 from apps.functions.services.rules import MAX_RULES, add_rule, delete_rule
 
@@ -42,6 +49,8 @@ __all__ = [
     "rename_field",
     "rename_function",
     "rename_label",
+    "set_automation_target",
     "set_field_type",
     "set_field_use",
+    "weigh_label",
 ]

@@ -18,6 +18,8 @@ TOO_FEW_LABELS = {
     OutputKind.TAGS: "A function needs at least one tag that may be there or not.",
 }
 
+LEAST_TARGET, MOST_TARGET = 0.5, 0.999
+
 
 def least_labels(output_kind: str) -> int:
     """How many labels a function begins with: a choice takes two, a tag is there or not by itself."""
@@ -78,6 +80,28 @@ def rename_function(*, function: Function, name: str, actor: User | None = None)
         subject=function.public_id,
         name=clean_name,
         old_name=old_name,
+    )
+    return function
+
+
+@transaction.atomic
+def set_automation_target(*, function: Function, target: float, actor: User | None = None) -> Function:
+    """Say which share of the answers that no person looks at must be right, from a half to all but 1 in 1,000."""
+    if not LEAST_TARGET <= target <= MOST_TARGET:
+        raise InvalidInput("Choose between 50 and 99.9 % right.")
+    old_target = function.automation_target
+    if target == old_target:
+        return function
+    Function.objects.filter(pk=function.pk).update(automation_target=target)
+    function.automation_target = target
+    record(
+        workspace=function.workspace.public_id,
+        kind=Audit.AUTOMATION_CHANGED,
+        actor=actor_id(actor),
+        subject=function.public_id,
+        name=function.name,
+        target=f"{100 * target:g}",
+        old_target=f"{100 * old_target:g}",
     )
     return function
 

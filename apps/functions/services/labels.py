@@ -8,10 +8,10 @@ from django.db.models import Max
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.core.errors import Conflict
+from apps.core.errors import Conflict, InvalidInput
 from apps.events.kinds import Audit
 from apps.events.services import record
-from apps.functions.models import Function, KeywordRule, Label
+from apps.functions.models import Function, KeywordRule, Label, Weight
 from apps.functions.names import label_description, label_name
 from apps.functions.services.changes import (
     ROWS_PER_TRANSACTION,
@@ -84,6 +84,24 @@ def describe_label(*, label: Label, description: str, actor: User | None = None)
     label.description = clean
     record_label(Audit.LABEL_DESCRIBED, label, actor, name=label.name)
     note_data_change(label.function_id)
+    return label
+
+
+@transaction.atomic
+def weigh_label(*, label: Label, weight: int, actor: User | None = None) -> Label:
+    """Say how much worse missing this label is than missing another.
+
+    Nothing is learned anew: what models say of samples is decided anew, which `training.services` does.
+    """
+    if weight not in Weight.values:
+        raise InvalidInput("Choose how bad it is to miss this label.")
+    lock(label.function_id)
+    require_in_use(label)
+    if weight == label.weight:
+        return label
+    Label.objects.filter(pk=label.pk).update(weight=weight)
+    label.weight = weight
+    record_label(Audit.LABEL_WEIGHED, label, actor, name=label.name, weight=str(Weight(weight).label))
     return label
 
 
