@@ -24,14 +24,13 @@ from apps.core.ids import with_prefix
 from apps.core.middleware import request_id_of
 from apps.functions.models import InputKind
 from apps.invoke import wire
+from apps.invoke.bodies import answer_body
 from apps.invoke.gate import Gate, Inside
 from apps.invoke.lookup import Admitted, Lookup
 from apps.invoke.services import (
     ANSWER_SECONDS,
     TOO_SLOW,
-    Answer,
     Content,
-    Guess,
     Predictions,
     live_backbone_names,
     predictions,
@@ -133,7 +132,7 @@ class InvokeApp:
         answer = await _in_time(asyncio.wrap_future(self._service.submit(served, content)))
         milliseconds = 1000 * (time.perf_counter() - started)
         self._service.record(answer, key_id=admitted.key_id, milliseconds=milliseconds)
-        return wire.Reply(HTTPStatus.OK, _answer_body(answer, options, payload))
+        return wire.Reply(HTTPStatus.OK, answer_body(answer, options, payload))
 
     async def _read(self, body: bytes, content_type: str, input_kind: str) -> tuple[wire.Payload, Content]:
         def read() -> tuple[wire.Payload, Content]:
@@ -152,26 +151,6 @@ def _current_model(admitted: Admitted, options: wire.Options) -> Served:
     if options.model_id and with_prefix("model", options.model_id) != admitted.served.model.public_id:
         raise InvalidInput("Only the current model answers. Leave modelId empty.")
     return admitted.served
-
-
-def _answer_body(answer: Answer, options: wire.Options, payload: wire.Payload) -> dict[str, object]:
-    body = _guess_body(answer.best, options) | {"modelId": answer.model.public_id}
-    if options.n_labels:
-        body["labelConfidences"] = [_guess_body(guess, options) for guess in answer.guesses[: options.n_labels]]
-    if external_id := payload.external_id or options.external_id:
-        body["externalId"] = external_id
-    return body
-
-
-def _guess_body(guess: Guess, options: wire.Options) -> dict[str, object]:
-    body: dict[str, object] = {
-        "labelName": guess.label.name,
-        "labelId": guess.label.public_id,
-        "confidence": guess.confidence,
-    }
-    if options.includes_metadata:
-        body["labelMetadata"] = guess.label.metadata
-    return body
 
 
 def _headers(scope: HTTPScope) -> dict[str, str]:

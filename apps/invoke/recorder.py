@@ -32,7 +32,10 @@ MAX_WAITING = 100_000
 
 @dataclass(frozen=True)
 class Answered:
-    """One answered call, in database keys; `key_id` is None for a person trying it on the page."""
+    """One answered call, in database keys; `key_id` is None for a person trying it on the page.
+
+    `label_id` is 0 where no tag was there, or the label is gone.
+    """
 
     function_id: int
     model_id: int

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import structlog
@@ -53,14 +54,32 @@ class Guess:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says of one input: every label it knows, likeliest first."""
+    """What a model says of one input: every label it knows, likeliest first.
+
+    Where the function gives tags, `tags` are those it says are there, likeliest first; None where it gives one label.
+    """
 
     model: TrainedModel
     guesses: tuple[Guess, ...]
+    tags: tuple[Guess, ...] | None = None
 
     @property
     def best(self) -> Guess:
         return self.guesses[0]
+
+    @property
+    def label(self) -> Label | None:
+        """The label said; where there are tags, the likeliest that is there, if any is."""
+        said = self.guesses if self.tags is None else self.tags
+        return said[0].label if said else None
+
+    @property
+    def confidence(self) -> float:
+        """How probable it is that all of the answer is right; of tags, as if they did not depend on each other."""
+        if self.tags is None:
+            return self.best.confidence
+        there = {tag.label.pk for tag in self.tags}
+        return prod(guess.confidence if guess.label.pk in there else 1 - guess.confidence for guess in self.guesses)
 
 
 class Predictions:
@@ -81,9 +100,9 @@ class Predictions:
             Answered(
                 function_id=answer.model.function_id,
                 model_id=answer.model.pk,
-                label_id=answer.best.label.pk,
+                label_id=answer.label.pk if answer.label else 0,
                 key_id=key_id,
-                confidence=answer.best.confidence,
+                confidence=answer.confidence,
                 milliseconds=milliseconds,
                 created_at=timezone.now(),
             )

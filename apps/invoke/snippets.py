@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from apps.functions.models import Function, InputKind
+from apps.functions.models import Function, InputKind, OutputKind
 
 KEY_PLACEHOLDER = "YOUR_KEY"
 EXAMPLE_TEXT = "Your text here"
@@ -27,8 +27,14 @@ def snippets(function: Function, url: str) -> list[Snippet]:
     example = example_text(function) if is_text else ""
     return [
         Snippet("curl", "curl", _curl_text(url, example) if is_text else _curl_picture(url)),
-        Snippet("python", "Python", _python_text(url, example) if is_text else _python_picture(url)),
-        Snippet("javascript", "JavaScript", _javascript_text(url, example) if is_text else _javascript_picture(url)),
+        Snippet(
+            "python", "Python", _python_text(function, url, example) if is_text else _python_picture(function, url)
+        ),
+        Snippet(
+            "javascript",
+            "JavaScript",
+            _javascript_text(function, url, example) if is_text else _javascript_picture(function, url),
+        ),
     ]
 
 
@@ -54,7 +60,7 @@ def _curl_picture(url: str) -> str:
     return f"curl -X POST '{url}' \\\n  -H 'Authorization: Bearer {KEY_PLACEHOLDER}' \\\n  -F 'data=@picture.jpg'"
 
 
-def _python_text(url: str, example: str) -> str:
+def _python_text(function: Function, url: str, example: str) -> str:
     # A JSON string is a Python string, too.
     return f"""import requests  # pip install requests
 
@@ -65,10 +71,10 @@ response = requests.post(
     timeout=10,
 )
 answer = response.json()
-print(answer["labelName"], answer["confidence"])"""
+{_python_print(function)}"""
 
 
-def _python_picture(url: str) -> str:
+def _python_picture(function: Function, url: str) -> str:
     return f"""import requests  # pip install requests
 
 with open("picture.jpg", "rb") as picture:
@@ -79,20 +85,20 @@ with open("picture.jpg", "rb") as picture:
         timeout=10,
     )
 answer = response.json()
-print(answer["labelName"], answer["confidence"])"""
+{_python_print(function)}"""
 
 
-def _javascript_text(url: str, example: str) -> str:
+def _javascript_text(function: Function, url: str, example: str) -> str:
     return f"""const response = await fetch("{url}", {{
   method: "POST",
   headers: {{ Authorization: "Bearer {KEY_PLACEHOLDER}", "Content-Type": "application/json" }},
   body: JSON.stringify({{ data: {json.dumps(example, ensure_ascii=False)} }}),
 }});
 const answer = await response.json();
-console.log(answer.labelName, answer.confidence);"""
+{_javascript_print(function)}"""
 
 
-def _javascript_picture(url: str) -> str:
+def _javascript_picture(function: Function, url: str) -> str:
     return f"""import {{ readFile }} from "node:fs/promises";
 
 const form = new FormData();
@@ -103,4 +109,16 @@ const response = await fetch("{url}", {{
   body: form,
 }});
 const answer = await response.json();
-console.log(answer.labelName, answer.confidence);"""
+{_javascript_print(function)}"""
+
+
+def _python_print(function: Function) -> str:
+    if function.output_kind != OutputKind.TAGS:
+        return 'print(answer["labelName"], answer["confidence"])'
+    return 'for tag in answer["tags"]:\n    print(tag["labelName"], tag["confidence"])'
+
+
+def _javascript_print(function: Function) -> str:
+    if function.output_kind != OutputKind.TAGS:
+        return "console.log(answer.labelName, answer.confidence);"
+    return "for (const tag of answer.tags) console.log(tag.labelName, tag.confidence);"

@@ -74,12 +74,18 @@ def try_it(request: AppHttpRequest, function_id: str) -> HttpResponse:
         answer = services.answer_now(function=function, data=_input(request, function))
     except (InvalidInput, TooLarge) as error:
         return render(request, "invoke/call_page.html#answer", {"problem": error.message}, status=422)
-    context = {
-        "best": answer.best,
-        "word": confidence_word(answer.best.confidence),
-        "others": answer.guesses[1 : 1 + N_ALTERNATIVES],
+    return render(request, "invoke/call_page.html#answer", _words_of(answer))
+
+
+def _words_of(answer: services.Answer) -> dict[str, object]:
+    """What was said, how surely, and what else it could be."""
+    said = answer.guesses[:1] if answer.tags is None else answer.tags
+    others = [guess for guess in answer.guesses if guess not in said]
+    return {
+        "answer": answer,
+        "said": [(guess, confidence_word(guess.confidence)) for guess in said],
+        "others": others[:N_ALTERNATIVES],
     }
-    return render(request, "invoke/call_page.html#answer", context)
 
 
 def _input(request: AppHttpRequest, function: Function) -> str | bytes:

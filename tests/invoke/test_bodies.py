@@ -1,0 +1,103 @@
+"""What answers look like in JSON: one label, or those of the tags that are there."""
+
+import json
+
+import pytest
+from django.template.loader import render_to_string
+
+from apps.functions.models import Function, InputKind, Label, OutputKind
+from apps.functions.services import create_function
+from apps.invoke.bodies import answer_body, tags_body
+from apps.invoke.services import Answer, Guess
+from apps.invoke.snippets import snippets
+from apps.invoke.wire import Options, Payload
+from apps.training.models import TrainedModel
+from apps.workspaces.models import Workspace
+
+PAYLOAD = Payload("text")
+
+
+@pytest.fixture
+def labels(workspace: Workspace) -> list[Label]:
+    function = create_function(
+        workspace=workspace,
+        name="What is it about?",
+        input_kind=InputKind.TEXT,
+        output_kind=OutputKind.TAGS,
+        label_names=["Food", "Travel", "Money"],
+        actor=None,
+    )
+    return list(function.labels.all())
+
+
+@pytest.fixture
+def guesses(labels: list[Label]) -> tuple[Guess, ...]:
+    return tuple(Guess(label, confidence) for label, confidence in zip(labels, (0.9, 0.4, 0.1), strict=True))
+
+
+def test_one_label_comes_with_its_confidence(guesses: tuple[Guess, ...]) -> None:
+    answer = Answer(TrainedModel(public_id="model_1"), guesses)
+    assert answer_body(answer, Options(), PAYLOAD) == {
+        "labelName": "Food",
+        "labelId": guesses[0].label.public_id,
+        "confidence": 0.9,
+        "modelId": "model_1",
+    }
+    assert (answer.label, answer.confidence) == (guesses[0].label, 0.9)
+
+
+def test_tags_that_are_there_come_as_a_list_the_likeliest_first(guesses: tuple[Guess, ...]) -> None:
+    answer = Answer(TrainedModel(public_id="model_1"), guesses, tags=guesses[:2])
+    body = answer_body(answer, Options(), Payload("text", external_id="mine"))
+    assert body == {
+        "tags": [
+            {"labelName": "Food", "labelId": guesses[0].label.public_id, "confidence": 0.9},
+            {"labelName": "Travel", "labelId": guesses[1].label.public_id, "confidence": 0.4},
+        ],
+        "modelId": "model_1",
+        "externalId": "mine",
+    }
+    assert body["tags"] == tags_body(answer.tags or (), Options())
+    assert json.loads(json.dumps(body)) == body
+    assert answer.label == guesses[0].label
+    assert answer.confidence == pytest.approx(0.9 * 0.4 * 0.9)
+
+
+def test_no_tag_is_an_answer_too(guesses: tuple[Guess, ...]) -> None:
+    answer = Answer(TrainedModel(public_id="model_1"), guesses, tags=())
+    assert answer_body(answer, Options(), PAYLOAD) == {"tags": [], "modelId": "model_1"}
+    assert answer.label is None
+    assert answer.confidence == pytest.approx(0.1 * 0.6 * 0.9)
+
+
+def test_label_count_adds_tags_that_are_not_there(guesses: tuple[Guess, ...]) -> None:
+    answer = Answer(TrainedModel(public_id="model_1"), guesses, tags=guesses[:1])
+    body = answer_body(answer, Options(n_labels=2, includes_metadata=True), PAYLOAD)
+    listed = body["labelConfidences"]
+    assert isinstance(listed, list)
+    assert [each["labelName"] for each in listed] == ["Food", "Travel"]
+    assert listed[0]["labelMetadata"] == {}
+
+
+def test_programs_print_every_tag(labels: list[Label]) -> None:
+    made = {snippet.id: snippet.text for snippet in snippets(labels[0].function, "http://x/invoke")}
+    compile(made["python"], "snippet", "exec")
+    assert 'for tag in answer["tags"]' in made["python"]
+    assert "for (const tag of answer.tags)" in made["javascript"]
+
+
+@pytest.mark.parametrize(("said", "words"), [((), "None of the tags is there."), (None, "Travel")])
+def test_the_page_says_what_is_there_or_that_nothing_is(
+    guesses: tuple[Guess, ...], said: tuple[Guess, ...] | None, words: str
+) -> None:
+    answer = Answer(TrainedModel(public_id="model_1"), guesses, tags=guesses[1:2] if said is None else said)
+    function: Function = guesses[0].label.function
+    context = {
+        "answer": answer,
+        "function": function,
+        "said": [(guess, "fairly sure") for guess in answer.tags or ()],
+        "others": guesses[2:],
+    }
+    page = render_to_string("invoke/call_page.html#answer", context, request=None)
+    assert words in page
+    assert "Tags it does not see" in page
