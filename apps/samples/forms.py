@@ -73,9 +73,16 @@ class FoldersForm(forms.Form):
 
 
 class DropForm(forms.Form):
-    """The beginning of a drop."""
+    """The beginning of a drop, with the names of the labels its files will have."""
 
     n_files = forms.IntegerField(min_value=1)
+    labels = forms.JSONField(required=False)
+
+    def clean_labels(self) -> list[str]:
+        names = self.cleaned_data["labels"] or []
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise forms.ValidationError("The labels must be a list of names.")
+        return names
 
 
 class ChunkForm(forms.Form):

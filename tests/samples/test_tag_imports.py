@@ -21,8 +21,9 @@ from apps.samples.reading.columns import Role
 from apps.samples.reading.tables import Dialect
 from apps.samples.reading.tag_cells import RowTags, TagColumns, TagSeparator, read_tags, split_tags, tag_cell
 from apps.samples.services.annotations import tag_sample
+from apps.samples.services.dropping import begin_drop, take_chunk
 from apps.samples.services.imports import LayoutChoice, choose_layout, create_import, layout_of, start_import
-from apps.samples.services.intake import NewText, add_texts
+from apps.samples.services.intake import NewImage, NewText, add_texts
 from apps.workspaces.models import Workspace
 from tests.samples.conftest import picture, run_to_end, zip_of
 
@@ -208,6 +209,15 @@ def test_a_picture_in_two_folders_has_both_tags(workspace: Workspace) -> None:
     job = brought(function, zip_of(members), "pictures.zip")
     assert job.format == ImportFormat.ZIP
     assert there(function) == {"cat/1.jpg": {"cat"}, "cat/2.jpg": {"cat", "outdoor"}, "outdoor/3.jpg": {"outdoor"}}
+
+
+def test_tags_of_a_drop_are_made_before_its_first_file(workspace: Workspace) -> None:
+    function = tags_function(workspace, InputKind.IMAGE, names=())
+    job = begin_drop(function=function, person=None, n_files=2, label_names=["cat", "dog", "", "x" * 300])
+    for number, label in enumerate(("cat", "dog")):
+        image = NewImage(picture(number), label_name=label, original_name=f"{label}/{number}.jpg")
+        take_chunk(import_job=job, chunk_number=number, first_row=number + 1, items=[image])
+    assert there(function) == {"cat/0.jpg": {"cat"}, "dog/1.jpg": {"dog"}}
 
 
 def test_what_was_chosen_on_the_preview_is_obeyed(function: Function) -> None:

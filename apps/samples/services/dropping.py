@@ -9,11 +9,12 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
-from apps.functions.models import Function, InputKind
+from apps.functions.models import Function, InputKind, OutputKind
 from apps.samples.models import Import, ImportFormat, ImportState, Origin
 from apps.samples.services.imports import tell_progress
 from apps.samples.services.intake import IntakeResult, ItemResult, NewImage, Outcome, prepared_images, take_in
 from apps.samples.services.records import keep_problems, problem, record_import
+from apps.samples.services.tag_intake import make_tags
 
 FILES_PER_CHUNK = 50
 FILES_MAX = 50_000
@@ -29,12 +30,17 @@ class FileResult:
     sample_id: str
 
 
-def begin_drop(*, function: Function, person: User | None, n_files: int) -> Import:
-    """Open the import that the chunks of one drop belong to."""
+def begin_drop(*, function: Function, person: User | None, n_files: int, label_names: Sequence[str] = ()) -> Import:
+    """Open the import that the chunks of one drop belong to.
+
+    Tags are made before the first file: so it is known of each that it has none of those that only later files have.
+    """
     if function.input_kind != InputKind.IMAGE:
         raise InvalidInput("This function takes texts. Paste lines, or bring a CSV, JSON lines or zip file.")
     if not 0 < n_files <= FILES_MAX:
         raise InvalidInput(f"Drop between 1 and {FILES_MAX:,} files at a time.")
+    if function.output_kind == OutputKind.TAGS:
+        make_tags(function=function, names=label_names, person=person)
     return Import.objects.create(
         function=function,
         person=person,

@@ -9,14 +9,12 @@ from typing import IO
 
 from apps.core.leases import holder_id
 from apps.functions.models import OutputKind
-from apps.functions.services import get_or_create_labels
 from apps.samples.layout import beginning, records
 from apps.samples.models import Import, ImportState
 from apps.samples.reading.archives import members, open_zip
 from apps.samples.reading.tag_cells import RowTags, read_tags
 from apps.samples.services.imports import layout_of
-from apps.samples.services.intake import LABELS_MAX
-from apps.samples.services.tag_intake import names_fit_to_be_labels
+from apps.samples.services.tag_intake import make_tags
 
 _DONE = "done"
 _ROWS_BETWEEN_LOOKS = 500
@@ -31,12 +29,7 @@ def collect_tags(job: Import, file: IO[bytes], ends_at: float) -> bool:
     if job.function.output_kind != OutputKind.TAGS or job.options.get("tags_cursor") == _DONE:
         return True
     names, cursor = _names_in_folders(job, file) if "use_folders" in job.options else _names_in_rows(job, file, ends_at)
-    known = set(job.function.labels.in_use().values_list("name", flat=True))
-    new = [name for name in dict.fromkeys(names_fit_to_be_labels(names)) if name not in known]
-    if new:
-        # Rows that name one past the cap are refused as they come.
-        room = max(0, LABELS_MAX - len(known))
-        get_or_create_labels(function=job.function, names=new[:room], actor=job.person)
+    make_tags(function=job.function, names=names, person=job.person)
     job.options["tags_cursor"] = cursor
     mine = Import.objects.filter(pk=job.pk, cursor=job.cursor, state=ImportState.RUNNING, lease_holder=holder_id())
     if not mine.update(options=job.options, n_attempts=0):

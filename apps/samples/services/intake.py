@@ -31,11 +31,10 @@ from apps.samples.models import Origin, PickedBy, Sample
 from apps.samples.reading.tag_cells import RowTags
 from apps.samples.rows import TypedField, read_row, typed
 from apps.samples.services.annotations import annotate_many, lock_function
-from apps.samples.services.tag_intake import checked_tags, tag_new_samples
+from apps.samples.services.tag_intake import LABELS_MAX, checked_tags, tag_new_samples
 
 T = TypeVar("T")
 
-LABELS_MAX = 1_000
 # 200 labelled texts hold the write lock for about 25 ms, 500 for 60 (two cores, SQLite): every writer waits for that.
 TEXTS_PER_TRANSACTION = 200
 ROWS_PER_TRANSACTION = 200

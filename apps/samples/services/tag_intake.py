@@ -10,10 +10,13 @@ from django.db.models import QuerySet
 from apps.accounts.models import User
 from apps.core.errors import InvalidInput
 from apps.functions.models import Function, Label
+from apps.functions.services import get_or_create_labels
 from apps.samples.checks import checked_label
 from apps.samples.models import PickedBy, Sample, SampleTag
 from apps.samples.reading.tag_cells import RowTags
 from apps.samples.services.annotations import tag_many
+
+LABELS_MAX = 1_000
 
 
 def checked_tags(tags: RowTags) -> RowTags:
@@ -23,8 +26,18 @@ def checked_tags(tags: RowTags) -> RowTags:
     return replace(tags, there=there, absent=tuple(name for name in absent if name not in there))
 
 
-def names_fit_to_be_labels(names: Iterable[str]) -> Iterator[str]:
-    """Leave out the empty ones and those that no label can have; whoever brings one of these is told row by row."""
+def make_tags(*, function: Function, names: Iterable[str], person: User | None) -> None:
+    """Make the tags of these names that are not there yet.
+
+    Names that no label can have, and those past the cap, are left out: whoever brings them is told row by row.
+    """
+    known = set(function.labels.in_use().values_list("name", flat=True))
+    new = [name for name in dict.fromkeys(_fit_to_be_labels(names)) if name not in known]
+    if new:
+        get_or_create_labels(function=function, names=new[: max(0, LABELS_MAX - len(known))], actor=person)
+
+
+def _fit_to_be_labels(names: Iterable[str]) -> Iterator[str]:
     for name in names:
         with suppress(InvalidInput):
             if fit := checked_label(name):

@@ -68,8 +68,10 @@ def upload_file(request: AppHttpRequest, function_id: str) -> HttpResponse:
 @requires(Action.BRING_SAMPLES)
 def begin_drop(request: AppHttpRequest, function_id: str) -> JsonResponse:
     function = request.access.fetch(Function, function_id)
-    n_files = valid(DropForm(request.POST)).cleaned_data["n_files"]
-    job = dropping.begin_drop(function=function, person=request.user, n_files=n_files)
+    data = valid(DropForm(request.POST)).cleaned_data
+    job = dropping.begin_drop(
+        function=function, person=request.user, n_files=data["n_files"], label_names=data["labels"]
+    )
     return JsonResponse({"import": job.public_id, "url": job.get_absolute_url()})
 
 

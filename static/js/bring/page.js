@@ -96,7 +96,8 @@ async function bring_pictures(found) {
   try {
     const files = all.filter((item) => refuse_too_large(item, tally));
     if (!files.length) return finish(tally);
-    const opened = await (await post(drop.dataset.dropUrl, body_with({ n_files: files.length }))).json();
+    const labels = JSON.stringify([...new Set(files.map((item) => item.label).filter(Boolean))]);
+    const opened = await (await post(drop.dataset.dropUrl, body_with({ n_files: files.length, labels }))).json();
     await send_chunks(opened, files, tally);
   } finally {
     removeEventListener("beforeunload", hold);
