@@ -6,7 +6,7 @@ downloads. Predictions are out-of-fold ones, named through the ORM since they li
 
 import csv
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from io import StringIO
 from typing import ClassVar, TypeAlias
@@ -14,11 +14,13 @@ from typing import ClassVar, TypeAlias
 from asgiref.sync import sync_to_async
 from django.db.models import FilteredRelation, Q, QuerySet
 
-from apps.functions.models import Function, InputKind, OutputKind
+from apps.engine.tables import cell_text
+from apps.functions.models import Field, Function, InputKind, OutputKind
 from apps.samples.formulas import guard
 from apps.samples.models import Sample
 from apps.samples.reading.columns import ABSENT_NAME
 from apps.samples.reading.tag_cells import tag_cell
+from apps.samples.rows import cells_of
 
 ROWS_PER_PAGE = 1_000
 _OUT_OF_FOLD = "out_of_fold"
@@ -31,7 +33,8 @@ ExportRow: TypeAlias = dict[str, Value]
 
 def rows(function: Function, *, after: int = 0) -> list[tuple[int, ExportRow]]:
     """One page of samples in the order they came, each with the key the next page starts behind."""
-    names = columns(function)
+    fields = _fields(function)
+    names = _names(function, fields)
     answers = _TagAnswers(function) if function.output_kind == OutputKind.TAGS else _LabelAnswers()
     page = _with_prediction(Sample.objects.filter(function=function, pk__gt=after)).order_by("pk")
     values = page.values_list(
@@ -49,7 +52,8 @@ def rows(function: Function, *, after: int = 0) -> list[tuple[int, ExportRow]]:
     found: list[tuple[int, ExportRow]] = []
     for pk, public_id, external_id, name, content, who, when, confidence, said, predicted in values:
         answer, prediction = answers.cells(said), answers.prediction(predicted)
-        cells = (public_id, external_id, name, content, *answer, who, _iso(when), prediction, confidence)
+        contents = row_values(content or {}, fields) if isinstance(content, dict | None) else [content]
+        cells = (public_id, external_id, name, *contents, *answer, who, _iso(when), prediction, confidence)
         found.append((pk, dict(zip(names, cells, strict=True))))
     return found
 
@@ -101,18 +105,58 @@ def _with_prediction(samples: QuerySet[Sample]) -> QuerySet[Sample]:
 
 
 def _content_column(function: Function) -> str:
-    return "text" if function.input_kind == InputKind.TEXT else "content_hash"
+    return {InputKind.TEXT: "text", InputKind.TABLE: "row"}.get(InputKind(function.input_kind), "content_hash")
+
+
+def _fields(function: Function) -> list[Field]:
+    return list(function.fields.all()) if function.input_kind == InputKind.TABLE else []
 
 
 def columns(function: Function) -> list[str]:
-    """The names of an export's columns; what a text function calls `text`, pictures call `content_hash`."""
+    """The names of an export's columns; what a text function calls `text`, pictures call `content_hash`.
+
+    Table rows have a column for each field, under its name. What is ours gives way to a field of the same name.
+    """
+    return _names(function, _fields(function))
+
+
+def _names(function: Function, fields: Sequence[Field]) -> list[str]:
     answers = _TagAnswers if function.output_kind == OutputKind.TAGS else _LabelAnswers
-    first = ["id", "external_id", "original_name", _content_column(function)]
-    return [*first, *answers.names, "annotated_by", "annotated_at", "prediction", "confidence"]
+    taken = [field.name for field in fields]
+    is_table = function.input_kind == InputKind.TABLE
+    first = free_names(["id", "external_id", "original_name"], taken)
+    last = free_names([*answers.names, "annotated_by", "annotated_at", "prediction", "confidence"], taken)
+    return [*first, *(taken if is_table else [_content_column(function)]), *last]
+
+
+def free_names(names: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """Return the names, each with `sample_` in front where a field has it."""
+    taken_already = {name.casefold() for name in taken}
+    free: list[str] = []
+    for name in names:
+        while name.casefold() in taken_already:
+            name = f"sample_{name}"
+        free.append(name)
+    return free
+
+
+def row_values(row: Mapping[str, object], fields: Sequence[Field]) -> list[Value]:
+    """Return a row's cells in the order of the fields: as they were written, numbers as numbers where they were so."""
+    cells = cells_of(row)
+    values: list[Value] = []
+    for field in fields:
+        value, text = row.get(field.public_id), cells.get(field.public_id)
+        is_plain = isinstance(value, float) and cell_text(value) == text
+        values.append(_plain_number(value) if is_plain and isinstance(value, float) else text)
+    return values
+
+
+def _plain_number(number: float) -> float:
+    return int(number) if number.is_integer() and abs(number) < 1e15 else number
 
 
 def csv_header(function: Function) -> str:
-    return _csv_lines([columns(function)])
+    return _csv_lines([map(guard, columns(function))])
 
 
 def csv_page(page: Iterable[ExportRow]) -> str:

@@ -144,7 +144,7 @@ def _column_names(file: IO[bytes], layout: Layout) -> list[str]:
     """As many as most rows have, and no fewer than the header."""
     rows = [cells for _record, cells in islice(_table(file, layout, layout.start, 1), _SNIFFED_ROWS) if cells]
     width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 1
-    header = rows[0] if layout.has_header and rows else []
+    header = [unguard(cell) for cell in rows[0]] if layout.has_header and rows else []
     return unique_names(header + [""] * (max(width, layout.n_columns) - len(header)))
 
 

@@ -30,6 +30,12 @@ def test_an_owner_makes_one_and_goes_on_to_bring_samples(owner_client: Client, w
     assert [label.name for label in function.labels.all()] == ["Refund", "Shipping", "Other"]
 
 
+def test_labels_of_a_table_may_come_with_it(owner_client: Client, workspace: Workspace) -> None:
+    assert owner_client.post(URL, {**GOOD, "input_kind": "table", "labels": ""}).status_code == 302
+    assert owner_client.post(URL, {**GOOD, "input_kind": "table", "labels": "One"}).status_code == 422
+    assert (workspace.functions.get().input_kind, workspace.functions.get().labels.count()) == (InputKind.TABLE, 0)
+
+
 def test_one_tag_is_enough_for_a_function_that_gives_tags(owner_client: Client, workspace: Workspace) -> None:
     owner_client.post(URL, GOOD | {"output_kind": "tags", "labels": "Urgent"})
     function = workspace.functions.get()
@@ -41,7 +47,7 @@ def test_one_tag_is_enough_for_a_function_that_gives_tags(owner_client: Client, 
     ("change", "words"),
     [
         ({"input_kind": ""}, "Choose what comes in."),
-        ({"input_kind": "sound"}, "Choose text or pictures."),
+        ({"input_kind": "sound"}, "Choose text, pictures or table rows."),
         ({"name": "  "}, "This field is required."),
         ({"output_kind": "boxes"}, "Choose one label or tags."),
         ({"labels": ""}, "Type at least two labels."),

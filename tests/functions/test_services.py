@@ -75,7 +75,7 @@ def test_an_import_may_begin_without_labels(workspace: Workspace) -> None:
 
 
 def test_an_unknown_kind_of_input_is_refused(workspace: Workspace) -> None:
-    with pytest.raises(InvalidInput, match="text or pictures"):
+    with pytest.raises(InvalidInput, match="text, pictures or table rows"):
         services.create_function(workspace=workspace, name="D", input_kind="sound", label_names=["a", "b"], actor=None)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import pytest
 from django.test import Client
@@ -9,9 +10,11 @@ from django.test import Client
 from apps.accounts.models import User
 from apps.core.errors import InvalidInput
 from apps.functions.models import FieldType, Function, InputKind, OutputKind
+from apps.samples import exports
 from apps.samples.models import Import, ImportState
 from apps.samples.rows import cells_of
 from apps.samples.services.imports import create_import, layout_of, start_import
+from apps.samples.services.pasting import bring_lines
 from apps.workspaces.models import Workspace
 from tests.samples.conftest import run_to_end
 from tests.samples.workbooks import book_of
@@ -162,3 +165,55 @@ def test_a_row_is_shown_as_it_was_written(function: Function) -> None:
     brought(function, 'price,code\n"1,234.50",007\n"99.00",012\n')
     shown = [list(cells_of(sample.row).values()) for sample in function.samples.order_by("pk")]
     assert sorted(shown[0]) == ["007", "1,234.50"]
+
+
+def test_cells_pasted_from_a_spreadsheet_become_a_table_for_every_function(
+    function: Function, text_function: Function, image_function: Function
+) -> None:
+    cells = 'age\tplan\tnote\r\n31\tgold\t"two\r\nlines, ""quoted"""\r\n40\t\tplain\r\n'
+    job = bring_lines(function=function, person=None, text=cells)
+    assert layout_of(job).uses == {"age": "number", "plan": "category", "note": "category"}
+    run_to_end(start_import(import_job=job))
+    assert "two\nlines" in function.samples.order_by("pk").first().text
+
+    job = bring_lines(function=text_function, person=None, text='text\tlabel\n"Money\nback"\tRefund\nLost\tShipping\n')
+    assert run_to_end(start_import(import_job=job)).n_labelled == 2
+    assert set(text_function.samples.values_list("text", flat=True)) == {"Money\nback", "Lost"}
+
+    job = bring_lines(function=image_function, person=None, text="cat.jpg\tCat\n")
+    assert (layout_of(job).columns, layout_of(job).has_header) == (("Column 1", "Column 2"), False)
+    with pytest.raises(InvalidInput, match="two columns"):
+        bring_lines(function=image_function, person=None, text="a line\nanother\n")
+
+
+def test_one_column_and_commas_are_cells_too_where_rows_are_wanted(function: Function) -> None:
+    assert layout_of(bring_lines(function=function, person=None, text="age\n31\n32\n")).uses == {"age": "number"}
+    job = bring_lines(function=function, person=None, text="age,plan\n31,gold\n32,basic\n", label_name="Yes")
+    assert layout_of(job).columns == ("age", "plan")
+    assert run_to_end(start_import(import_job=job)).n_labelled == 2
+
+
+def test_what_went_out_comes_back_as_it_was(workspace: Workspace, function: Function) -> None:
+    content = 'id,price,label,age,=risk,churned\na,"1,234.50",x,31,-5,yes\nb,99.00,,32.5,+49 17,no\nc,abc,z,,=1,\n'
+    job = uploaded(function, content)
+    assert layout_of(job).uses["id"] == "external_id"
+    assert (layout_of(job).uses["label"], layout_of(job).uses["churned"]) == ("category", "label")
+    run_to_end(start_import(import_job=job))
+    assert exports.columns(function) == [
+        "id", "external_id", "original_name", "price", "label", "age", "=risk",
+        "sample_label", "annotated_by", "annotated_at", "prediction", "confidence",
+    ]  # fmt: skip
+    before = list(function.samples.order_by("pk").values("row", "external_id", "label__name", "content_hash"))
+    for name, chunks in (("out.csv", exports.csv_chunks), ("out.jsonl", exports.json_chunks)):
+        content = "".join(chunks(function))
+        job = brought(function, content, name)
+        assert (job.n_added, job.n_labelled, job.n_duplicates, job.n_failed) == (0, 0, 3, 0)
+        copy = workspace.functions.create(name="Copy", input_kind=InputKind.TABLE)
+        assert brought(copy, content, name).n_added == 3
+        assert _without_ids("".join(chunks(copy))) == _without_ids(content)
+    assert list(function.samples.order_by("pk").values("row", "external_id", "label__name", "content_hash")) == before
+
+
+def _without_ids(content: str) -> str:
+    """What an export says, but for ids and times of its own."""
+    return re.sub(r"sample_\w{16}|\d{4}-\d\d-\d\dT[\d:]+Z", "", content)

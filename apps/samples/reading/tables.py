@@ -46,6 +46,19 @@ def sniff_dialect(sample: str, *, is_named_table: bool) -> Dialect:
     return Dialect() if is_named_table and is_one_column else Dialect(delimiter="")
 
 
+def tab_dialect(text: str, *, least_rows: int) -> Dialect | None:
+    """How cells copied from a spreadsheet are told apart: every row has as many tabs. None for other text.
+
+    A cell with a line end in it comes in quotes, and may have any number of lines.
+    """
+    for is_quoted in (True, False):
+        dialect = Dialect("\t", is_quoted)
+        widths = [len(row) for row in _cells_of(text, dialect) if any(cell.strip() for cell in row)]
+        if len(widths) >= least_rows and len(set(widths)) == 1 and widths[0] > 1:
+            return dialect
+    return None
+
+
 def _is_well_quoted(sample: str, delimiter: str) -> bool:
     """Whether every quote opens or closes a cell; one left open at the end may be due to the sample's own end."""
     reader = csv.reader(StringIO(sample, newline=""), delimiter=delimiter, strict=True)

@@ -102,12 +102,15 @@ def _create_sheet_import(function: Function, person: User | None, file: IO[bytes
 
 
 def _sheet_layout(function: Function, table: IO[bytes], sheet: Sheet) -> Layout:
-    is_image = function.input_kind == InputKind.IMAGE
-    gives_tags = function.output_kind == OutputKind.TAGS
-    layout = Layout(first_row=sheet.first_row, n_columns=sheet.n_columns, gives_tags=gives_tags)
-    is_table = function.input_kind == InputKind.TABLE
-    layout = with_header(table, layout, for_pictures=is_image, expects_header=is_table)
-    return with_proposals(function, table, layout)
+    return headed(function, table, Layout(first_row=sheet.first_row, n_columns=sheet.n_columns))
+
+
+def headed(function: Function, file: IO[bytes], layout: Layout) -> Layout:
+    """Complete the layout of a table whose cells are told apart already: its header, and what its columns are."""
+    layout = replace(layout, gives_tags=function.output_kind == OutputKind.TAGS)
+    kind = function.input_kind
+    layout = with_header(file, layout, for_pictures=kind == InputKind.IMAGE, expects_header=kind == InputKind.TABLE)
+    return with_proposals(function, file, layout)
 
 
 def with_proposals(function: Function, file: IO[bytes], layout: Layout) -> Layout:

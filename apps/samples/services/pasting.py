@@ -11,38 +11,51 @@ from apps.core.errors import InvalidInput
 from apps.functions.models import Function, InputKind
 from apps.samples.layout import Layout, with_columns
 from apps.samples.models import Import, ImportFormat, ImportProblem, ImportState, Origin
-from apps.samples.reading.tables import Dialect
-from apps.samples.services.imports import create_import, start_import, store_table
+from apps.samples.reading.tables import Dialect, sniff_dialect, tab_dialect
+from apps.samples.services.imports import headed, start_import, store_table
 from apps.samples.services.intake import NewText, add_texts
 from apps.samples.services.records import keep_problems, problem, record_import
 
 LINES_AT_ONCE = 500
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _PASTED_NAME = "Pasted lines"
+_SNIFFED_CHARACTERS = 64 * 1024
 
 
 def bring_lines(*, function: Function, person: User | None, text: str, label_name: str = "") -> Import:
-    """Take pasted text in, one sample a line. The import it returns is done, under way, or waits to be checked."""
-    if function.input_kind != InputKind.TEXT:
-        raise InvalidInput("This function takes pictures, not texts.")
+    """Take pasted text in, one sample a line. The import it returns is done, under way, or waits to be checked.
+
+    Cells of a spreadsheet are a table like one in a file, for functions of any sort.
+    """
+    if not text.strip():
+        raise InvalidInput("Paste or type at least one line.")
+    dialect = _dialect_of_cells(function, text)
+    if dialect is not None:
+        return _bring_cells(function, person, text, dialect, label_name)
+    if function.input_kind == InputKind.IMAGE:
+        raise InvalidInput("Paste two columns of a spreadsheet: the file names of pictures here, and their labels.")
     lines = _LINE_END.split(text)
     filled = [(row, line) for row, line in enumerate(lines, start=1) if line.strip()]
-    if not filled:
-        raise InvalidInput("Paste or type at least one line.")
-    if _are_cells([line for _row, line in filled]):
-        content = text.encode("utf-8", "surrogatepass")
-        return create_import(
-            function=function, person=person, file=io.BytesIO(content), name="Pasted cells.tsv", size_bytes=len(content)
-        )
     if len(filled) > LINES_AT_ONCE:
         return _bring_many(function, person, text, label_name)
     return _bring_few(function, person, filled, label_name)
 
 
-def _are_cells(lines: list[str]) -> bool:
-    """Cells copied from a spreadsheet arrive with the same number of tabs in every line."""
-    n_tabs = {line.count("\t") for line in lines}
-    return len(lines) > 1 and len(n_tabs) == 1 and n_tabs != {0}
+def _dialect_of_cells(function: Function, text: str) -> Dialect | None:
+    """One line with a tab in it may well be a text; for other functions it is a row. Table rows are always cells."""
+    least_rows = 2 if function.input_kind == InputKind.TEXT else 1
+    dialect = tab_dialect(text, least_rows=least_rows)
+    if dialect is None and function.input_kind == InputKind.TABLE:
+        return sniff_dialect(text[:_SNIFFED_CHARACTERS], is_named_table=True)
+    return dialect
+
+
+def _bring_cells(function: Function, person: User | None, text: str, dialect: Dialect, label_name: str) -> Import:
+    file = io.BytesIO("\n".join(_LINE_END.split(text)).encode("utf-8", "replace"))
+    layout = headed(function, file, Layout(dialect=dialect))
+    return store_table(
+        function=function, person=person, file=file, name="Pasted cells", layout=layout, label=label_name
+    )
 
 
 def _bring_many(function: Function, person: User | None, text: str, label_name: str) -> Import:

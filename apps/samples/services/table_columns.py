@@ -23,8 +23,10 @@ ROWS_LOOKED_AT = 1_000
 EXAMPLES = 4
 EXAMPLE_CHARACTERS = 60
 # Columns that only our own exports have together: what a file that comes back brings beside its cells.
-EXPORT_MARKS = frozenset({"annotated_by", "annotated_at", "prediction", "confidence"})
-EXPORT_NAMES = EXPORT_MARKS | {"id", "original_name", ABSENT_NAME}
+EXPORT_MARKS = frozenset({"annotated_by", "annotated_at"})
+_OURS = EXPORT_MARKS | {"id", "original_name", "prediction", "confidence", ABSENT_NAME}
+EXPORT_NAMES = _OURS | {f"sample_{name}" for name in _OURS}
+LABEL_FIRST = ("sample_label", "sample_tags", "label", "tags")
 LABEL_SHARE = 0.9
 """Values that must be labels of the function already for a column to be taken for the label."""
 
@@ -112,8 +114,8 @@ def _take_label(function: Function, uses: dict[str, Use], free: list[str], rows:
             free.remove(name)
     if Use.LABEL in uses.values() or Use.FLAG in uses.values():
         return
-    called = [name for name in free if plain_name(name) in {*LABEL_NAMES, "sample_label"}]
-    called.sort(key=lambda name: plain_name(name) not in {"label", "labels", "sample_label"})
+    called = [name for name in free if plain_name(name) in {*LABEL_NAMES, *LABEL_FIRST}]
+    called.sort(key=lambda name: LABEL_FIRST.index(plain_name(name)) if plain_name(name) in LABEL_FIRST else 99)
     alike = [name for name in free if _are_labels(_values(name, rows), names)]
     for name in (alike + called)[:1]:
         uses[name] = Use.LABEL
@@ -132,11 +134,13 @@ def _take_external_id(
         return
     ids = [guess.name for guess in guesses if guess.finding is Finding.ID and guess.name in free]
     named = [name for name in free if plain_name(name) in {"external_id", "sample_external_id"}]
-    named += [name for name in ids if plain_name(name) in ID_NAMES or plain_name(name).endswith("_id")]
-    for name in named[:1]:
+    named += [name for name in free if plain_name(name) in ID_NAMES]
+    named += [name for name in ids if plain_name(name).endswith("_id")]
+    for name in named:
         values = _values(name, rows)
-        if len(set(values)) == len(values):
+        if values and len(set(values)) == len(values):
             uses[name] = Use.EXTERNAL_ID
+            return
 
 
 class Choice(Protocol):

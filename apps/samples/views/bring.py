@@ -29,6 +29,7 @@ def bring_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
         "function": function,
         "tab": "bring",
         "is_image": function.input_kind == InputKind.IMAGE,
+        "is_table": function.input_kind == InputKind.TABLE,
         "labels": function.labels.in_use(),
         "imports": selectors.recent_imports(function),
         "files_per_chunk": dropping.FILES_PER_CHUNK,
