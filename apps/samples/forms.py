@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, QueryDict
 
 from apps.core.errors import InvalidInput
+from apps.functions.models import FieldType
 from apps.samples.reading.columns import Role
 from apps.samples.reading.encodings import CHOICES
 from apps.samples.reading.tables import DELIMITERS, Dialect
@@ -63,6 +64,14 @@ class LayoutForm(forms.Form):
 
     def _listed(self, name: str) -> list[str]:
         return self.data.getlist(name) if isinstance(self.data, QueryDict) else []
+
+
+class FieldForm(forms.Form):
+    """A column of a function of table rows."""
+
+    name = forms.CharField(max_length=200, error_messages={"required": "A column needs a name."})
+    type = forms.ChoiceField(choices=FieldType.choices)
+    is_used = forms.BooleanField(required=False)
 
 
 class FoldersForm(forms.Form):

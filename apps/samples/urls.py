@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.samples.views import bring, downloads, imports, pictures
+from apps.samples.views import bring, downloads, fields, imports, pictures
 
 app_name = "samples"
 
@@ -13,6 +13,9 @@ urlpatterns = [
     path("functions/<str:function_id>/bring/drop/", bring.begin_drop, name="begin_drop"),
     path("functions/<str:function_id>/export.csv", downloads.export_csv, name="export_csv"),
     path("functions/<str:function_id>/export.jsonl", downloads.export_jsonl, name="export_jsonl"),
+    path("functions/<str:function_id>/fields/", fields.fields_page, name="fields_page"),
+    path("fields/<str:field_id>/", fields.change_field, name="change_field"),
+    path("fields/<str:field_id>/delete/", fields.delete_field, name="delete_field"),
     path("imports/<str:import_id>/", imports.import_page, name="import_page"),
     path("imports/<str:import_id>/check/", imports.check_import, name="check_import"),
     path("imports/<str:import_id>/start/", imports.start_import, name="start_import"),

@@ -270,6 +270,11 @@ def test_what_is_off_is_found(name: str, cells: Sequence[Cell], finding: Finding
     assert guess_one(name, cells)[1] is finding
 
 
+def test_a_misfit_among_running_numbers_is_no_reason_to_fail() -> None:
+    [guess] = infer_columns(["age"], [[str(n)] for n in range(40)] + [["about forty"]])
+    assert (guess.type, guess.finding) == (ColumnType.NUMBER, Finding.MISFITS)
+
+
 def test_misfits_are_shown_to_the_user() -> None:
     [guess] = infer_columns(["weight"], [[cell] for cell in ["1.5", "2"] * 50 + ["abc"]])
     assert (guess.type, guess.is_worth_learning) == (NUMBER, True)

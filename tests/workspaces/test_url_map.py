@@ -117,6 +117,7 @@ def objects(workspace: Workspace, owner: User, member: User) -> dict[str, str]:
         "import_id": job.public_id,
         "model_id": model.public_id,
         "rule_id": rule.public_id,
+        "field_id": function.fields.create(name="Age", type="number", position=0).public_id,
         "member_id": membership_of(member, workspace).public_id,
         "key_id": key.public_id,
         "invitation_id": invitation.public_id,

@@ -192,7 +192,10 @@ def _whole_numbers(cells: Sequence[Cell], facts: CellFacts) -> list[int] | None:
     """Return the cells as whole numbers, None if any is none."""
     numbers = []
     for cell in cells:
-        number = parse_cell(cell, ColumnType.NUMBER, facts)
+        try:
+            number = parse_cell(cell, ColumnType.NUMBER, facts)
+        except ValueError:  # one of the few misfits that a column of numbers may have
+            return None
         if isinstance(number, float):
             if not number.is_integer():
                 return None

@@ -102,7 +102,9 @@ def _context(job: Import) -> dict[str, object]:
         "import": job,
         "is_image": job.function.input_kind == InputKind.IMAGE,
         "labels": job.function.labels.in_use(),
-        "problems": job.problems.all()[: selectors.PROBLEMS_SHOWN],
+        "problems": job.problems.filter(is_refused=True)[: selectors.PROBLEMS_SHOWN],
+        "notes": job.problems.filter(is_refused=False)[: selectors.PROBLEMS_SHOWN],
+        "n_notes": job.problems.filter(is_refused=False).count(),
     }
     if job.state == ImportState.PREVIEW:
         context |= _preview(job)
