@@ -125,6 +125,16 @@ def test_each_tag_counts_what_it_caught_and_its_false_alarms(function: Function,
     assert lines == {"Food": (4, 2, 2), "Travel": (2, 2, 0), "Money": (2, 2, 0)}
 
 
+def test_a_moved_threshold_counts_at_once(
+    function: Function, add: AddTagged, labels: dict[str, Label], model: TrainedModel
+) -> None:
+    add("F", "F")
+    assert figures(function).n_right == 1
+    model.figures = {"thresholds": {label.public_id: 0.5 for label in labels.values()}}
+    model.save()
+    assert figures(function).n_right == 0
+
+
 def test_the_commonest_answer_may_be_none_of_them(function: Function, add: AddTagged) -> None:
     for tags in ("", "", "", "F", "FT"):
         add(tags, tags)

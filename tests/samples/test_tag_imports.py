@@ -3,9 +3,12 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -245,6 +248,23 @@ def test_a_column_is_a_tag_or_something_else_not_both(function: Function) -> Non
     )
     with pytest.raises(InvalidInput, match="one thing only"):
         choose_layout(import_job=job, choice=choice)
+
+
+def test_the_preview_shows_what_was_understood(function: Function, owner_client: Client) -> None:
+    job = create(function, 'text,tags,Late,Kind\nsoup,"Food; Hot",1,0\nnothing,[],0,1\nnobody,,,\n', "rows.csv")
+    page = owner_client.get(reverse("samples:import_page", args=[job.public_id])).content.decode()
+    assert understood(page) == [["Food", "Hot", "Late"], ["Kind"], []]
+    assert "nothing said" in page
+    chosen = {"encoding": "utf-8", "delimiter": "comma", "has_header": "on", "content": "text", "label": "tags"}
+    answer = owner_client.post(
+        reverse("samples:check_import", args=[job.public_id]), chosen | {"tag_separator": "comma", "flags": ["Kind"]}
+    )
+    assert understood(answer.content.decode()) == [["Food; Hot"], ["Kind"], []]
+
+
+def understood(page: str) -> list[list[str]]:
+    cells = re.findall(r"data-tags>(.*?)</td>", page)
+    return [re.findall(r'class="badge">(.*?)</span>', cell) for cell in cells]
 
 
 def csv_of(function: Function) -> str:

@@ -105,12 +105,15 @@ class _Cache:
 
     def table(self, function: Function, labels: Sequence[Label]) -> TagTable:
         model = judging_model(function)
-        version = (function.data_revision, model.pk if model else None, tuple(label.pk for label in labels))
+        thresholds = tag_thresholds(model)
+        # Thresholds move without a new model when somebody says that a tag is worse to miss.
+        limits = tuple(thresholds.get(label.public_id) for label in labels)
+        version = (function.data_revision, model.pk if model else None, tuple(label.pk for label in labels), limits)
         with self._lock:
             entry = self._entries.get(function.public_id)
         if entry and entry[0] == version:
             return entry[1]
-        table = _read(function, tuple(labels), tag_thresholds(model))
+        table = _read(function, tuple(labels), thresholds)
         with self._lock:
             self._entries[function.public_id] = (version, table)
             self._entries.move_to_end(function.public_id)
