@@ -16,15 +16,18 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import safetensors
 import safetensors.numpy
 
-from apps.engine import heads
+from apps.engine import heads, readers
 from apps.engine.errors import ArtifactCorrupt
-from apps.engine.predictor import Predictor
-from apps.engine.types import Recipe
+from apps.engine.predictor import Member, Predictor
+from apps.engine.readers import State
+from apps.engine.types import Recipe, Task
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 ARRAYS = "model.safetensors"
 LIBRARIES = ("numpy", "scipy", "safetensors")
@@ -36,7 +39,6 @@ class Artifact:
     """A model as read from disk; `label_ids` names the columns of its `pred_probs`."""
 
     predictor: Predictor
-    recipe: Recipe
     label_ids: tuple[str, ...]
     manifest: Mapping[str, object]
 
@@ -45,9 +47,8 @@ def save(
     folder: Path,
     *,
     predictor: Predictor,
-    recipe: Recipe,
     label_ids: Sequence[str],
-    backbone_version: str,
+    backbone_versions: Mapping[str, str],
     trained_with: Mapping[str, object],
 ) -> str:
     """Write a model, all or nothing: `folder` appears complete and flushed to disk, or not at all.
@@ -58,8 +59,8 @@ def save(
         Where the model will lie. A folder already there is replaced.
     label_ids
         The public id of each column of `pred_probs`.
-    backbone_version
-        Version of the backbone whose embeddings the head was fitted on.
+    backbone_versions
+        Version of each backbone whose embeddings the model was fitted on.
     trained_with
         Facts about the round to keep beside the model; what `json` can write.
 
@@ -69,19 +70,34 @@ def save(
     """
     if len(label_ids) != predictor.n_classes:
         raise ValueError("A model has one label id per class.")
-    arrays = safetensors.numpy.save(predictor.head.to_arrays())
+    arrays: dict[str, npt.NDArray[np.generic]] = {}
+    members = []
+    for i, member in enumerate(predictor.members):
+        state = member.reader.to_state()
+        arrays |= _under(f"{i}.reader.", state.arrays) | _under(f"{i}.head.", member.head.to_arrays())
+        members.append(
+            {
+                "recipe": member.recipe.to_json(),
+                "weight": member.weight,
+                "temperature": member.temperature,
+                "reader": dict(state.facts),
+            }
+        )
+    packed = safetensors.numpy.save(arrays)
     manifest: dict[str, object] = {
         "format_version": FORMAT_VERSION,
-        "recipe": recipe.to_json(),
-        "backbone_version": backbone_version,
+        "members": members,
+        "task": predictor.task.value,
         "temperature": predictor.temperature,
+        "thresholds": None if predictor.thresholds is None else [float(one) for one in predictor.thresholds],
+        "backbone_versions": dict(backbone_versions),
         "label_ids": list(label_ids),
         "trained_with": dict(trained_with),
         "libraries": {name: version(name) for name in LIBRARIES},
-        "sha256": {ARRAYS: sha256_of(arrays)},
+        "sha256": {ARRAYS: sha256_of(packed)},
     }
     text = json.dumps(manifest, indent=1, sort_keys=True).encode()
-    _write_folder(folder, {ARRAYS: arrays, MANIFEST: text})
+    _write_folder(folder, {ARRAYS: packed, MANIFEST: text})
     return sha256_of(text)
 
 
@@ -110,19 +126,51 @@ def load(folder: Path, *, sha256: str) -> Artifact:
     return _assemble(manifest, arrays)
 
 
-def _assemble(manifest: dict[str, object], arrays: bytes) -> Artifact:
-    recipe_data, label_ids, temperature = manifest["recipe"], manifest["label_ids"], manifest["temperature"]
+def _assemble(manifest: dict[str, object], packed: bytes) -> Artifact:
+    members, label_ids, thresholds = manifest["members"], manifest["label_ids"], manifest["thresholds"]
     try:
-        if not isinstance(recipe_data, dict) or not isinstance(label_ids, list):
-            raise ValueError("its recipe or its labels are missing")
-        if not isinstance(temperature, float) or not (math.isfinite(temperature) and temperature > 0):
-            raise ValueError("its temperature is no positive number")
-        recipe = Recipe.from_json(recipe_data)
-        head = heads.restore(recipe.head, recipe.settings, safetensors.numpy.load(arrays))
-    except (ValueError, safetensors.SafetensorError) as error:
+        if not isinstance(members, list) or not members or not isinstance(label_ids, list):
+            raise ValueError("its members or its labels are missing")
+        arrays = safetensors.numpy.load(packed)
+        predictor = Predictor(
+            tuple(_member(member, i, arrays) for i, member in enumerate(members)),
+            len(label_ids),
+            task=Task(str(manifest["task"])),
+            temperature=_temperature(manifest),
+            thresholds=None if thresholds is None else np.array(thresholds, dtype=np.float64),
+        )
+    except (KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
         raise ArtifactCorrupt(f"The saved model cannot be read: {error}") from error
-    predictor = Predictor(head=head, temperature=temperature, n_classes=len(label_ids))
-    return Artifact(predictor, recipe, tuple(label_ids), manifest)
+    return Artifact(predictor, tuple(label_ids), manifest)
+
+
+def _member(saved: Mapping[str, object], i: int, arrays: Mapping[str, npt.NDArray[np.generic]]) -> Member:
+    recipe_data, weight, facts = saved["recipe"], saved["weight"], saved["reader"]
+    if not isinstance(recipe_data, dict) or not isinstance(weight, float) or not isinstance(facts, dict):
+        raise ValueError("a member's recipe, weight or reader is missing")
+    recipe = Recipe.from_json(recipe_data)
+    return Member(
+        recipe,
+        weight,
+        _temperature(saved),
+        readers.restore(recipe.backbone, State(_without(f"{i}.reader.", arrays), facts)),
+        heads.restore(recipe.head, recipe.settings, _without(f"{i}.head.", arrays)),
+    )
+
+
+def _temperature(saved: Mapping[str, object]) -> float:
+    temperature = saved["temperature"]
+    if not isinstance(temperature, float) or not (math.isfinite(temperature) and temperature > 0):
+        raise ValueError("its temperature is no positive number")
+    return temperature
+
+
+def _under(prefix: str, arrays: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, npt.NDArray[np.generic]]:
+    return {prefix + name: array for name, array in arrays.items()}
+
+
+def _without(prefix: str, arrays: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, npt.NDArray[np.generic]]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -1,7 +1,7 @@
-"""The recipe of a round: split, cross-validate, select, calibrate, refit, result.
+"""The recipe of a round: split, cross-validate, blend, calibrate, refit, result.
 
 `train` is the one entry point. Every candidate recipe is scored out-of-fold on the same folds and calibrated on those
-scores; the one whose probabilities lose least is fitted on everything.
+scores; the blend whose probabilities lose least is fitted on everything.
 """
 
 from __future__ import annotations
@@ -11,14 +11,19 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from apps.engine import crossval, heads, readiness, search, selection
+import numpy as np
+
+from apps.engine import blending, crossval, heads, readers, readiness, search, selection, thresholds
 from apps.engine.errors import DeadlineExpired
 from apps.engine.heads import Head
-from apps.engine.heads.span import span
-from apps.engine.predictor import finite
+from apps.engine.heads.linear import LinearHead, is_worth_spanning
+from apps.engine.heads.span import Span, span
+from apps.engine.matrices import Matrix
+from apps.engine.predictor import Member, Predictor
+from apps.engine.readers import Reader
 from apps.engine.runtime import Deadline, one_thread
-from apps.engine.selection import Candidate
-from apps.engine.types import Decision, FloatArray, Recipe, RoundResult, TrainingData, Verdict
+from apps.engine.selection import Candidate, Mixture, Truth
+from apps.engine.types import Blend, Decision, Recipe, RoundResult, Task, TrainingData, Verdict
 
 
 def train(
@@ -27,26 +32,26 @@ def train(
     seed: int = 0,
     deadline: Deadline | None = None,
     on_first: Callable[[RoundResult], None] | None = None,
-    serving: Recipe | None = None,
+    serving: Blend | None = None,
 ) -> RoundResult:
-    """Find the recipe that predicts held-out samples best, and fit it on all of them.
+    """Find the blend of recipes that predicts held-out samples best, and fit it on all of them.
 
     Parameters
     ----------
     data
         The annotated samples.
     seed
-        The same data, seed and serving recipe give the same result.
+        The same data, seed and serving blend give the same result, if the machine gets through as many candidates.
     deadline
-        Checked between fits. When it comes, the best recipe so far is fitted and returned.
+        Checked between fits. When it comes, the best blend so far is fitted and returned.
     on_first
         Called with the result of the first recipe tried, before the others are.
     serving
-        The recipe in service. Another one is returned only if it is better on the same folds beyond its uncertainty.
+        The blend in service. Another one is returned only if it is better on the same folds beyond its uncertainty.
 
     Returns
     -------
-    The fitted model, out-of-fold probabilities of every sample, every trial, and why this recipe.
+    The fitted model, out-of-fold probabilities of every sample, every trial, and why this blend.
 
     Raises
     ------
@@ -58,25 +63,28 @@ def train(
     readiness.check_trainable(data)
     with one_thread():
         a_round = _Round(data, seed=seed, deadline=deadline)
+        served = [recipe for recipe, _ in serving.members if search.can_be_tried(recipe, data)] if serving else []
+        until = search.budget(len(data.labels))
         candidates: list[Candidate] = []
         is_complete = True
         try:
-            for candidate in search.explore(data.embeddings, a_round.cross_validate, serving=serving):
-                if on_first is not None and not candidates:
-                    on_first(a_round.finish(candidate, Decision(Verdict.FIRST), [candidate], is_complete=False))
+            for candidate in search.explore(search.lines(data), a_round.cross_validate, served=served, until=until):
                 candidates.append(candidate)
+                if on_first is not None and len(candidates) == 1:
+                    alone = selection.mixture([(candidate, 1.0)], a_round.truth)
+                    on_first(a_round.finish(alone, Decision(Verdict.FIRST), candidates, is_complete=False))
         except DeadlineExpired:
             if not candidates:
                 raise
             is_complete = False
-        in_service = next((candidate for candidate in candidates if candidate.recipe == serving), None)
-        best = selection.best(sorted(candidates, key=search.by_simplicity))
+        in_service = blending.again(serving, candidates, a_round.truth) if serving else None
+        best = blending.choose(candidates, a_round.truth)
         chosen, decision = selection.decide(best, in_service)
         return a_round.finish(chosen, decision, candidates, is_complete=is_complete)
 
 
 class _Round:
-    """What all recipes of one round share: the folds, and the samples in the fewest dimensions that hold them."""
+    """What all recipes of one round share: the folds, and the samples as each reader reads them."""
 
     def __init__(self, data: TrainingData, *, seed: int, deadline: Deadline | None) -> None:
         self.started = time.monotonic()
@@ -84,45 +92,72 @@ class _Round:
         self.data = data
         n_folds = crossval.n_folds_for(len(data.labels), data.n_classes)
         self.folds = crossval.assign_folds(data.labels, data.groups, n_folds=n_folds, seed=seed)
-        self.counts = crossval.could_be_known(data.labels, self.folds)
-        self.embeddings = {name: finite(rows) for name, rows in data.embeddings.items()}
-        self.coordinates = {name: coordinates(rows) for name, rows in self.embeddings.items()}
+        self.truth = Truth(data.labels, crossval.could_be_known(data.labels, self.folds))
         self.fitted: defaultdict[tuple[str, str], dict[int, Head]] = defaultdict(dict)
+        self._views: dict[str, _View] = {}
+
+    def view(self, backbone: str) -> _View:
+        """Return the samples as a reader reads them; read once."""
+        if backbone not in self._views:
+            self._views[backbone] = _View(readers.create(backbone).fit(self.data), self.data)
+        return self._views[backbone]
 
     def cross_validate(self, recipe: Recipe) -> Candidate:
         """Score every sample out-of-fold under one recipe, and calibrate the scores."""
         started = time.monotonic()
         scores = crossval.out_of_fold_scores(
-            partial(heads.create, recipe.head, recipe.settings, is_trial=True),
-            self.coordinates[recipe.backbone],
+            partial(heads.create, recipe.head, recipe.settings, task=self.data.task, is_trial=True),
+            self.view(recipe.backbone).points,
             self.data.labels,
             self.folds,
             n_classes=self.data.n_classes,
             deadline=self.deadline,
             fitted=self.fitted[recipe.backbone, recipe.head],
         )
-        seconds = time.monotonic() - started
-        return selection.judge(recipe, scores, self.data.labels, counts=self.counts, seconds=seconds)
+        return selection.judge(recipe, scores, self.truth, seconds=time.monotonic() - started)
 
     def finish(
-        self, chosen: Candidate, decision: Decision, candidates: Sequence[Candidate], *, is_complete: bool
+        self, chosen: Mixture, decision: Decision, candidates: Sequence[Candidate], *, is_complete: bool
     ) -> RoundResult:
-        """Fit the chosen recipe on every sample."""
-        head = heads.create(chosen.recipe.head, chosen.recipe.settings)
-        near = self.fitted[chosen.recipe.backbone, chosen.recipe.head].get(0)
-        return RoundResult(
-            recipe=chosen.recipe,
-            head=head.fit(self.embeddings[chosen.recipe.backbone], self.data.labels, start=near),
+        """Fit the chosen recipes on every sample."""
+        is_tags = self.data.task is Task.TAGS
+        predictor = Predictor(
+            tuple(self._member(candidate, weight) for candidate, weight in chosen.members),
+            self.data.n_classes,
+            task=self.data.task,
             temperature=chosen.temperature,
-            n_classes=self.data.n_classes,
+            thresholds=thresholds.choose(chosen.pred_probs, self.data.labels) if is_tags else None,
+        )
+        return RoundResult(
+            blend=chosen.blend,
+            predictor=predictor,
             pred_probs=chosen.pred_probs,
             trials=tuple(candidate.trial for candidate in candidates),
+            log_loss=chosen.log_loss,
             decision=decision,
             seconds=time.monotonic() - self.started,
             is_complete=is_complete,
         )
 
+    def _member(self, candidate: Candidate, weight: float) -> Member:
+        recipe, view = candidate.recipe, self.view(candidate.recipe.backbone)
+        near = self.fitted[recipe.backbone, recipe.head].get(0)
+        head = heads.create(recipe.head, recipe.settings, task=self.data.task)
+        return Member(recipe, weight, candidate.temperature, view.reader, view.fitted(head, self.data, near))
 
-def coordinates(X: FloatArray) -> FloatArray:
-    """Return the samples in as few dimensions as hold them exactly; fits on them are fits on the embeddings."""
-    return span(X).coordinates if len(X) < X.shape[1] else X
+
+class _View:
+    """The samples as one reader reads them, and the same points in the fewest dimensions that hold them."""
+
+    def __init__(self, reader: Reader, data: TrainingData) -> None:
+        self.reader = reader
+        self.rows: Matrix = reader.read(data.inputs)
+        self.span: Span | None = span(self.rows) if is_worth_spanning(self.rows) else None
+        self.points = self.rows if self.span is None else self.span.coordinates
+
+    def fitted(self, head: Head, data: TrainingData, near: Head | None) -> Head:
+        """Return the head fitted on every sample, for rows as the reader reads them."""
+        if self.span is not None and isinstance(head, LinearHead):
+            return head.fit(self.points, data.labels, start=near).lifted(self.rows, self.span)
+        learned = crossval.learned_from(np.arange(len(data.labels)), data.labels)
+        return head.fit(self.rows[learned], data.labels[learned], start=near)

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from apps.engine import automl, backbones, datasets, metrics
-from apps.engine.types import FloatArray, IntArray, TrainingData
+from apps.engine.types import FloatArray, Inputs, IntArray, TrainingData
 
 PUBLIC_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 """Where the public data sets lie: beside the checkout."""
@@ -45,9 +45,11 @@ def measure_accuracy(folder: Path, *, n_labels: int = 100, seeds: tuple[int, ...
     for seed in seeds:
         drawn = datasets.draw_labelled(data.train.labels, n_labels, seed=seed)
         n_labelled = len(drawn)
-        given = TrainingData({name: train_rows[drawn]}, train_labels[drawn], len(columns), np.arange(n_labelled))
+        given = TrainingData(
+            Inputs(n_labelled, {name: train_rows[drawn]}), train_labels[drawn], len(columns), np.arange(n_labelled)
+        )
         result = automl.train(given, seed=seed)
-        pred_probs = result.predictor.pred_probs(test_rows)
+        pred_probs = result.predictor.pred_probs(Inputs(len(test_rows), {name: test_rows}))
         for key, value in {
             "test_accuracy": metrics.accuracy(pred_probs, test_labels),
             "test_balanced_accuracy": metrics.balanced_accuracy(pred_probs, test_labels),
@@ -70,7 +72,9 @@ def measure_round(n_samples: int, *, n_classes: int = 4, dim: int = 1536, repeat
     plan = random.normal(size=(64, dim)) / 8
     rows = (centres[labels] + 3 * random.normal(size=(n_samples, 64))) @ plan + random.normal(size=(n_samples, dim))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    given = TrainingData({"minilm": rows.astype(np.float32)}, labels, n_classes, np.arange(n_samples))
+    given = TrainingData(
+        Inputs(n_samples, {"minilm": rows.astype(np.float32)}), labels, n_classes, np.arange(n_samples)
+    )
     seconds = []
     for _ in range(repeats):
         started = time.perf_counter()

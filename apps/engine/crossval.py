@@ -10,11 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from apps.engine.heads import Head
+from apps.engine.matrices import Matrix
 from apps.engine.runtime import Deadline
 from apps.engine.types import BoolArray, FloatArray, IntArray
 
 IMPOSSIBLE = -1e4
 """Score of a label that a fold's head never saw: probability 0 at any temperature, yet finite."""
+MOST_LEARNED_FROM = 20_000
+"""Samples a head learns from, at most: more gain next to nothing, and a round would take minutes."""
 FEW_SAMPLES, MANY_SAMPLES, MANY_SCORES = 300, 3_000, 100_000
 THREADS_FROM = 3_000_000
 """Numbers in the samples from which folds are fitted side by side; below, starting threads costs more than it saves."""
@@ -28,7 +31,7 @@ def n_folds_for(n_samples: int, n_classes: int) -> int:
 
 
 def assign_folds(labels: IntArray, groups: IntArray, *, n_folds: int, seed: int = 0) -> IntArray:
-    """Deal the samples into folds: labels spread evenly, each group in one fold.
+    """Deal the samples into folds: labels (of tags, the rarest that is there) spread evenly, each group in one fold.
 
     Samples are dealt in order, each new group to the fold with the fewest samples of its label so far, then with the
     fewest samples, then at random by `seed`. So the folds of the first samples stay what they were when more are
@@ -37,7 +40,7 @@ def assign_folds(labels: IntArray, groups: IntArray, *, n_folds: int, seed: int 
     Parameters
     ----------
     labels, groups
-        `(n_samples,)`. A group goes where its first sample's label calls for.
+        `(n_samples,)`; tags `(n_samples, n_tags)`. A group goes where its first sample's label calls for.
     n_folds
         At least 2.
 
@@ -47,7 +50,7 @@ def assign_folds(labels: IntArray, groups: IntArray, *, n_folds: int, seed: int 
     """
     if n_folds < 2:
         raise ValueError("Holding out takes at least two folds.")
-    _, label_rows = np.unique(labels, return_inverse=True)
+    _, label_rows = np.unique(_rarest_tag(labels) if labels.ndim == 2 else labels, return_inverse=True)
     _, group_rows = np.unique(groups, return_inverse=True)
     n_of_label = np.zeros((int(label_rows.max(initial=-1)) + 1, n_folds), dtype=np.int64)
     n_in_fold = np.zeros(n_folds, dtype=np.int64)
@@ -63,9 +66,27 @@ def assign_folds(labels: IntArray, groups: IntArray, *, n_folds: int, seed: int 
     return folds
 
 
+def _rarest_tag(tags: IntArray) -> IntArray:
+    """Return for each sample the rarest tag it has, or the number of tags where it has none."""
+    n_with = (tags == 1).sum(axis=0)
+    order = np.argsort(n_with, kind="stable")
+    has = np.concatenate([tags[:, order] == 1, np.ones((len(tags), 1), dtype=np.bool_)], axis=1)
+    rarest: IntArray = np.append(order, tags.shape[1])[has.argmax(axis=1)]
+    return rarest
+
+
+def learned_from(rows: IntArray, labels: IntArray, *, seed: int = 0) -> IntArray:
+    """Return the rows a head learns from: all of them, or of very many an even draw with some of every label."""
+    if len(rows) <= MOST_LEARNED_FROM:
+        return rows
+    drawn = np.random.default_rng(seed).permutation(rows)
+    _, first = np.unique(_rarest_tag(labels[drawn]) if labels.ndim == 2 else labels[drawn], return_index=True)
+    return np.sort(np.unique(np.concatenate([drawn[:MOST_LEARNED_FROM], drawn[first]])))
+
+
 def out_of_fold_scores(
     make_head: Callable[[], Head],
-    X: FloatArray,
+    X: Matrix,
     labels: IntArray,
     folds: IntArray,
     *,
@@ -80,7 +101,7 @@ def out_of_fold_scores(
     make_head
         Returns an unfitted head.
     X, labels, folds
-        `(n_samples, dim)`, `(n_samples,)` in `[0, n_classes)`, `(n_samples,)`.
+        `(n_samples, dim)`, `(n_samples,)` in `[0, n_classes)`, `(n_samples,)`. Tags: `(n_samples, n_classes)`.
     deadline
         Checked before each fit.
     fitted
@@ -96,8 +117,8 @@ def out_of_fold_scores(
     ------
     DeadlineExpired
     """
-    scores = np.full((len(labels), n_classes), IMPOSSIBLE, dtype=np.float32)
-
+    unseen = 0.0 if labels.ndim == 2 else IMPOSSIBLE
+    scores = np.full((len(labels), n_classes), unseen, dtype=np.float32)
     known = {} if fitted is None else fitted
 
     def score_fold(fold: int) -> None:
@@ -105,12 +126,13 @@ def out_of_fold_scores(
             deadline.check()
         is_held_out = folds == fold
         if not is_held_out.all():
-            head = make_head().fit(X[~is_held_out], labels[~is_held_out], start=known.get(fold))
+            rows = learned_from(np.flatnonzero(~is_held_out), labels)
+            head = make_head().fit(X[rows], labels[rows], start=known.get(fold))
             known[fold] = head
             scores[np.ix_(is_held_out, head.classes_)] = head.decision_function(X[is_held_out])
 
     all_folds = np.unique(folds).tolist()
-    if X.size < THREADS_FROM:
+    if X.shape[0] * X.shape[1] < THREADS_FROM:
         for fold in all_folds:
             score_fold(fold)
     else:
@@ -120,11 +142,17 @@ def out_of_fold_scores(
 
 
 def could_be_known(labels: IntArray, folds: IntArray) -> BoolArray:
-    """Return `(n_samples,)`: whether the head that scored the sample had seen its label at all.
+    """Return, in the shape of `labels`, whether the head that scored the sample had seen its label at all.
 
     The others (an only sample of its label, say) are wrong under every recipe. They tell nothing about which recipe
-    or temperature is better.
+    or temperature is better. Tags: whether it is known, and the head had seen samples with the tag and without.
     """
+    if labels.ndim == 2:
+        seen = np.zeros(labels.shape, dtype=np.bool_)
+        for fold in np.unique(folds):
+            others = labels[folds != fold]
+            seen[folds == fold] = (others == 1).any(axis=0) & (others == 0).any(axis=0)
+        return seen & (labels >= 0)
     n_of_label = np.bincount(labels)
     pairs: npt.NDArray[np.int64] = labels.astype(np.int64) * (int(folds.max(initial=0)) + 1) + folds
     _, pair_rows, n_of_pair = np.unique(pairs, return_inverse=True, return_counts=True)

@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from apps.engine.types import FloatArray, IntArray
+from apps.engine.types import BoolArray, FloatArray, IntArray
 
 SMALLEST_PROBABILITY = 1e-6
 """Floor under probabilities in the log loss: one impossible label costs 13.8 nats, not infinity."""
@@ -26,13 +26,14 @@ class LabelFigures:
     false_alarms: int
 
 
-def wilson_interval(n_right: int, n: int, *, level: float = 0.90) -> tuple[float, float]:
+def wilson_interval(n_right: float, n: float, *, level: float = 0.90) -> tuple[float, float]:
     """Return the interval in which the true share lies with probability `level`.
 
     Parameters
     ----------
     n_right, n
-        `0 <= n_right <= n`. With `n == 0` nothing is known: (0, 1).
+        `0 <= n_right <= n`. With `n == 0` nothing is known: (0, 1). Not whole where samples count for more or less than
+        one.
     level
         In (0, 1).
 
@@ -78,6 +79,20 @@ def sample_log_losses(pred_probs: FloatArray, labels: IntArray) -> FloatArray:
     given = pred_probs[np.arange(len(labels)), labels].astype(np.float64)
     losses: FloatArray = -np.log(np.clip(given, SMALLEST_PROBABILITY, 1.0))
     return losses
+
+
+def is_right(pred_probs: FloatArray, labels: IntArray, thresholds: FloatArray | None = None) -> BoolArray:
+    """Return `(n_samples,)`: whether the most probable label is the sample's.
+
+    Tags (`labels` of two dimensions): whether every tag that is known to be there or not is said to be so, by its
+    threshold, or 0.5.
+    """
+    if labels.ndim == 1:
+        right: BoolArray = pred_probs.argmax(axis=1) == labels
+        return right
+    said = pred_probs >= (0.5 if thresholds is None else thresholds)
+    all_right: BoolArray = ((said == (labels == 1)) | (labels < 0)).all(axis=1)
+    return all_right
 
 
 def accuracy(pred_probs: FloatArray, labels: IntArray) -> float:

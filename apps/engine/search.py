@@ -1,43 +1,115 @@
-"""The recipes a round may try, and the order in which it tries them."""
+"""The recipes a round may try, and the order in which it tries them: by what each is expected to gain per second."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
+from apps.engine import heads
+from apps.engine.heads.linear import MOST_SPANNED
+from apps.engine.readers import LEXICAL, NAMES, PLUS, RULES, TABLE
+from apps.engine.runtime import Deadline
 from apps.engine.selection import TIE, Candidate
-from apps.engine.types import Recipe
+from apps.engine.types import Recipe, Setting, Task, TrainingData
 
 PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 """Settings of C, simplest model first. At 100 labels text does best with 1 to 30, pictures with 30 to 300; calibration
 evens out what lies between two of them."""
-USUAL_PENALTY = 10.0
+SHRINKAGES = (0.9, 0.8, 0.6, 0.3, 0.1)
+"""Simplest model first. At 100 labels text does best with 0.6 to 0.9, pictures with 0.1 to 0.3; below 0.1 nothing is
+gained (pictures 0.823 at 0.01, 0.824 at 0.1)."""
+BUDGET_S, BUDGET_GROWTH = 1.0, 0.35
+"""Seconds for a round of 100 samples, and the power of the number of samples with which they grow: 2.2 at 1,000, 5 at
+10,000, 11 at 100,000."""
 
 
-def recipe_line(backbone: str) -> tuple[Recipe, ...]:
-    """Return the recipes for one backbone, simplest first."""
-    return tuple(Recipe(backbone, "logistic", {"C": C}) for C in PENALTIES)
+@dataclass(frozen=True)
+class Line:
+    """Recipes that differ in one setting, simplest first, and where to set out: loss has one valley along it."""
+
+    recipes: Sequence[Recipe]
+    usual: int = 0
+
+
+def budget(n_samples: int) -> Deadline:
+    """Return until when further recipes are tried: more samples are worth more time."""
+    return Deadline.after(BUDGET_S * max(1.0, n_samples / 100) ** BUDGET_GROWTH)
+
+
+def lines(data: TrainingData) -> list[Line]:
+    """Return what to try for such samples, what gains most per second first."""
+    if data.inputs.columns:
+        return table_lines()
+    embeddings = list(data.inputs.embeddings)
+    words = [LEXICAL] if any(data.inputs.texts) else []
+    views = embeddings + words
+    joined = PLUS.join(views + ([RULES] if data.rules and data.inputs.texts else []))
+    first = views[0]
+    # The figures are mean test accuracy at 100 labels on ten text and six picture sets, alone; in brackets, by how much
+    # the blend is worse without. Seconds are for cross-validating 100 samples in four labels.
+    found = [_discriminants(first)]  # 0.654 and 0.824, in 0.02 s: what is shown first
+    found += [_single(view, "prototypes") for view in views]  # 0.613 and 0.705 (0.007, 0); the best at 30 labels
+    if data.task is Task.LABEL and first in data.label_embeddings:
+        found.append(_single(f"{NAMES}{first}", "as_read"))  # 0.403 (0.001; 0.009 on medical_abstracts)
+    found.append(_logistics(joined))  # 0.663 and 0.802 (0.003, 0.002)
+    if joined != first:
+        if not words or len(data.labels) <= MOST_SPANNED:  # beyond, words stay sparse, and a scatter cannot be taken
+            found.append(_discriminants(joined))  # 0.657 and 0.831 (0.002, 0.002)
+        found += [_discriminants(view) for view in embeddings[1:]]  # 0.669 on pixels; on cells and digits the best
+    return found
+
+
+def table_lines() -> list[Line]:
+    """Return what to try on typed columns."""
+    return [
+        _logistics(TABLE),
+        Line([Recipe(TABLE, "forest", {"leaf": leaf}) for leaf in (3, 1)]),
+        Line([Recipe(TABLE, "extra", {"leaf": leaf}) for leaf in (3, 1)]),
+        Line([Recipe(TABLE, "boosted", {"depth": 3})]),
+    ]
 
 
 def explore(
-    backbones: Collection[str], attempt: Callable[[Recipe], Candidate], *, serving: Recipe | None
+    planned: Sequence[Line], attempt: Callable[[Recipe], Candidate], *, served: Sequence[Recipe], until: Deadline
 ) -> Iterator[Candidate]:
-    """Try recipes and yield each as soon as it is tried: the one in service first, then what may beat it.
+    """Try recipes and yield each as soon as it is tried, until the time for them is over.
 
-    A recipe in service on a backbone that is not among `backbones` is left out.
+    Those in service are tried whatever it takes: without them, nothing could be said of what serves.
     """
-    lines = [recipe_line(backbone) for backbone in backbones]
-    if serving is not None and serving.backbone in backbones and not any(serving in line for line in lines):
-        yield attempt(serving)  # settings of an earlier version
-    for line in sorted(lines, key=lambda line: serving not in line):
-        usual = PENALTIES.index(USUAL_PENALTY)
-        start = line.index(serving) if serving in line else usual
-        yield from _descend(line, attempt, start=start)
+    tried: set[Recipe] = set()
+
+    def once(recipe: Recipe) -> Candidate:
+        tried.add(recipe)
+        return attempt(recipe)
+
+    for line in planned:
+        start = next((line.recipes.index(recipe) for recipe in served if recipe in line.recipes), line.usual)
+        for candidate in _descend(line.recipes, once, start=start):
+            yield candidate
+            if until.expired():
+                break
+        if until.expired():
+            break
+    for recipe in served:
+        if recipe not in tried:
+            yield once(recipe)
+
+
+def can_be_tried(recipe: Recipe, data: TrainingData) -> bool:
+    """Whether a recipe, of an earlier version perhaps, can still be fitted on such samples."""
+    has = {
+        LEXICAL: bool(data.inputs.texts),
+        RULES: bool(data.rules and data.inputs.texts),
+        TABLE: bool(data.inputs.columns),
+    }
+    has |= dict.fromkeys(data.inputs.embeddings, True) | {f"{NAMES}{name}": True for name in data.label_embeddings}
+    return heads.exists(recipe.head, recipe.settings) and all(has.get(part) for part in recipe.backbone.split(PLUS))
 
 
 def _descend(line: Sequence[Recipe], attempt: Callable[[Recipe], Candidate], *, start: int) -> Iterator[Candidate]:
     """Walk from `start` to where the loss stops falling, first one way, then, if that was uphill, the other.
 
-    Held-out loss has one valley along a penalty: this finds it in three or four trials instead of one per recipe.
+    Held-out loss has one valley along a setting: this finds it in three or four trials instead of one per recipe.
     """
     least = attempt(line[start])
     yield least
@@ -53,6 +125,17 @@ def _descend(line: Sequence[Recipe], attempt: Callable[[Recipe], Candidate], *, 
             return
 
 
-def by_simplicity(candidate: Candidate) -> float:
-    """Return a sort key, lower for the simpler model: the one whose penalty holds it closer."""
-    return float(candidate.recipe.settings["C"])
+def _single(view: str, head: str) -> Line:
+    return Line([Recipe(view, head)])
+
+
+def _logistics(view: str) -> Line:
+    return Line(_with(view, "logistic", "C", PENALTIES), PENALTIES.index(10.0))
+
+
+def _discriminants(view: str) -> Line:
+    return Line(_with(view, "discriminant", "shrinkage", SHRINKAGES), SHRINKAGES.index(0.6))
+
+
+def _with(view: str, head: str, name: str, values: Sequence[Setting]) -> list[Recipe]:
+    return [Recipe(view, head, {name: value}) for value in values]

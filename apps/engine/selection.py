@@ -1,4 +1,4 @@
-"""Which recipe serves: the smallest held-out loss, and no change of recipe without evidence."""
+"""Which blend serves: the smallest held-out loss, and no change of recipes without evidence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from apps.engine import calibration, metrics, predictor
-from apps.engine.types import BoolArray, Decision, FloatArray, IntArray, Recipe, Trial, Verdict
+from apps.engine.types import Blend, BoolArray, Decision, FloatArray, IntArray, Recipe, Task, Trial, Verdict
 
 TIE = 1e-3
 """Recipes whose loss differs by less, in nats per sample, count as equal; the simpler one is taken.
@@ -19,16 +19,60 @@ model within this of it have the same mean accuracy to 0.0002; within ten times 
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A recipe tried: its trial, its temperature, and its held-out figures `(n_samples, …)` in sample order.
+class Truth:
+    """The labels, and what of them counts in a comparison.
 
-    `losses` holds only the samples that count in a comparison (`crossval.could_be_known`).
+    Parameters
+    ----------
+    labels
+        `(n_samples,)`, or of tags `(n_samples, n_tags)`.
+    counts
+        Of the same shape: entries whose label could be known to the head that scored them (`crossval.could_be_known`).
     """
+
+    labels: IntArray
+    counts: BoolArray
+
+    @property
+    def task(self) -> Task:
+        """One label a sample, or tags: as the labels are shaped."""
+        return Task.TAGS if self.labels.ndim == 2 else Task.LABEL
+
+    def given(self, pred_probs: FloatArray) -> FloatArray:
+        """Return the probability of what turned out true, for each entry that counts."""
+        if self.task is Task.TAGS:
+            right = np.where(self.labels == 1, pred_probs, 1 - pred_probs)
+            return right[self.counts]
+        of_label: FloatArray = pred_probs[np.arange(len(self.labels)), self.labels][self.counts]
+        return of_label
+
+    def temperature(self, scores: FloatArray) -> float:
+        """Return the temperature at which held-out scores mean what they say."""
+        if self.task is Task.TAGS:
+            pairs = scores[self.counts]
+            two_sided = np.stack([np.zeros_like(pairs), pairs], axis=1)
+            return calibration.fit_temperature(two_sided, self.labels[self.counts])
+        return calibration.fit_temperature(scores[self.counts], self.labels[self.counts])
+
+    def losses(self, pred_probs: FloatArray) -> FloatArray:
+        """Return the nats lost on each sample that counts; of tags, the mean over those that count."""
+        given = self.given(pred_probs).astype(np.float64)
+        losses: FloatArray = -np.log(np.clip(given, metrics.SMALLEST_PROBABILITY, 1.0))
+        if self.task is Task.TAGS:
+            samples = np.nonzero(self.counts)[0]
+            n_of_sample = np.bincount(samples, minlength=len(self.labels))
+            sums = np.bincount(samples, weights=losses, minlength=len(self.labels))
+            losses = sums[n_of_sample > 0] / n_of_sample[n_of_sample > 0]
+        return losses
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A recipe tried: its trial, its temperature, and its held-out figures `(n_samples, …)` in sample order."""
 
     trial: Trial
     temperature: float
     pred_probs: FloatArray
-    losses: FloatArray
 
     @property
     def recipe(self) -> Recipe:
@@ -36,50 +80,74 @@ class Candidate:
         return self.trial.recipe
 
 
-def judge(recipe: Recipe, scores: FloatArray, labels: IntArray, *, counts: BoolArray, seconds: float) -> Candidate:
+@dataclass(frozen=True)
+class Mixture:
+    """Candidates with weights, and how they do together, held out.
+
+    `losses` holds only the samples that count in a comparison.
+    """
+
+    members: Sequence[tuple[Candidate, float]]
+    temperature: float
+    pred_probs: FloatArray
+    losses: FloatArray
+
+    @property
+    def blend(self) -> Blend:
+        """Their recipes."""
+        return Blend(tuple((candidate.recipe, weight) for candidate, weight in self.members))
+
+    @property
+    def log_loss(self) -> float:
+        """Nats lost per sample."""
+        return float(self.losses.mean()) if len(self.losses) else float("inf")
+
+
+def judge(recipe: Recipe, scores: FloatArray, truth: Truth, *, seconds: float) -> Candidate:
     """Calibrate held-out scores and say how good they are.
 
     Parameters
     ----------
     scores
         `(n_samples, n_classes)`, out-of-fold, columns in label order.
-    counts
-        `(n_samples,)`: samples by which recipes are calibrated and compared.
     seconds
         What the scores took.
     """
     n_classes = scores.shape[1]
-    temperature = calibration.fit_temperature(scores[counts], labels[counts])
-    pred_probs = predictor.probabilities(scores, np.arange(n_classes), temperature=temperature, n_classes=n_classes)
-    losses = metrics.sample_log_losses(pred_probs[counts], labels[counts])
+    temperature = truth.temperature(scores)
+    pred_probs = predictor.probabilities(
+        scores, np.arange(n_classes), temperature=temperature, n_classes=n_classes, task=truth.task
+    )
+    losses = truth.losses(pred_probs)
     log_loss = float(losses.mean()) if len(losses) else float("inf")
-    trial = Trial(recipe, log_loss, metrics.accuracy(pred_probs, labels), seconds)
-    return Candidate(trial, temperature, pred_probs, losses)
+    accuracy = float(metrics.is_right(pred_probs, truth.labels).mean())
+    return Candidate(Trial(recipe, log_loss, accuracy, seconds), temperature, pred_probs)
 
 
-def best(candidates: Sequence[Candidate]) -> Candidate:
-    """Return the candidate that loses least; of those within `TIE` of it, the one listed first.
+def mixture(members: Sequence[tuple[Candidate, float]], truth: Truth) -> Mixture:
+    """Return what these candidates say together. A member alone is calibrated already."""
+    of_members = [candidate.pred_probs for candidate, _weight in members]
+    weights = [weight for _candidate, weight in members]
+    averaged = predictor.mixed(of_members, weights, temperature=1.0, task=truth.task)
+    temperature = truth.temperature(predictor.log_scores(averaged, truth.task)) if len(members) > 1 else 1.0
+    pred_probs = predictor.tempered(averaged, temperature, task=truth.task)
+    return Mixture(members, temperature, pred_probs, truth.losses(pred_probs))
 
-    List simpler models first. Raises `ValueError` without candidates.
-    """
-    least = min(candidate.trial.log_loss for candidate in candidates)
-    return next(candidate for candidate in candidates if candidate.trial.log_loss <= least + TIE)
 
-
-def decide(winner: Candidate, serving: Candidate | None) -> tuple[Candidate, Decision]:
+def decide(winner: Mixture, serving: Mixture | None) -> tuple[Mixture, Decision]:
     """Return what is to serve: `winner`, unless `serving` is as good within the uncertainty of the comparison.
 
     Both are compared sample by sample on the same folds; `winner` must lose less by more than one standard error of
-    that difference, so that chance does not change the recipe back and forth.
+    that difference, and by more than a tie, so that chance does not change the recipes back and forth.
     """
     if serving is None:
         return winner, Decision(Verdict.FIRST)
-    if winner.recipe == serving.recipe:
+    if winner.blend == serving.blend:
         return serving, Decision(Verdict.SAME)
     differences = serving.losses - winner.losses
     n = len(differences)
     gain = float(differences.mean()) if n else 0.0
     error = float(differences.std(ddof=1) / np.sqrt(n)) if n > 1 else float("inf")
-    if gain > error:
+    if gain > max(error, TIE):
         return winner, Decision(Verdict.REPLACED, gain, error)
     return serving, Decision(Verdict.KEPT, gain, error)

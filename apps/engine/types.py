@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from apps.engine.heads import Head
     from apps.engine.predictor import Predictor
 
 FloatArray: TypeAlias = npt.NDArray[np.floating]
@@ -26,6 +25,99 @@ class Modality(StrEnum):
 
     TEXT = "text"
     IMAGE = "image"
+    TABLE = "table"
+
+
+class Task(StrEnum):
+    """What a function gives out."""
+
+    LABEL = "label"  # one label a sample
+    TAGS = "tags"  # each label there or not, whatever the others
+
+
+class ColumnType(StrEnum):
+    """What the values of a table's column are."""
+
+    NUMBER = "number"
+    CATEGORY = "category"
+    DATE = "date"
+    TEXT = "text"
+    IMAGE = "image"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One typed column of a table.
+
+    Parameters
+    ----------
+    key
+        Stable name; a fitted model finds its columns by it.
+    type
+        `IMAGE` columns have no values here, only embeddings (`Inputs.embeddings`, under `cell_key`).
+    values
+        `(n_samples,)`. Numbers are float64, missing ones NaN. Dates are float64 seconds since 1970 in UTC, missing ones
+        NaN. Categories and texts are objects, `str`, missing ones "".
+    """
+
+    key: str
+    type: ColumnType
+    values: npt.NDArray[np.float64] | npt.NDArray[np.object_]
+
+
+def cell_key(backbone: str, column: str) -> str:
+    """Return the name under which embeddings of one column's cells are kept."""
+    return f"{backbone}:{column}"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Samples as models read them; row `i` of everything is the same sample.
+
+    Parameters
+    ----------
+    n_samples
+        How many rows.
+    embeddings
+        Backbone name (or `cell_key`) to array `(n_samples, dim)`, float32. Numbers that are not finite count as zero.
+    texts
+        `(n_samples,)`, of a text function; empty for others.
+    columns
+        Of a table function, in their order; empty for others.
+    """
+
+    n_samples: int
+    embeddings: Mapping[str, FloatArray] = field(default_factory=dict)
+    texts: Sequence[str] = ()
+    columns: Sequence[Column] = ()
+
+    def __post_init__(self) -> None:
+        if any(len(rows) != self.n_samples for rows in self.embeddings.values()):
+            raise ValueError("Embeddings must have one row per sample.")
+        if self.texts and len(self.texts) != self.n_samples:
+            raise ValueError("There must be one text per sample.")
+        if any(column.type is not ColumnType.IMAGE and len(column.values) != self.n_samples for column in self.columns):
+            raise ValueError("Columns must have one value per sample.")
+
+    def take(self, rows: IntArray) -> Inputs:
+        """Return these rows, in this order."""
+        return Inputs(
+            len(rows),
+            {name: matrix[rows] for name, matrix in self.embeddings.items()},
+            [self.texts[row] for row in rows] if self.texts else (),
+            [
+                column if column.type is ColumnType.IMAGE else Column(column.key, column.type, column.values[rows])
+                for column in self.columns
+            ],
+        )
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The owner's word that a text which contains these words has this label, `label` in `[0, n_classes)`."""
+
+    words: str
+    label: int
 
 
 @dataclass(frozen=True)
@@ -65,37 +157,90 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class Blend:
+    """What serves: recipes whose probabilities are averaged with weights above 0 that sum to 1."""
+
+    members: tuple[tuple[Recipe, float], ...]
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Blend:
+        """Return a blend of one."""
+        return cls(((recipe, 1.0),))
+
+    @property
+    def backbones(self) -> tuple[str, ...]:
+        """Backbones its members read, without repetition."""
+        return tuple(dict.fromkeys(recipe.backbone for recipe, _weight in self.members))
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain data that `json` can write; `from_json` reads it back."""
+        return {"members": [{"recipe": recipe.to_json(), "weight": weight} for recipe, weight in self.members]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, object]) -> Blend:
+        """Read what `to_json` wrote. Raises `ValueError` for anything else."""
+        members = data.get("members")
+        if not isinstance(members, list) or not members:
+            raise ValueError("A blend has members.")
+        read: list[tuple[Recipe, float]] = []
+        for member in members:
+            recipe, weight = member.get("recipe"), member.get("weight")
+            if not isinstance(recipe, Mapping) or not isinstance(weight, float) or not 0 < weight <= 1:
+                raise ValueError("A member of a blend has a recipe and a weight.")
+            read.append((Recipe.from_json(recipe), weight))
+        return cls(tuple(read))
+
+
+@dataclass(frozen=True)
 class TrainingData:
     """Annotated samples as arrays; row `i` of everything is the same sample.
 
     Parameters
     ----------
-    embeddings
-        Backbone name to array `(n_samples, dim)`, float32. Numbers that are not finite count as zero.
+    inputs
+        The samples.
     labels
-        `(n_samples,)`, each in `[0, n_classes)`.
+        One label a sample: `(n_samples,)`, each in `[0, n_classes)`. Tags: `(n_samples, n_classes)`, 1 where the tag is
+        there, 0 where it is not, -1 where nobody was asked.
     n_classes
         How many labels the function has, those without a sample included.
     groups
         `(n_samples,)`; exact duplicates share a number and are never held out apart.
     label_names
-        One per class, for sentences to the user; may be left out.
+        One per class, for sentences to the user and for likeness to them; may be left out.
+    label_embeddings
+        Backbone name to `(n_classes, dim)`: the names and descriptions of the labels, as that backbone reads them.
+    rules
+        What the owner knows beforehand.
+    is_random
+        `(n_samples,)`: drawn at random, so that figures on them hold for the world. None: all of them.
     """
 
-    embeddings: Mapping[str, FloatArray]
+    inputs: Inputs
     labels: IntArray
     n_classes: int
     groups: IntArray
     label_names: Sequence[str] = ()
+    label_embeddings: Mapping[str, FloatArray] = field(default_factory=dict)
+    rules: Sequence[Rule] = ()
+    is_random: BoolArray | None = None
 
     def __post_init__(self) -> None:
-        n_samples = len(self.labels)
-        if len(self.groups) != n_samples:
+        n_samples = self.inputs.n_samples
+        if len(self.labels) != n_samples or len(self.groups) != n_samples:
             raise ValueError("Labels and groups must have one entry per sample.")
-        if any(len(rows) != n_samples for rows in self.embeddings.values()):
-            raise ValueError("Embeddings must have one row per sample.")
-        if n_samples and not (int(self.labels.min()) >= 0 and int(self.labels.max()) < self.n_classes):
+        if self.is_random is not None and len(self.is_random) != n_samples:
+            raise ValueError("There must be one entry per sample on whether it was drawn at random.")
+        if self.task is Task.TAGS:
+            if self.labels.shape[1] != self.n_classes or not np.isin(self.labels, (-1, 0, 1)).all():
+                raise ValueError("Tags must be 1, 0 or -1, one column each.")
+        elif n_samples and not (int(self.labels.min()) >= 0 and int(self.labels.max()) < self.n_classes):
             raise ValueError("Labels must lie in [0, n_classes).")
+
+    @property
+    def task(self) -> Task:
+        """One label a sample, or tags: as the labels are shaped."""
+        return Task.TAGS if self.labels.ndim == 2 else Task.LABEL
 
 
 @dataclass(frozen=True)
@@ -135,38 +280,31 @@ class RoundResult:
 
     Parameters
     ----------
-    recipe
-        The recipe chosen to serve.
-    head
-        That recipe's head, fitted on every sample.
-    temperature
-        What the head's scores are divided by before they become probabilities.
+    blend
+        The recipes chosen to serve, with their weights.
+    predictor
+        Those recipes, fitted on every sample: ready to predict or to be saved.
     pred_probs
-        `(n_samples, n_classes)`, float32, rows sum to 1: calibrated probabilities of each sample from heads that saw
-        neither it nor a duplicate of it. A label whose samples were all held out together has probability 0 there.
+        `(n_samples, n_classes)`, float32: calibrated probabilities of each sample from models that saw neither it nor a
+        duplicate of it. One label a sample: rows sum to 1, and a label whose samples were all held out together has
+        probability 0. Tags: each entry is the probability that the tag is there.
     trials
         Every recipe tried, in the order tried.
+    log_loss
+        Nats per sample the blend loses out-of-fold (per sample and tag, where there are tags).
     decision
-        Why this recipe and not the one in service.
+        Why this blend and not the one in service.
     seconds
         Duration of the round.
     is_complete
-        False when the deadline came before every recipe was tried.
+        False when the time ran out before every recipe was tried.
     """
 
-    recipe: Recipe
-    head: Head
-    temperature: float
-    n_classes: int
+    blend: Blend
+    predictor: Predictor
     pred_probs: FloatArray
     trials: tuple[Trial, ...]
+    log_loss: float
     decision: Decision
     seconds: float
     is_complete: bool = True
-
-    @property
-    def predictor(self) -> Predictor:
-        """The fitted model, ready to predict or to be saved."""
-        from apps.engine.predictor import Predictor  # here, because predictor builds on these types
-
-        return Predictor(head=self.head, temperature=self.temperature, n_classes=self.n_classes)

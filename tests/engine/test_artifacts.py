@@ -9,24 +9,24 @@ import pytest
 
 from apps.engine import artifacts, automl
 from apps.engine.errors import ArtifactCorrupt
-from apps.engine.types import RoundResult, TrainingData
+from apps.engine.types import Inputs, RoundResult, TrainingData
 
 ROWS = np.random.default_rng(0).normal(size=(30, 12)).astype(np.float32)
+INPUTS = Inputs(30, {"minilm": ROWS})
 LABEL_IDS = ("label_a", "label_b", "label_c")
 
 
 @pytest.fixture(scope="module")
 def result() -> RoundResult:
-    return automl.train(TrainingData({"minilm": ROWS}, np.arange(30) % 3, 3, np.arange(30)))
+    return automl.train(TrainingData(INPUTS, np.arange(30) % 3, 3, np.arange(30)))
 
 
 def save(folder: Path, result: RoundResult) -> str:
     return artifacts.save(
         folder,
         predictor=result.predictor,
-        recipe=result.recipe,
         label_ids=LABEL_IDS,
-        backbone_version="1-abc",
+        backbone_versions={"minilm": "1-abc"},
         trained_with={"n_samples": 30},
     )
 
@@ -34,10 +34,10 @@ def save(folder: Path, result: RoundResult) -> str:
 def test_a_saved_model_predicts_what_it_did(tmp_path: Path, result: RoundResult) -> None:
     sha256 = save(tmp_path / "new" / "model", result)
     loaded = artifacts.load(tmp_path / "new" / "model", sha256=sha256)
-    assert loaded.predictor.pred_probs(ROWS).tolist() == result.predictor.pred_probs(ROWS).tolist()
-    assert loaded.recipe == result.recipe
+    assert loaded.predictor.pred_probs(INPUTS).tolist() == result.predictor.pred_probs(INPUTS).tolist()
+    assert loaded.predictor.blend == result.blend
     assert loaded.label_ids == LABEL_IDS
-    assert loaded.manifest["backbone_version"] == "1-abc"
+    assert loaded.manifest["backbone_versions"] == {"minilm": "1-abc"}
     assert loaded.manifest["trained_with"] == {"n_samples": 30}
     assert {path.name for path in tmp_path.rglob("*")} == {"new", "model", "manifest.json", "model.safetensors"}
 
@@ -69,7 +69,7 @@ def test_a_missing_or_cut_file_is_refused(tmp_path: Path, result: RoundResult, n
 
 def test_another_model_in_its_place_is_refused(tmp_path: Path, result: RoundResult) -> None:
     sha256 = save(tmp_path / "model", result)
-    other = automl.train(TrainingData({"minilm": ROWS}, np.arange(30) // 10, 3, np.arange(30)))
+    other = automl.train(TrainingData(INPUTS, np.arange(30) // 10, 3, np.arange(30)))
     assert save(tmp_path / "model", other) != sha256
     with pytest.raises(ArtifactCorrupt):
         artifacts.load(tmp_path / "model", sha256=sha256)
@@ -97,7 +97,7 @@ def test_a_newer_format_is_refused_though_its_checksum_is_right(tmp_path: Path, 
     save(tmp_path / "model", result)
     path = tmp_path / "model" / "manifest.json"
     manifest = json.loads(path.read_text())
-    for change in ({"format_version": 2}, {"temperature": 0.0}, {"recipe": None}, {"label_ids": None}):
+    for change in ({"format_version": 1}, {"temperature": 0.0}, {"members": []}, {"task": "?"}, {"label_ids": None}):
         content = json.dumps({**manifest, **change}).encode()
         path.write_bytes(content)
         with pytest.raises(ArtifactCorrupt):
@@ -109,8 +109,7 @@ def test_a_model_needs_one_label_id_per_class(tmp_path: Path, result: RoundResul
         artifacts.save(
             tmp_path / "model",
             predictor=result.predictor,
-            recipe=result.recipe,
-            label_ids=["label_a"],
-            backbone_version="1",
+                label_ids=["label_a"],
+            backbone_versions={"minilm": "1"},
             trained_with={},
         )

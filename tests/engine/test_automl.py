@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from apps.engine import automl, backbones, metrics
 from apps.engine.errors import DeadlineExpired, NotTrainable
 from apps.engine.runtime import Deadline
-from apps.engine.types import Modality, Recipe, RoundResult, TrainingData, Verdict
+from apps.engine.types import Blend, Inputs, Modality, Recipe, RoundResult, Rule, TrainingData, Verdict
 
 Rows = npt.NDArray[np.float32]
 
@@ -23,20 +23,24 @@ def blobs(
     return (centres[y] + spread * random.normal(size=(n, dim))).astype(np.float32), y
 
 
+def inputs(X: Rows) -> Inputs:
+    return Inputs(len(X), {"minilm": X})
+
+
 def given_data(
     X: Rows, y: npt.NDArray[np.int64], n_classes: int, groups: npt.NDArray[np.int64] | None = None
 ) -> TrainingData:
-    return TrainingData({"minilm": X}, y, n_classes, np.arange(len(y)) if groups is None else groups)
+    return TrainingData(inputs(X), y, n_classes, np.arange(len(y)) if groups is None else groups)
 
 
 def assert_sound(result: RoundResult, n_samples: int, n_classes: int, dim: int) -> None:
     assert result.pred_probs.shape == (n_samples, n_classes)
-    for pred_probs in (result.pred_probs, result.predictor.pred_probs(np.ones((3, dim), dtype=np.float32))):
+    for pred_probs in (result.pred_probs, result.predictor.pred_probs(inputs(np.ones((3, dim), dtype=np.float32)))):
         assert pred_probs.dtype == np.float32
         assert np.isfinite(pred_probs).all()
         assert (pred_probs >= 0).all()
         np.testing.assert_allclose(pred_probs.sum(axis=1), 1.0, rtol=1e-4)
-    assert result.temperature > 0
+    assert result.predictor.members[0].temperature > 0
     assert result.trials
 
 
@@ -46,7 +50,7 @@ def test_a_round_learns_what_there_is_to_learn() -> None:
     result = automl.train(given_data(X[:100], y[:100], 3))
     assert_sound(result, 100, 3, 48)
     assert metrics.accuracy(result.pred_probs, y[:100]) > 0.9
-    assert metrics.accuracy(result.predictor.pred_probs(new_X[100:]), new_y[100:]) > 0.9
+    assert metrics.accuracy(result.predictor.pred_probs(inputs(new_X[100:])), new_y[100:]) > 0.9
 
 
 def test_out_of_fold_figures_do_not_flatter() -> None:
@@ -54,7 +58,7 @@ def test_out_of_fold_figures_do_not_flatter() -> None:
     X, y = random.normal(size=(100, 300)).astype(np.float32), np.arange(100) % 2
     result = automl.train(given_data(X, y, 2))
     assert metrics.accuracy(result.pred_probs, y) < 0.65  # labels are noise: only a head that saw them does better
-    assert metrics.accuracy(result.predictor.pred_probs(X), y) > 0.8
+    assert metrics.accuracy(result.predictor.pred_probs(inputs(X)), y) > 0.8
 
 
 def test_duplicates_do_not_flatter_either() -> None:
@@ -70,14 +74,14 @@ def test_duplicates_do_not_flatter_either() -> None:
 def test_the_same_data_and_seed_give_the_same_model() -> None:
     X, y = blobs(60, 3)
     one, two = (automl.train(given_data(X, y, 3), seed=4) for _ in range(2))
-    assert one.recipe == two.recipe
+    assert one.blend == two.blend
     assert one.pred_probs.tolist() == two.pred_probs.tolist()
-    assert one.predictor.pred_probs(X).tolist() == two.predictor.pred_probs(X).tolist()
+    assert one.predictor.pred_probs(inputs(X)).tolist() == two.predictor.pred_probs(inputs(X)).tolist()
 
 
 def test_too_little_to_train_on_is_said_in_words() -> None:
     X = np.ones((1, 4), dtype=np.float32)
-    data = TrainingData({"minilm": X}, np.array([0]), 2, np.array([0]), label_names=("Refund", "Scam"))
+    data = TrainingData(inputs(X), np.array([0]), 2, np.array([0]), label_names=("Refund", "Scam"))
     with pytest.raises(NotTrainable, match=r"^Label 1 more Refund and 2 more Scam to see the first predictions\.$"):
         automl.train(data)
 
@@ -104,8 +108,8 @@ def test_rare_labels_are_in_the_model_and_get_honest_rows() -> None:
     result = automl.train(given_data(X, y, 4))
     assert_sound(result, 41, 4, 48)
     assert result.pred_probs[-1, 2] == 0.0
-    assert result.predictor.pred_probs(X)[-1].argmax() == 2
-    assert (result.predictor.pred_probs(X)[:, 3] == 0.0).all()
+    assert result.predictor.pred_probs(inputs(X))[-1].argmax() == 2
+    assert (result.predictor.pred_probs(inputs(X))[:, 3] == 0.0).all()
 
 
 def test_three_hundred_labels_with_three_samples_each_train() -> None:
@@ -128,7 +132,7 @@ def test_identical_samples_with_different_labels_are_called_a_toss_up() -> None:
     y, groups = np.arange(20) % 2, np.repeat(np.arange(10), 2)
     result = automl.train(given_data(X, y, 2, groups))
     assert_sound(result, 20, 2, 48)
-    assert result.predictor.pred_probs(X).max() < 0.7
+    assert result.predictor.pred_probs(inputs(X)).max() < 0.7
 
 
 def test_every_sample_of_a_label_in_one_group_trains() -> None:
@@ -147,7 +151,7 @@ def test_embeddings_that_are_not_finite_count_as_zero(value: float) -> None:
     result = automl.train(given_data(X, y, 2))
     assert_sound(result, 40, 2, 48)
     zeros = np.where(np.isfinite(X), X, 0).astype(np.float32)
-    assert result.predictor.pred_probs(X).tolist() == result.predictor.pred_probs(zeros).tolist()
+    assert result.predictor.pred_probs(inputs(X)).tolist() == result.predictor.pred_probs(inputs(zeros)).tolist()
 
 
 def test_no_data_handed_in_is_changed() -> None:
@@ -174,11 +178,13 @@ def test_a_round_never_fails_on_what_is_trainable(seed: int, n: int, n_classes: 
         assert_sound(result, n, n_classes, dim)
 
 
-def test_empty_texts_and_pictures_of_one_pixel_train() -> None:
-    encoder = backbones.tiny(Modality.TEXT)
-    rows = encoder.encode(["", "refund please", "", "refund now", "hello", "hello there"])
-    data = TrainingData({"tiny-text": rows}, np.array([0, 1, 0, 1, 0, 0]), 2, np.array([0, 1, 0, 2, 3, 4]))
-    assert_sound(automl.train(data), 6, 2, 64)
+def test_empty_texts_train() -> None:
+    texts = ["", "refund please", "", "refund now", "hello", "hello there"]
+    rows = backbones.tiny(Modality.TEXT).encode(texts)
+    given = Inputs(6, {"tiny-text": rows}, texts)
+    result = automl.train(TrainingData(given, np.array([0, 1, 0, 1, 0, 0]), 2, np.array([0, 1, 0, 2, 3, 4])))
+    pred_probs = result.predictor.pred_probs(Inputs(2, {"tiny-text": rows[:2]}, ["", "\ud800 unheard of"]))
+    np.testing.assert_allclose(pred_probs.sum(axis=1), 1.0, rtol=1e-4)
 
 
 def test_the_first_result_comes_before_the_last() -> None:
@@ -213,28 +219,75 @@ def test_a_deadline_that_comes_later_gives_the_best_so_far() -> None:
     assert not result.is_complete
 
 
-def test_the_recipe_in_service_is_tried_first_and_kept_without_evidence_against_it() -> None:
+def test_the_blend_in_service_is_kept_without_evidence_against_it() -> None:
     X, y = blobs(60, 3, spread=3.0)
-    best = automl.train(given_data(X, y, 3)).recipe
-    near = Recipe("minilm", "logistic", {"C": float(best.settings["C"]) * 3.3})
+    best = automl.train(given_data(X, y, 3)).blend
+    (first, weight), *others, (last, rest) = best.members
+    near = Blend(((first, weight - 0.01), *others, (last, rest + 0.01)))
     result = automl.train(given_data(X, y, 3), serving=near)
-    assert result.trials[0].recipe == near
-    assert result.recipe == near
+    assert result.blend == near
     assert result.decision.verdict is Verdict.KEPT
     assert automl.train(given_data(X, y, 3), serving=best).decision.verdict is Verdict.SAME
 
 
-def test_a_recipe_that_is_clearly_worse_is_replaced() -> None:
+def test_a_blend_that_is_clearly_worse_is_replaced() -> None:
     X, y = blobs(200, 8, spread=1.5)
-    poor = Recipe("minilm", "logistic", {"C": 1e-6})
+    poor = Blend.of(Recipe("minilm", "logistic", {"C": 1e-6}))
     result = automl.train(given_data(X, y, 8), serving=poor)
-    assert result.recipe != poor
+    assert result.blend != poor
     assert result.decision.verdict is Verdict.REPLACED
     assert result.decision.gain > result.decision.gain_error > 0
+
+
+@pytest.mark.parametrize("gone", [Recipe("other", "logistic", {"C": 1.0}), Recipe("minilm", "oracle")])
+def test_a_blend_that_can_no_longer_be_tried_is_replaced(gone: Recipe) -> None:
+    X, y = blobs(60, 3)
+    here = Recipe("minilm", "logistic", {"C": 1.0})
+    result = automl.train(given_data(X, y, 3), serving=Blend(((here, 0.5), (gone, 0.5))))
+    assert result.decision.verdict is Verdict.FIRST
+    assert gone not in {trial.recipe for trial in result.trials}
+
+
+def test_words_are_told_apart_that_no_embedding_shows() -> None:
+    texts = [f"order {i} of article {'XK' if i % 2 else 'QF'}-{i * 7919 % 97}" for i in range(80)]
+    labels = np.arange(80) % 2
+    blind = np.random.default_rng(0).normal(size=(80, 8)).astype(np.float32)
+    whole = Inputs(80, {"minilm": blind}, texts)
+    data = TrainingData(whole.take(np.arange(40)), labels[:40], 2, np.arange(40))
+    result = automl.train(data)
+    assert any("lexical" in recipe.backbone for recipe, _weight in result.blend.members)
+    pred_probs = result.predictor.pred_probs(whole.take(np.arange(40, 80)))
+    assert metrics.accuracy(pred_probs, labels[40:]) > 0.9
+
+
+def test_names_of_labels_help_where_samples_are_few() -> None:
+    random = np.random.default_rng(0)
+    names = random.normal(size=(4, 384)).astype(np.float32)
+    y = np.arange(100) % 4
+    X = (names[y] + 3.5 * random.normal(size=(100, 384))).astype(np.float32)
+    few = Inputs(12, {"minilm": X[:12]}, ["?"] * 12)
+    rest = Inputs(88, {"minilm": X[12:]}, ["?"] * 88)
+    without = automl.train(TrainingData(few, y[:12], 4, np.arange(12)))
+    told = automl.train(TrainingData(few, y[:12], 4, np.arange(12), label_embeddings={"minilm": names}))
+    right = [metrics.accuracy(result.predictor.pred_probs(rest), y[12:]) for result in (without, told)]
+    assert right[1] > right[0] + 0.1
+
+
+def test_rules_are_learned_from_like_everything_else() -> None:
+    random = np.random.default_rng(0)
+    y = random.integers(0, 2, 120)
+    filler = ["alpha", "beta", "gamma", "delta", "omega"]
+    texts = [" ".join(random.choice(filler, 6)) + (" money back" if label else " back money") for label in y]
+    blind = random.normal(size=(120, 8)).astype(np.float32)
+    rules = (Rule("money back", 1),)
+    train, test = Inputs(40, {"minilm": blind[:40]}, texts[:40]), Inputs(80, {"minilm": blind[40:]}, texts[40:])
+    result = automl.train(TrainingData(train, y[:40], 2, np.arange(40), rules=rules))
+    assert any("rules" in trial.recipe.backbone for trial in result.trials)
+    assert metrics.accuracy(result.predictor.pred_probs(test), y[40:]) > 0.9
 
 
 def test_data_that_contradicts_itself_is_refused() -> None:
     X = np.ones((3, 2), dtype=np.float32)
     for labels, groups in (([0, 1], [0, 1]), ([0, 1, 2], [0, 1, 2]), ([0, 1, -1], [0, 1, 2]), ([0, 1, 1], [0])):
         with pytest.raises(ValueError, match="must"):
-            TrainingData({"minilm": X}, np.array(labels), 2, np.array(groups))
+            TrainingData(inputs(X), np.array(labels), 2, np.array(groups))

@@ -44,11 +44,11 @@ def test_the_engine_trains_and_predicts_without_importing_torch_or_timm() -> Non
 import sys
 import numpy as np
 from apps.engine import automl, backbones
-from apps.engine.types import Modality, TrainingData
+from apps.engine.types import Inputs, TrainingData
 texts = [f"refund order {i}" for i in range(6)] + [f"hello there {i}" for i in range(6)]
 rows = backbones.load("tiny-text").encode(texts)
-data = TrainingData({"tiny-text": rows}, np.array([0] * 6 + [1] * 6), 2, np.arange(12))
-automl.train(data).predictor.pred_probs(rows)
+data = TrainingData(Inputs(12, {"tiny-text": rows}), np.array([0] * 6 + [1] * 6), 2, np.arange(12))
+automl.train(data).predictor.pred_probs(data.inputs)
 heavy = {"torch", "timm", "transformers", "sklearn"} & set(sys.modules)
 assert not heavy, heavy
 """

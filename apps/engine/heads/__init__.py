@@ -1,45 +1,57 @@
-"""Heads: light classifiers on embeddings, one per function, fitted again in every round.
+"""Heads: light classifiers on what readers read, one per function, fitted again in every round.
 
 A head is any estimator that follows scikit-learn's contract (no work in `__init__`, `fit` returns itself, learned
 state ends in `_`) and can hand over its learned state as plain arrays. `create` makes an unfitted one from a recipe's
 settings, `restore` brings a saved one back.
+
+    logistic      a penalised regression: the best single head on most text
+    discriminant  linear discriminants, closed form: the best single head on pictures
+    prototypes    nearest label mean: the best with two or three samples a label
+    as_read       rows that are scores already: likeness to names
+    forest, extra, boosted  trees, for tables
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from apps.engine.errors import ArtifactCorrupt
+from apps.engine.heads.as_read import AsReadHead
+from apps.engine.heads.discriminant import DiscriminantHead
 from apps.engine.heads.logistic import EXACT, ROUGH, LogisticHead
-from apps.engine.types import FloatArray, IntArray, Setting
+from apps.engine.heads.prototypes import PrototypesHead
+from apps.engine.heads.trees import BoostedHead, ForestHead
+from apps.engine.matrices import Matrix
+from apps.engine.types import FloatArray, IntArray, Setting, Task
 
 
 class Head(Protocol):
-    """What the rest of the engine needs of a classifier on embeddings."""
+    """What the rest of the engine needs of a classifier."""
 
     classes_: npt.NDArray[np.int64]
 
-    def fit(self, X: FloatArray, y: IntArray, *, start: Head | None = None) -> Head:
-        """Learn from `X` `(n_samples, dim)` and `y` `(n_samples,)`; one class is enough.
+    def fit(self, X: Matrix, y: IntArray, *, start: Head | None = None) -> Head:
+        """Learn from `X` `(n_samples, dim)` and `y`; one class is enough.
 
-        `start` is a head fitted on the same samples under another setting, from which to set out if that saves time.
+        `y` is `(n_samples,)`, or for tags `(n_samples, n_tags)` in {-1, 0, 1}, -1 where nobody was asked. `start` is a
+        head fitted on the same samples under another setting, from which to set out if that saves time.
         """
         ...
 
-    def decision_function(self, X: FloatArray) -> FloatArray:
-        """Return scores `(n_samples, len(classes_))`, whose softmax is `predict_proba`."""
+    def decision_function(self, X: Matrix) -> FloatArray:
+        """Return scores `(n_samples, len(classes_))`, whose softmax (of tags: sigmoid) is `predict_proba`."""
         ...
 
-    def predict_proba(self, X: FloatArray) -> FloatArray:
+    def predict_proba(self, X: Matrix) -> FloatArray:
         """Return probabilities `(n_samples, len(classes_))`, columns as in `classes_`."""
         ...
 
-    def predict(self, X: FloatArray) -> IntArray:
-        """Return the likeliest class of each row, `(n_samples,)`."""
+    def predict(self, X: Matrix) -> IntArray:
+        """Return the likeliest class of each row, `(n_samples,)`; of tags, 1 or 0 for each, `(n_samples, n_tags)`."""
         ...
 
     def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
@@ -51,14 +63,35 @@ class Head(Protocol):
         ...
 
 
-def create(name: str, settings: Mapping[str, Setting], *, is_trial: bool = False) -> Head:
+def create(name: str, settings: Mapping[str, Setting], *, task: Task = Task.LABEL, is_trial: bool = False) -> Head:
     """Return an unfitted head; one for a trial may fit less exactly, to compare recipes by.
 
     Raises `ValueError` for a name or setting that does not exist.
     """
-    if name == "logistic" and settings.keys() == {"C"}:
-        return LogisticHead(C=float(settings["C"]), tolerance=ROUGH if is_trial else EXACT)
-    raise ValueError(f"There is no head {name!r} with the settings {sorted(settings)}.")
+    if not exists(name, settings):
+        raise ValueError(f"There is no head {name!r} with the settings {sorted(settings)}.")
+    return _MAKERS[(name, *sorted(settings))](settings, task, is_trial)
+
+
+def exists(name: str, settings: Mapping[str, Setting]) -> bool:
+    """Whether there is a head of this name with these settings."""
+    return (name, *sorted(settings)) in _MAKERS
+
+
+_Maker = Callable[[Mapping[str, Setting], Task, bool], Head]
+_MAKERS: Mapping[tuple[str, ...], _Maker] = {
+    ("logistic", "C"): lambda of, task, is_trial: LogisticHead(
+        C=float(of["C"]), tolerance=ROUGH if is_trial else EXACT, task=task
+    ),
+    ("discriminant", "shrinkage"): lambda of, task, _: DiscriminantHead(shrinkage=float(of["shrinkage"]), task=task),
+    ("prototypes",): lambda _of, task, _: PrototypesHead(task=task),
+    ("as_read",): lambda _of, task, _: AsReadHead(task=task),
+    ("forest", "leaf"): lambda of, task, is_trial: ForestHead(leaf=int(of["leaf"]), task=task, is_trial=is_trial),
+    ("extra", "leaf"): lambda of, task, is_trial: ForestHead(
+        leaf=int(of["leaf"]), is_extra=True, task=task, is_trial=is_trial
+    ),
+    ("boosted", "depth"): lambda of, task, is_trial: BoostedHead(depth=int(of["depth"]), task=task, is_trial=is_trial),
+}
 
 
 def restore(name: str, settings: Mapping[str, Setting], arrays: Mapping[str, npt.NDArray[np.generic]]) -> Head:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from apps.engine.readers import State
+from apps.engine.readers.state import State
 from apps.engine.readers.table_parts import PARTS, Categories, Dates, Directions, Numbers, Part, Values
 from apps.engine.types import Column, ColumnType, FloatArray, Inputs, TrainingData
 

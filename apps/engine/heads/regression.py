@@ -1,13 +1,16 @@
-"""The fit inside the logistic head: multinomial regression with an L2 penalty, by L-BFGS."""
+"""The fit inside the logistic head: regression with an L2 penalty, multinomial or of many tags at once, by L-BFGS."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize
+from scipy.special import expit
 
+from apps.engine import matrices
+from apps.engine.matrices import Doubles, Matrix
 from apps.engine.types import FloatArray, IntArray
 
 TYPICAL_CURVATURE = 0.1
@@ -17,17 +20,17 @@ Measured at 100 and 400 pictures in 6 classes, C from 0.1 to 100: the iterations
 without scaling to 8–54; 0.05 does the same, 0.25 and 0.5 need a few more; scikit-learn's own fit takes two to four
 times as long at an equal loss.
 """
-Coefficients: TypeAlias = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+Start: TypeAlias = tuple[Doubles, Doubles]
 """Weights `(dim, n_classes)` and intercepts `(n_classes,)`."""
 MAX_ITERATIONS = 500
-SAME_SHARE = 1e-10
-"""Rows that differ by less than this share of their squared length are the same but for rounding."""
 
 
-def fit_softmax_regression(
-    X: FloatArray, y: IntArray, n_classes: int, *, C: float, tolerance: float, start: Coefficients | None = None
-) -> Coefficients:
-    """Minimise `C · Σ -log softmax(Z·W + b)[y] + ½·|W|²` over `W` and `b`, `Z` being `X` centred and scaled.
+def fit_regression(
+    X: Matrix, y: IntArray, n_classes: int, *, C: float, tolerance: float, start: Start | None = None
+) -> Start:
+    """Minimise `C · Σ loss + ½·|W|²` over `W` and `b`, the scores being `Z·W + b`, `Z` being `X` centred and scaled.
+
+    The loss of a sample is `-log softmax(scores)[y]`; of tags, `-log sigmoid(±score)` for each that is known.
 
     Rows of `Z` have mean 0 and a mean squared length of 1, so that one `C` means the same for every backbone. `Z` is
     never written out: with 10,000 rows, copies of them took longer than the products.
@@ -37,7 +40,7 @@ def fit_softmax_regression(
     X
         `(n_samples, dim)`; the products run in its dtype.
     y
-        `(n_samples,)` in `[0, n_classes)`.
+        `(n_samples,)` in `[0, n_classes)`; of tags `(n_samples, n_classes)` in {-1, 0, 1}, -1 being unknown.
     C
         Above 0; higher fits closer. The same meaning as in scikit-learn.
     tolerance
@@ -51,35 +54,31 @@ def fit_softmax_regression(
     The coefficients for rows of `X` as they are.
     """
     n_samples, dim = X.shape
-    rows = np.arange(n_samples)
     centre, step, scale = _centre_and_steps(X, C=C)
     intercept_step = 1.0 / np.sqrt(max(C * TYPICAL_CURVATURE * n_samples, 1e-12))
     penalty = (step / scale)[:, None] ** 2  # of the weights on Z, in terms of the weights sought
+    loss_and_errors = _loss_of_tags(y) if y.ndim == 2 else _loss_of_labels(y)
+    dtype = X.dtype if isinstance(X, np.ndarray) else np.dtype(np.float32)
 
-    def applied(flat: npt.NDArray[np.float64]) -> Coefficients:
+    def applied(flat: Doubles) -> Start:
         """Return the coefficients for `X` itself."""
         sought = flat.reshape(dim + 1, n_classes)
         weights = sought[:dim] * step[:, None]
         return weights, sought[dim] * intercept_step - centre @ weights
 
-    def loss_and_gradient(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+    def loss_and_gradient(flat: Doubles) -> tuple[float, Doubles]:
         sought = flat.reshape(dim + 1, n_classes)
         weights, intercepts = applied(flat)
-        scores = X @ weights.astype(X.dtype)
-        scores += intercepts.astype(X.dtype)
-        scores -= scores.max(axis=1, keepdims=True)
-        given = scores[rows, y]
-        np.exp(scores, out=scores)
-        totals = scores.sum(axis=1, keepdims=True)
-        loss = C * float((np.log(totals[:, 0]) - given).sum(dtype=np.float64))
-        scores /= totals
-        scores[rows, y] -= 1.0
-        surplus = scores.sum(axis=0, dtype=np.float64)
+        scores = matrices.product(X, weights.astype(dtype))
+        scores += intercepts.astype(dtype)
+        loss, errors = loss_and_errors(scores)
+        surplus = errors.sum(axis=0, dtype=np.float64)
         shrunk = sought[:dim] * penalty
         gradient = np.empty_like(sought)
-        gradient[:dim] = (X.T @ scores - np.outer(centre, surplus)) * (C * step[:, None]) + shrunk
+        raw = matrices.transposed_product(X, errors)
+        gradient[:dim] = (raw - np.outer(centre, surplus)) * (C * step[:, None]) + shrunk
         gradient[dim] = C * intercept_step * surplus
-        return loss + 0.5 * float(np.vdot(sought[:dim], shrunk)), gradient.ravel()
+        return C * loss + 0.5 * float(np.vdot(sought[:dim], shrunk)), gradient.ravel()
 
     tolerance *= max(1.0, n_samples / 100) ** 0.5
     options = {"maxiter": MAX_ITERATIONS, "gtol": tolerance, "ftol": 1e-9, "maxcor": 10}
@@ -91,16 +90,43 @@ def fit_softmax_regression(
     return applied(found.x)
 
 
-def _centre_and_steps(X: FloatArray, *, C: float) -> tuple[FloatArray, FloatArray, float]:
+def _loss_of_labels(y: IntArray) -> Callable[[FloatArray], tuple[float, FloatArray]]:
+    rows = np.arange(len(y))
+
+    def loss_and_errors(scores: FloatArray) -> tuple[float, FloatArray]:
+        """Return the summed loss, and its derivatives in place of the scores."""
+        scores -= scores.max(axis=1, keepdims=True)
+        given = scores[rows, y]
+        np.exp(scores, out=scores)
+        totals = scores.sum(axis=1, keepdims=True)
+        loss = float((np.log(totals[:, 0]) - given).sum(dtype=np.float64))
+        scores /= totals
+        scores[rows, y] -= 1.0
+        return loss, scores
+
+    return loss_and_errors
+
+
+def _loss_of_tags(y: IntArray) -> Callable[[FloatArray], tuple[float, FloatArray]]:
+    is_there, is_known = (y == 1).astype(np.float32), (y >= 0).astype(np.float32)
+
+    def loss_and_errors(scores: FloatArray) -> tuple[float, FloatArray]:
+        losses = np.logaddexp(0.0, scores) - is_there * scores
+        return float((losses * is_known).sum(dtype=np.float64)), (expit(scores) - is_there) * is_known
+
+    return loss_and_errors
+
+
+def _centre_and_steps(X: Matrix, *, C: float) -> tuple[Doubles, Doubles, float]:
     """Return the mean row, the step in each direction that makes all of them about equally curved, and Z's scale.
 
     The steps are in units of `X`: they contain the scale.
     """
-    n_samples = len(X)
-    centre = X.mean(axis=0, dtype=np.float64)
-    # In float32, and less the mean afterwards: rounding here changes the path to the minimum, hardly the minimum.
-    squares = np.maximum(np.einsum("ij,ij->j", X, X).astype(np.float64) - n_samples * centre**2, 0.0)
+    n_samples = X.shape[0]
+    centre = matrices.mean_row(X)
+    # Less the mean afterwards: rounding here changes the path to the minimum, hardly the minimum.
+    squares = np.maximum(matrices.column_squares(X) - n_samples * centre**2, 0.0)
     mean_square = float(squares.sum()) / n_samples
-    is_spread = mean_square > SAME_SHARE * float(np.vdot(centre, centre))
+    is_spread = mean_square > matrices.SAME_SHARE * float(np.vdot(centre, centre))
     scale = 1.0 / np.sqrt(mean_square) if is_spread else 1.0
     return centre, scale / np.sqrt(1.0 + C * TYPICAL_CURVATURE * squares * scale**2), scale

@@ -1,0 +1,62 @@
+"""The head for rows that already are scores: likeness to the labels' names, hits of the owner's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, softmax
+
+from apps.engine import matrices
+from apps.engine.matrices import Matrix
+from apps.engine.types import FloatArray, IntArray, Task
+
+if TYPE_CHECKING:
+    from apps.engine.heads import Head
+
+
+class AsReadHead:
+    """Hands on what the reader made: one score per label. Nothing is learned but how much to trust it.
+
+    Attributes
+    ----------
+    classes_
+        `(n_classes,)`, all labels, whether they occurred or not.
+    """
+
+    def __init__(self, *, task: Task = Task.LABEL) -> None:
+        self.task = task
+
+    def fit(self, X: Matrix, y: IntArray, *, start: Head | None = None) -> AsReadHead:
+        """Return itself."""
+        self.classes_ = np.arange(X.shape[1], dtype=np.int64)
+        return self
+
+    def decision_function(self, X: Matrix) -> FloatArray:
+        """Return the rows."""
+        return matrices.dense(X)
+
+    def predict_proba(self, X: Matrix) -> FloatArray:
+        """Return probabilities `(n_samples, n_classes)`, not yet calibrated."""
+        scores = self.decision_function(X)
+        pred_probs: FloatArray = expit(scores) if self.task is Task.TAGS else softmax(scores, axis=1)
+        return pred_probs
+
+    def predict(self, X: Matrix) -> IntArray:
+        """Return the likeliest class of each row, `(n_samples,)`; of tags, 1 or 0 for each, `(n_samples, n_tags)`."""
+        scores = self.decision_function(X)
+        predicted: IntArray = scores.argmax(axis=1)
+        return (scores > 0).astype(np.int64) if self.task is Task.TAGS else predicted
+
+    def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return the learned state."""
+        return {"classes": self.classes_}
+
+    def load_arrays(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> AsReadHead:
+        """Take over the state that `to_arrays` returned. Raises `KeyError` or `ValueError` if it does not fit."""
+        self.classes_ = arrays["classes"].astype(np.int64)
+        if self.classes_.ndim != 1:
+            raise ValueError("classes are a list")
+        return self
