@@ -9,9 +9,10 @@ from statistics import NormalDist
 
 import numpy as np
 
+from apps.engine import heads, readers
 from apps.engine.estimates import LEVEL, Estimate
 from apps.engine.runtime import Deadline
-from apps.engine.types import BoolArray, IntArray
+from apps.engine.types import BoolArray, Inputs, IntArray, Recipe, TrainingData
 
 MIN_SAMPLES = 40
 """Below, half the samples are too few for a model worth the name."""
@@ -110,3 +111,22 @@ def _round_number(n: int) -> int:
     """Return about `n`, as people would say it: 57 as 60, 130 as 130, 1234 as 1200."""
     step = max(10, int(10 ** (len(str(n)) - 2)))
     return max(step, round(n / step) * step)
+
+
+def cheap_recipe(inputs: Inputs) -> Recipe:
+    """Return one recipe that is quick and good enough to draw a learning curve with, for whatever samples there are."""
+    backbone = next((name for name in inputs.embeddings if ":" not in name), "table")
+    return Recipe(backbone, "logistic", {"C": 10.0})
+
+
+def judge_of(data: TrainingData) -> Judge:
+    """Return a judge that fits the cheap recipe; what it reads of the samples is read once."""
+    recipe = cheap_recipe(data.inputs)
+    rows = readers.create(recipe.backbone).fit(data).read(data.inputs)
+
+    def judge(train: IntArray, test: IntArray) -> BoolArray:
+        head = heads.create(recipe.head, recipe.settings, is_trial=True).fit(rows[train], data.labels[train])
+        is_right: BoolArray = head.predict(rows[test]) == data.labels[test]
+        return is_right
+
+    return judge
