@@ -150,4 +150,5 @@ def decide(winner: Mixture, serving: Mixture | None) -> tuple[Mixture, Decision]
     error = float(differences.std(ddof=1) / np.sqrt(n)) if n > 1 else float("inf")
     if gain > max(error, TIE):
         return winner, Decision(Verdict.REPLACED, gain, error)
-    return serving, Decision(Verdict.KEPT, gain, error)
+    is_same = {recipe for recipe, _ in winner.blend.members} == {recipe for recipe, _ in serving.blend.members}
+    return serving, Decision(Verdict.SAME if is_same else Verdict.KEPT, gain, error)

@@ -257,7 +257,7 @@ class Verdict(StrEnum):
     """What became of the recipe in service."""
 
     FIRST = "first"  # none was in service, or the one in service can no longer be tried
-    SAME = "same"  # it did best again
+    SAME = "same"  # its recipes did best again
     KEPT = "kept"  # another did better, within its uncertainty
     REPLACED = "replaced"  # another did better, beyond its uncertainty
 

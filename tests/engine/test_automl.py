@@ -222,10 +222,10 @@ def test_a_deadline_that_comes_later_gives_the_best_so_far() -> None:
 def test_the_blend_in_service_is_kept_without_evidence_against_it() -> None:
     X, y = blobs(60, 3, spread=3.0)
     best = automl.train(given_data(X, y, 3)).blend
-    (first, weight), *others, (last, rest) = best.members
-    near = Blend(((first, weight - 0.01), *others, (last, rest + 0.01)))
+    near = Blend(best.members[1:] + ((Recipe("minilm", "discriminant", {"shrinkage": 0.75}), best.members[0][1]),))
     result = automl.train(given_data(X, y, 3), serving=near)
     assert result.blend == near
+    assert {recipe for recipe, _weight in near.members} <= {trial.recipe for trial in result.trials}
     assert result.decision.verdict is Verdict.KEPT
     assert automl.train(given_data(X, y, 3), serving=best).decision.verdict is Verdict.SAME
 
