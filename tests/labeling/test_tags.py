@@ -148,7 +148,7 @@ def test_undo_takes_the_answer_back_and_says_what_it_was(
     url = reverse("labeling:undo", args=[text_function.public_id])
     item = member_client.post(url, data={}, content_type="application/json").json()["item"]
     assert item["sampleId"] == samples[0].public_id
-    assert item["said"] == [ids["Travel"], ids["Money"]]
+    assert set(item["said"]) == {ids["Travel"], ids["Money"]}
     assert in_force(samples[0]) is None
 
 

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from apps.core.errors import NotFound
 from apps.core.leases import claim, holder_id, release
-from apps.functions.models import InputKind
+from apps.functions.models import InputKind, OutputKind
 from apps.samples.checks import TEXT_MAX_CHARACTERS
 from apps.samples.layout import Layout, records
 from apps.samples.media import forget_files
@@ -37,6 +37,7 @@ from apps.samples.reading.archives import (
 from apps.samples.reading.columns import Role
 from apps.samples.reading.records import Record
 from apps.samples.reading.tag_cells import read_tags
+from apps.samples.services.annotations import samples_per_transaction
 from apps.samples.services.import_tags import Lost, collect_tags
 from apps.samples.services.imports import layout_of, tell_progress
 from apps.samples.services.intake import (
@@ -146,14 +147,21 @@ def _record_chunks(job: Import, file: IO[bytes]) -> Iterator[_Chunk]:
     label_for_all = str(job.options["label"])
     kind, fields = InputKind(job.function.input_kind), job.options.get("fields", {})
     row = job.n_read + layout.first_row + layout.has_header
+    rows_per_chunk = _rows_per_chunk(job)
     chunk = _Chunk(job.cursor)
     for found in records(file, layout, offset=job.cursor, row=row):
         _add_record(chunk, found, layout, label_for_all, kind, fields)
-        if chunk.n_read >= ROWS_PER_CHUNK or chunk.n_bytes >= BYTES_PER_CHUNK:
+        if chunk.n_read >= rows_per_chunk or chunk.n_bytes >= BYTES_PER_CHUNK:
             yield chunk
             chunk = _Chunk(chunk.cursor)
     if chunk.n_read:
         yield chunk
+
+
+def _rows_per_chunk(job: Import) -> int:
+    if job.function.output_kind != OutputKind.TAGS:
+        return ROWS_PER_CHUNK
+    return samples_per_transaction(job.function.labels.in_use().count(), ROWS_PER_CHUNK)
 
 
 def _add_record(
