@@ -15,6 +15,7 @@ from apps.core.errors import InvalidInput
 from apps.engine.tables import Cell, CellFacts, cell_text, is_missing, parse_cell
 from apps.engine.types import ColumnType
 from apps.functions.models import Field
+from apps.functions.names import tidy
 from apps.samples.checks import checked_text
 
 WRITTEN = "_written"
@@ -79,6 +80,24 @@ def read_row(cells: Mapping[str, Cell], fields: Sequence[TypedField], *, externa
         checked_text(text)
     words = searched_text(dict(shown), {each.key: each.name for each in fields})
     return ReadRow(row, words, _identity(shown, external_id), tuple(notes))
+
+
+def cells_by_name(data: Mapping[str, object], fields: Sequence[TypedField]) -> dict[str, Cell]:
+    """Return a caller's cells by the key of their field. Fields are called by name, whatever its case, or by id.
+
+    What is named like no field is passed over: callers may send all they have. Raises InvalidInput where a value is no
+    single one.
+    """
+    key_of = {each.name.casefold(): each.key for each in fields} | {each.key: each.key for each in fields}
+    cells: dict[str, Cell] = {}
+    for name, value in data.items():
+        key = key_of.get(name, key_of.get(tidy(name).casefold(), ""))
+        if not key:
+            continue
+        if not isinstance(value, str | float | int | bool | None):
+            raise InvalidInput(f"The value of “{name}” must be a number, a text, true, false or null.")
+        cells[key] = value
+    return cells
 
 
 def value_and_written(cell: Cell, field: TypedField) -> tuple[float | str | None, str, str]:

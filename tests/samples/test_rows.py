@@ -17,7 +17,7 @@ from apps.functions.services import (
     set_field_use,
 )
 from apps.samples.models import Origin
-from apps.samples.rows import WRITTEN, cells_of, is_unread, named_cells, read_row, typed
+from apps.samples.rows import WRITTEN, cells_by_name, cells_of, is_unread, named_cells, read_row, typed
 from apps.samples.services.intake import NewRow, NewText, Outcome, add_rows, add_texts
 from apps.workspaces.models import Workspace
 
@@ -151,3 +151,11 @@ def test_fields_change_under_audit_and_ask_for_training(table_function: Function
     kinds = list(Event.objects.filter(kind__startswith="field.").order_by("id").values_list("kind", flat=True))
     assert kinds[1:] == ["field.renamed", "field.retyped", "field.use_changed", "field.deleted"]
     assert not Field.objects.filter(name="Years").exists()
+
+
+def test_callers_name_columns_as_they_like_and_send_what_they_have(table_function: Function) -> None:
+    key, fields = ids(table_function), typed(table_function.fields.all())
+    data = {"AGE": 31, key["Job"]: "cook", " since ": None, "Shoe size": [1, 2]}
+    assert cells_by_name(data, fields) == {key["Age"]: 31, key["Job"]: "cook", key["Since"]: None}
+    with pytest.raises(InvalidInput, match="“age” must be"):
+        cells_by_name({"age": [31]}, fields)
