@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -105,9 +105,10 @@ class _Round:
     def cross_validate(self, recipe: Recipe) -> Candidate:
         """Score every sample out-of-fold under one recipe, and calibrate the scores."""
         started = time.monotonic()
+        make_head = partial(heads.create, recipe.head, recipe.settings, task=self.data.task, is_trial=True)
         scores = crossval.out_of_fold_scores(
-            partial(heads.create, recipe.head, recipe.settings, task=self.data.task, is_trial=True),
-            self.view(recipe.backbone).points,
+            make_head,
+            self.view(recipe.backbone).seen_by(make_head()),
             self.data.labels,
             self.folds,
             n_classes=self.data.n_classes,
@@ -152,12 +153,20 @@ class _View:
     def __init__(self, reader: Reader, data: TrainingData) -> None:
         self.reader = reader
         self.rows: Matrix = reader.read(data.inputs)
-        self.span: Span | None = span(self.rows) if is_worth_spanning(self.rows) else None
-        self.points = self.rows if self.span is None else self.span.coordinates
+
+    @cached_property
+    def span(self) -> Span | None:
+        """The span of the samples, where it is worth looking for."""
+        return span(self.rows) if is_worth_spanning(self.rows) else None
+
+    def seen_by(self, head: Head) -> Matrix:
+        """Return what to fit such a head on, to compare it by: the coordinates where it is faster on them."""
+        gains = isinstance(head, LinearHead) and head.gains_by_span
+        return self.span.coordinates if gains and self.span is not None else self.rows
 
     def fitted(self, head: Head, data: TrainingData, near: Head | None) -> Head:
         """Return the head fitted on every sample, for rows as the reader reads them."""
-        if self.span is not None and isinstance(head, LinearHead):
-            return head.fit(self.points, data.labels, start=near).lifted(self.rows, self.span)
+        if isinstance(head, LinearHead) and head.gains_by_span and self.span is not None:
+            return head.fit(self.span.coordinates, data.labels, start=near).lifted(self.rows, self.span)
         learned = crossval.learned_from(np.arange(len(data.labels)), data.labels)
         return head.fit(self.rows[learned], data.labels[learned], start=near)

@@ -222,7 +222,7 @@ def test_a_deadline_that_comes_later_gives_the_best_so_far() -> None:
 def test_the_blend_in_service_is_kept_without_evidence_against_it() -> None:
     X, y = blobs(60, 3, spread=3.0)
     best = automl.train(given_data(X, y, 3)).blend
-    near = Blend(best.members[1:] + ((Recipe("minilm", "discriminant", {"shrinkage": 0.75}), best.members[0][1]),))
+    near = Blend((*best.members[1:], (Recipe("minilm", "discriminant", {"shrinkage": 0.75}), best.members[0][1])))
     result = automl.train(given_data(X, y, 3), serving=near)
     assert result.blend == near
     assert {recipe for recipe, _weight in near.members} <= {trial.recipe for trial in result.trials}

@@ -66,10 +66,11 @@ class Backbone(Protocol):
 
 MINILM = BackboneSpec("minilm", Modality.TEXT, 4 * 384, "1-53aa5117")
 EFFNET_LITE0 = BackboneSpec("effnet-lite0", Modality.IMAGE, 1280 + 2 * 192 + 112, "1-57934424")
+PIXELS = BackboneSpec("pixels", Modality.IMAGE, 1_108, "1")
 TINY_TEXT = BackboneSpec("tiny-text", Modality.TEXT, 64, "1")
 TINY_IMAGE = BackboneSpec("tiny-image", Modality.IMAGE, 48, "1")
-_SPECS = {spec.name: spec for spec in (MINILM, EFFNET_LITE0, TINY_TEXT, TINY_IMAGE)}
-_DEFAULTS = {Modality.TEXT: (MINILM.name,), Modality.IMAGE: (EFFNET_LITE0.name,)}
+_SPECS = {spec.name: spec for spec in (MINILM, EFFNET_LITE0, PIXELS, TINY_TEXT, TINY_IMAGE)}
+_DEFAULTS = {Modality.TEXT: (MINILM.name,), Modality.IMAGE: (EFFNET_LITE0.name, PIXELS.name)}
 
 
 def spec(name: str) -> BackboneSpec:
@@ -104,6 +105,10 @@ def load(name: str, *, device: str | None = None, cache: Path | None = None) -> 
     wanted = spec(name)
     if wanted in (TINY_TEXT, TINY_IMAGE):
         return tiny(wanted.modality)
+    if wanted == PIXELS:
+        from apps.engine.backbones.pixels import Pixels
+
+        return Pixels(wanted)
     if wanted == MINILM:
         from apps.engine.backbones.minilm import MiniLM  # imports torch
 

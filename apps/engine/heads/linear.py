@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from apps.engine.heads import Head
 
 SPAN_SHARE = 0.6
-"""Samples per dimension up to which a fit looks for their span. Below 2/3, so that the folds of samples that are
-already in their span (its coordinates have at most one dimension per sample) are not decomposed once more."""
+"""A head that is fitted on less than this share of what may be spanned looks for the span itself. Below 2/3, so that no
+fold of samples that are in their span already (one dimension each at most), or are too many, is decomposed again."""
 MOST_SPANNED = 2_000
 """Samples up to which their span is looked for: 0.1 s for 1,000, 0.8 s for 2,000."""
 
@@ -41,6 +41,9 @@ class LinearHead(ABC):
         `(n_seen, dim)` and `(n_seen,)`, float32.
     """
 
+    gains_by_span: ClassVar[bool] = True
+    """Whether fewer dimensions make a fit faster."""
+
     def __init__(self, *, task: Task = Task.LABEL) -> None:
         self.task = task
 
@@ -52,7 +55,7 @@ class LinearHead(ABC):
         """
         if X.shape[0] == 0 or X.shape[0] != len(y):
             raise ValueError("A head is fitted on at least one sample, with one label each.")
-        if is_worth_spanning(X):
+        if self.gains_by_span and is_worth_spanning(X, share=SPAN_SHARE):
             spanned = span(X)
             return self.fit(spanned.coordinates, y).lifted(X, spanned)
         if self.task is Task.TAGS:
@@ -115,6 +118,7 @@ class LinearHead(ABC):
         return self
 
 
-def is_worth_spanning(X: Matrix) -> bool:
-    """Whether a fit in the span of the samples is cheaper than one on their rows."""
-    return bool(X.shape[0] <= min(SPAN_SHARE * X.shape[1], MOST_SPANNED))
+def is_worth_spanning(X: Matrix, *, share: float = 1.0) -> bool:
+    """Whether fits in the span of the samples are cheaper than on their rows."""
+    n_samples, dim = X.shape
+    return bool(n_samples <= share * min(dim, MOST_SPANNED))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from apps.engine import matrices
 from apps.engine.heads.linear import LinearHead
-from apps.engine.heads.span import Span
 from apps.engine.matrices import Doubles, Matrix
 from apps.engine.types import FloatArray, IntArray
 
@@ -36,6 +35,8 @@ class PrototypesHead(LinearHead):
     Source: J. Snell, K. Swersky, R. Zemel, Prototypical networks for few-shot learning, 2017.
     """
 
+    gains_by_span: ClassVar[bool] = False
+
     def _learn(self, X: Matrix, y: IntArray, start: Head | None) -> None:
         is_member = (y == 1) if y.ndim == 2 else y[:, None] == np.arange(len(self.classes_))
         prototypes = _means(X, is_member)
@@ -50,18 +51,13 @@ class PrototypesHead(LinearHead):
         self.centre_ = np.zeros(X.shape[1], dtype=np.float32)
         super()._learn_nothing(X)
 
-    def lifted(self, X: Matrix, spanned: Span) -> Self:
-        """Return itself for rows like those of `X`."""
-        self.centre_ = spanned.lift(X, self.centre_[:, None].astype(np.float64))[:, 0].astype(np.float32)
-        return super().lifted(X, spanned)
-
     def decision_function(self, X: Matrix) -> FloatArray:
         """Return scores `(n_samples, len(classes_))`, whose softmax (of tags: sigmoid) is `predict_proba`."""
         centre = self.centre_.astype(np.float64)
         along = matrices.product(X, self.coef_.T) - self.coef_ @ self.centre_
         squares = matrices.row_squares(X) - 2 * matrices.product(X, self.centre_[:, None])[:, 0] + centre @ centre
         lengths = np.sqrt(np.maximum(squares, 1e-12))
-        scores: FloatArray = (along / lengths[:, None] + self.intercept_).astype(np.float32)
+        scores: FloatArray = (along / lengths[:, None]).astype(np.float32)
         return scores
 
     def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
