@@ -155,3 +155,20 @@ def test_the_help_says_what_keys_do_here(page: Page, desk: Desk) -> None:
     specimen(page)
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_contain_text(re.compile("with nothing on: none of these"))
+
+
+def test_tags_are_mended_where_they_are_judged(page: Page, desk: Desk) -> None:
+    desk.open(page)
+    text = specimen(page)
+    page.keyboard.press("Enter")
+    saved(page, 1)
+    page.get_by_role("link", name="Samples", exact=True).click()
+    row = page.locator("li.review-row").filter(has_text=text)
+    expect(row.locator("[data-tags]")).to_have_text("none of them")
+    row.get_by_role("button", name="Change tags").click()
+    page.keyboard.press("1")
+    page.keyboard.press("3")
+    page.keyboard.press("3")
+    page.keyboard.press("Enter")
+    expect(row.locator("[data-tags]")).to_have_text("Food")
+    assert [each["tags"] for each in desk.annotations()] == [[], ["Food"]]
