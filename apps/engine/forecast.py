@@ -24,7 +24,7 @@ mean square) where it is 0.046 on average. The same part for everybody, 0.3: mis
 PSEUDO_ERROR = 0.02
 """Added to both error shares: from 1 % wrong to none is not the end of all errors."""
 GAIN_ERROR = 0.035
-SPREAD_LEVEL = 0.68
+SPREAD_LEVEL = 0.80
 Judge = Callable[[IntArray, IntArray], BoolArray]
 """Learns from the samples in the first array and says which of the second it gets right."""
 

@@ -9,7 +9,10 @@ Body = dict[str, object]
 def answer_body(answer: Answer, options: Options, payload: Payload) -> Body:
     """Return the body of an answer: an object, whatever the function gives, so that more can be said beside it."""
     said: Body = {} if answer.tags is None else {"tags": tags_body(answer.tags, options)}
-    body = (said or guess_body(answer.best, options)) | {"modelId": answer.model.public_id}
+    body = (said or guess_body(answer.best, options)) | {
+        "decision": answer.decision.value,
+        "modelId": answer.model.public_id,
+    }
     if options.n_labels:
         body["labelConfidences"] = [guess_body(guess, options) for guess in answer.guesses[: options.n_labels]]
     if external_id := payload.external_id or options.external_id:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from enum import StrEnum
 from math import prod
 
 import numpy as np
@@ -21,6 +22,7 @@ from django.utils import timezone
 from PIL import Image
 
 from apps.core.errors import InvalidInput, TooLarge, Unavailable
+from apps.engine import decisions
 from apps.engine.backbones import Backbone
 from apps.engine.errors import BackboneUnavailable, EngineError
 from apps.engine.types import FloatArray
@@ -32,7 +34,7 @@ from apps.invoke.wire import NoModel
 from apps.samples.checks import TEXT_MAX_CHARACTERS, checked_text
 from apps.samples.images import as_stored
 from apps.training.models import TrainedModel
-from apps.training.services import serving
+from apps.training.services import figures, serving
 from apps.training.services.serving import Served
 from apps.training.services.vectors import STORED
 
@@ -52,9 +54,16 @@ class Guess:
     confidence: float
 
 
+class Decision(StrEnum):
+    """Who has the last word on an answer."""
+
+    AUTO = "auto"  # nobody need look
+    REVIEW = "review"
+
+
 @dataclass(frozen=True)
 class Answer:
-    """What a model says of one input: every label it knows, likeliest first.
+    """What a model says of one input: every label it knows, the one said first, then the likeliest.
 
     Where the function gives tags, `tags` are those it says are there, likeliest first; None where it gives one label.
     """
@@ -80,6 +89,12 @@ class Answer:
             return self.best.confidence
         there = {tag.label.pk for tag in self.tags}
         return prod(guess.confidence if guess.label.pk in there else 1 - guess.confidence for guess in self.guesses)
+
+    @property
+    def decision(self) -> Decision:
+        """Whether the answer may pass without a person, by how right the function's owner wants such answers to be."""
+        threshold = figures.threshold_for(self.model, self.model.function.automation_target)
+        return Decision.AUTO if threshold is not None and self.confidence >= threshold else Decision.REVIEW
 
 
 class Predictions:
@@ -204,5 +219,9 @@ def _backbone(name: str) -> Backbone:
 
 
 def _answer(served: Served, probs: FloatArray) -> Answer:
+    weights = np.array([label.weight for label in served.labels], dtype=np.float64)
     order = np.argsort(-probs, kind="stable")
+    if served.thresholds is None:  # what is worse to miss may be said though another is likelier
+        said = decisions.decide(probs[None, :], weights)[0]
+        order = np.concatenate([[said], order[order != said]])
     return Answer(served.model, tuple(Guess(served.labels[i], float(probs[i])) for i in order))

@@ -1,12 +1,14 @@
-"""Correcting labels and tags from the function home."""
+"""Correcting labels and tags from the function home, and saying which label is worse to miss."""
 
 from collections.abc import Sequence
 
 from apps.accounts.models import User
 from apps.core.errors import InvalidInput
 from apps.functions.models import Label
+from apps.functions.services import weigh_label as set_weight
 from apps.samples.models import PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample, tag_sample
+from apps.training.services import decide_anew
 
 
 def fix_label(*, sample: Sample, label_id: str, person: User) -> Sample:
@@ -17,6 +19,14 @@ def fix_label(*, sample: Sample, label_id: str, person: User) -> Sample:
     if sample.label_id != label.pk:
         annotate_sample(sample=sample, label=label, person=person, picked_by=PickedBy.PERSON)
     return sample
+
+
+def weigh_label(*, label: Label, weight: int, person: User) -> Label:
+    """Say how much worse missing this label is, and have everything said of samples so far decided anew."""
+    if label.weight != weight:
+        set_weight(label=label, weight=weight, actor=person)
+        decide_anew(function=label.function)
+    return label
 
 
 def fix_tags(*, sample: Sample, there: Sequence[str], asked: Sequence[str], person: User) -> Sample:

@@ -11,5 +11,8 @@ urlpatterns = [
     path("functions/<str:function_id>/figures/", views.figures, name="figures"),
     path("functions/<str:function_id>/teaser/", views.teaser, name="teaser"),
     path("functions/<str:function_id>/samples/", views.samples, name="samples"),
+    path("functions/<str:function_id>/automation/", views.automation, name="automation"),
+    path("functions/<str:function_id>/automation/target/", views.set_automation, name="set_automation"),
+    path("labels/<str:label_id>/weight/", views.weigh_label, name="weigh_label"),
     path("samples/<str:sample_id>/fix/", views.fix_label, name="fix_label"),
 ]

@@ -1,17 +1,21 @@
 """The function home: figures, and the samples behind every number."""
 
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET, require_POST
 
-from apps.functions.models import Function, OutputKind
+from apps.core.errors import InvalidInput
+from apps.engine.automation import TARGETS
+from apps.functions.models import Function, Label, OutputKind, Weight
+from apps.functions.services import set_automation_target
 from apps.review import selectors
 from apps.review.filters import SampleFilter, Verdict, read_filter
 from apps.review.selectors import SamplesPage
 from apps.review.services import fix_label as fix
 from apps.review.services import fix_tags
+from apps.review.services import weigh_label as weigh
 from apps.samples.models import Sample
 from apps.training.notes import notes
 from apps.training.selectors import training_state
@@ -34,7 +38,14 @@ FILTER_ABOVE = 12
 def function_home(request: AppHttpRequest, function_id: str) -> HttpResponse:
     function = request.access.fetch(Function, function_id)
     page = _page(request, function)
-    context = {"function": function, "tab": "home", **_figures(function), **_list(function, page)}
+    automation = selectors.automation(function)
+    context = {
+        "function": function,
+        "tab": "home",
+        "automation": automation,
+        **_figures(function),
+        **_list(function, page),
+    }
     return render(request, "review/function_home.html", context)
 
 
@@ -43,6 +54,37 @@ def function_home(request: AppHttpRequest, function_id: str) -> HttpResponse:
 def figures(request: AppHttpRequest, function_id: str) -> HttpResponse:
     function = request.access.fetch(Function, function_id)
     return render(request, "review/function_home.html#figures", {"function": function, **_figures(function)})
+
+
+@require_GET
+@requires(Action.VIEW)
+def automation(request: AppHttpRequest, function_id: str) -> HttpResponse:
+    """The slider alone, with the newest figures."""
+    function = request.access.fetch(Function, function_id)
+    context = {"function": function, "automation": selectors.automation(function)}
+    return render(request, "review/_automation.html", context)
+
+
+@require_POST
+@requires(Action.EDIT_FUNCTIONS)
+def set_automation(request: AppHttpRequest, function_id: str) -> HttpResponse:
+    function = request.access.fetch(Function, function_id)
+    place = request.POST.get("place", "")
+    if not place.isdecimal() or int(place) >= len(TARGETS):
+        raise InvalidInput("The slider has no such place. Reload the page.")
+    set_automation_target(function=function, target=TARGETS[int(place)], actor=request.user)
+    return HttpResponse(status=204) if request.htmx else redirect("review:function_home", function.public_id)
+
+
+@require_POST
+@requires(Action.EDIT_LABELS)
+def weigh_label(request: AppHttpRequest, label_id: str) -> HttpResponse:
+    label = request.access.fetch(Label, label_id, related=("function__workspace",))
+    weight = request.POST.get("weight", "")
+    if not weight.isdecimal():
+        raise InvalidInput("Choose how bad it is to miss this label.")
+    weigh(label=label, weight=int(weight), person=request.user)
+    return HttpResponse(status=204) if request.htmx else redirect("review:function_home", label.function.public_id)
 
 
 @require_GET
@@ -81,9 +123,11 @@ def fix_label(request: AppHttpRequest, sample_id: str) -> HttpResponse:
 
 
 def _figures(function: Function) -> dict[str, object]:
-    labels = list(function.labels.in_use())
+    figures = selectors.figures(function, list(function.labels.in_use()))
     return {
-        "figures": selectors.figures(function, labels),
+        "figures": figures,
+        "expectation": selectors.expectation(function, figures),
+        "weights": Weight.choices,
         "training": training_state(function),
         "notes": notes(function),
         "n_unlabelled": selectors.n_unlabelled(function),

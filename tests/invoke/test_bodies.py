@@ -35,25 +35,39 @@ def guesses(labels: list[Label]) -> tuple[Guess, ...]:
     return tuple(Guess(label, confidence) for label, confidence in zip(labels, (0.9, 0.4, 0.1), strict=True))
 
 
-def test_one_label_comes_with_its_confidence(guesses: tuple[Guess, ...]) -> None:
-    answer = Answer(TrainedModel(public_id="model_1"), guesses)
+@pytest.fixture
+def model(labels: list[Label]) -> TrainedModel:
+    """A model that promises 95 % right from a confidence of 0.8 on, and no more than that."""
+    automation = [
+        {"target": 0.95, "threshold": 0.8, "share": 0.5, "right": 0.96},
+        {"target": 0.99, "threshold": None, "share": 0.0, "right": None},
+    ]
+    return TrainedModel(public_id="model_1", function=labels[0].function, figures={"automation": automation})
+
+
+def test_one_label_comes_with_its_confidence(guesses: tuple[Guess, ...], model: TrainedModel) -> None:
+    answer = Answer(model, guesses)
     assert answer_body(answer, Options(), PAYLOAD) == {
         "labelName": "Food",
         "labelId": guesses[0].label.public_id,
         "confidence": 0.9,
+        "decision": "auto",
         "modelId": "model_1",
     }
     assert (answer.label, answer.confidence) == (guesses[0].label, 0.9)
 
 
-def test_tags_that_are_there_come_as_a_list_the_likeliest_first(guesses: tuple[Guess, ...]) -> None:
-    answer = Answer(TrainedModel(public_id="model_1"), guesses, tags=guesses[:2])
+def test_tags_that_are_there_come_as_a_list_the_likeliest_first(
+    guesses: tuple[Guess, ...], model: TrainedModel
+) -> None:
+    answer = Answer(model, guesses, tags=guesses[:2])
     body = answer_body(answer, Options(), Payload("text", external_id="mine"))
     assert body == {
         "tags": [
             {"labelName": "Food", "labelId": guesses[0].label.public_id, "confidence": 0.9},
             {"labelName": "Travel", "labelId": guesses[1].label.public_id, "confidence": 0.4},
         ],
+        "decision": "review",
         "modelId": "model_1",
         "externalId": "mine",
     }
@@ -63,15 +77,15 @@ def test_tags_that_are_there_come_as_a_list_the_likeliest_first(guesses: tuple[G
     assert answer.confidence == pytest.approx(0.9 * 0.4 * 0.9)
 
 
-def test_no_tag_is_an_answer_too(guesses: tuple[Guess, ...]) -> None:
-    answer = Answer(TrainedModel(public_id="model_1"), guesses, tags=())
-    assert answer_body(answer, Options(), PAYLOAD) == {"tags": [], "modelId": "model_1"}
+def test_no_tag_is_an_answer_too(guesses: tuple[Guess, ...], model: TrainedModel) -> None:
+    answer = Answer(model, guesses, tags=())
+    assert answer_body(answer, Options(), PAYLOAD) == {"tags": [], "decision": "review", "modelId": "model_1"}
     assert answer.label is None
     assert answer.confidence == pytest.approx(0.1 * 0.6 * 0.9)
 
 
-def test_label_count_adds_tags_that_are_not_there(guesses: tuple[Guess, ...]) -> None:
-    answer = Answer(TrainedModel(public_id="model_1"), guesses, tags=guesses[:1])
+def test_label_count_adds_tags_that_are_not_there(guesses: tuple[Guess, ...], model: TrainedModel) -> None:
+    answer = Answer(model, guesses, tags=guesses[:1])
     body = answer_body(answer, Options(n_labels=2, includes_metadata=True), PAYLOAD)
     listed = body["labelConfidences"]
     assert isinstance(listed, list)
@@ -88,9 +102,9 @@ def test_programs_print_every_tag(labels: list[Label]) -> None:
 
 @pytest.mark.parametrize(("said", "words"), [((), "None of the tags is there."), (None, "Travel")])
 def test_the_page_says_what_is_there_or_that_nothing_is(
-    guesses: tuple[Guess, ...], said: tuple[Guess, ...] | None, words: str
+    guesses: tuple[Guess, ...], model: TrainedModel, said: tuple[Guess, ...] | None, words: str
 ) -> None:
-    answer = Answer(TrainedModel(public_id="model_1"), guesses, tags=guesses[1:2] if said is None else said)
+    answer = Answer(model, guesses, tags=guesses[1:2] if said is None else said)
     function: Function = guesses[0].label.function
     context = {
         "answer": answer,
@@ -101,3 +115,13 @@ def test_the_page_says_what_is_there_or_that_nothing_is(
     page = render_to_string("invoke/call_page.html#answer", context, request=None)
     assert words in page
     assert "Tags it does not see" in page
+
+
+def test_the_decision_follows_what_the_owner_wants_right(guesses: tuple[Guess, ...], model: TrainedModel) -> None:
+    sure, unsure = Answer(model, guesses), Answer(model, guesses[1:])
+    assert (sure.decision, unsure.decision) == ("auto", "review")
+    model.function.automation_target = 0.97  # no threshold keeps that promise
+    assert sure.decision == "review"
+    model.function.automation_target = 0.8
+    assert sure.decision == "auto"
+    assert Answer(TrainedModel(function=model.function), guesses).decision == "review"  # nothing known of it

@@ -53,7 +53,7 @@ class TestAnswers:
         model = TrainedModel.objects.get(function=trained, is_live=True)
         body = response.json()
         assert response.status_code == 200
-        assert set(body) == {"labelName", "labelId", "confidence", "modelId"}
+        assert set(body) == {"labelName", "labelId", "confidence", "decision", "modelId"}
         assert body["labelName"] == "Refund"
         assert body["labelId"] == trained.labels.get(name="Refund").public_id
         assert body["modelId"] == model.public_id

@@ -228,7 +228,7 @@ class TestList:
     ) -> None:
         for i in range(60):
             add("Refund", "Shipping" if i % 2 else "Refund")
-        with django_assert_max_num_queries(22):
+        with django_assert_max_num_queries(24):
             owner_client.get(home_of(text_function))
 
 
@@ -257,19 +257,10 @@ class TestFigures:
             add("Refund", "Refund" if i < 18 else "Shipping", picked_by=PickedBy.RANDOM)
         page = owner_client.get(home_of(text_function)).content.decode()
         assert 'data-n-right="18" data-n-judged="24"' in page
-        assert "from the 24 samples drawn at random" in page
         assert "data-majority>100%" in page
         for name in ("Refund", "Shipping"):
             assert f"all-{text_function.labels.get(name='Refund').public_id}" in page, name
         assert 'style="' not in page
-
-    def test_with_few_random_samples_it_says_what_the_estimate_rests_on(
-        self, text_function: Function, add: Add, owner_client: Client
-    ) -> None:
-        add("Refund", "Refund", picked_by=PickedBy.RANDOM)
-        add("Shipping", "Shipping")
-        page = owner_client.get(home_of(text_function, "figures/")).content.decode()
-        assert "Estimated on all 2 samples, because only 1 was drawn at random" in page
 
     def test_before_training_it_says_what_is_missing_and_where_to_go(
         self, text_function: Function, owner_client: Client

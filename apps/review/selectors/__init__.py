@@ -1,5 +1,6 @@
 """What the function home shows: figures, and pages of samples with verdicts."""
 
+from apps.review.selectors.expectation import Automation, Expectation, automation, expectation
 from apps.review.selectors.figures import Basis, Figures, LabelLine
 from apps.review.selectors.home import figures, n_labelled, n_unlabelled, row_of, samples_page
 from apps.review.selectors.samples import PER_PAGE, Row, SamplesPage
@@ -7,12 +8,16 @@ from apps.review.selectors.tag_samples import TagRow
 
 __all__ = [
     "PER_PAGE",
+    "Automation",
     "Basis",
+    "Expectation",
     "Figures",
     "LabelLine",
     "Row",
     "SamplesPage",
     "TagRow",
+    "automation",
+    "expectation",
     "figures",
     "n_labelled",
     "n_unlabelled",

@@ -1,4 +1,4 @@
-"""How well a function does on its owner's own samples, said in counts, with what to expect of samples nobody saw."""
+"""How well a function does on its owner's own samples, said in counts."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from apps.engine.metrics import wilson_interval
 from apps.functions.models import Function, Label
 from apps.review.filters import SampleFilter, Verdict
 from apps.review.selectors.counts import Cell, cells_of, total
 
 MIN_RANDOM = 20
-"""With fewer samples drawn at random the interval would say nothing; then it is taken over all and says so."""
-LEVEL = 0.90
+"""With fewer samples drawn at random their commonest label would say little; then it is taken over all."""
 LINES_AT_ONCE = 12
 
 
 class Basis(StrEnum):
-    """What the expectation for new samples was estimated on."""
+    """Which samples the commonest label was counted on."""
 
     RANDOM = "random"
     EVERYTHING = "everything"
@@ -69,8 +67,8 @@ class LabelLine:
 class Figures:
     """Figures of one function. Right and wrong add up to judged; unsure ones are some of both.
 
-    `interval`, `majority_share` and `majority_label` come from the same samples: those drawn at random (`basis`), or
-    all judged ones where too few were. Where the function gives tags, `majority_tags` is the commonest set of them.
+    `majority_share` and `majority_label` come from the same samples: those drawn at random (`basis`), or all judged
+    ones where too few were. Where the function gives tags, `majority_tags` is the commonest set of them.
     """
 
     n_labelled: int
@@ -82,15 +80,10 @@ class Figures:
     basis: Basis
     n_basis: int
     n_basis_right: int
-    interval: tuple[float, float]
     majority_share: float
     majority_label: Label | None
     lines: tuple[LabelLine, ...]
     majority_tags: tuple[Label, ...] | None = None
-
-    @property
-    def is_on_everything(self) -> bool:
-        return self.basis is Basis.EVERYTHING
 
     @property
     def n_wrong(self) -> int:
@@ -119,15 +112,6 @@ class Figures:
             segments.append(Segment(name, title, n, start, width))
             start += width
         return tuple(segments)
-
-    @property
-    def range_start(self) -> float:
-        """Where the interval begins on the bar, in percent."""
-        return 100 * self.interval[0]
-
-    @property
-    def range_width(self) -> float:
-        return 100 * (self.interval[1] - self.interval[0])
 
     @property
     def majority_percent(self) -> float:
@@ -161,7 +145,6 @@ def label_figures(function: Function, in_use: Sequence[Label]) -> Figures:
         basis=basis,
         n_basis=n_basis,
         n_basis_right=n_basis_right,
-        interval=wilson_interval(n_basis_right, n_basis, level=LEVEL),
         majority_share=counts[commonest.pk] / n_basis if commonest else 0.0,
         majority_label=commonest,
         lines=tuple(_line(label, judged) for label in in_use),

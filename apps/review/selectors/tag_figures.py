@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from apps.engine.metrics import wilson_interval
 from apps.engine.types import BoolArray
 from apps.functions.models import Function, Label
 from apps.review.filters import SampleFilter
-from apps.review.selectors.figures import LEVEL, MIN_RANDOM, Basis, Figures, LabelLine
+from apps.review.selectors.figures import MIN_RANDOM, Basis, Figures, LabelLine
 from apps.review.selectors.tag_table import ABSENT, THERE, TagTable, tag_table
 
 
@@ -44,7 +43,6 @@ def tag_figures(function: Function, labels: Sequence[Label]) -> Figures:
         basis=basis,
         n_basis=n_basis,
         n_basis_right=n_basis_right,
-        interval=wilson_interval(n_basis_right, n_basis, level=LEVEL),
         majority_share=n_commonest / n_basis if n_basis else 0.0,
         majority_label=commonest[0] if len(commonest) == 1 else None,
         majority_tags=commonest if n_basis else None,

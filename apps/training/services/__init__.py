@@ -1,5 +1,6 @@
 """Everything training writes: vectors, rounds, models, predictions. Each service may be run again at any time."""
 
+from apps.training.services.deciding import decide_anew
 from apps.training.services.embedding import embed_function
 from apps.training.services.inline import finish_work
 from apps.training.services.prediction import predict_function
@@ -10,6 +11,7 @@ from apps.training.services.work import Progress
 __all__ = [
     "Progress",
     "RoundOutcome",
+    "decide_anew",
     "embed_function",
     "enqueue_unfinished_work",
     "finish_work",

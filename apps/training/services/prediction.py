@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from apps.core.jobs import JobName, enqueue
+from apps.engine import decisions
 from apps.engine.backbones import spec as backbone_spec
 from apps.engine.query import margin_scores
 from apps.engine.types import FloatArray
@@ -18,6 +19,7 @@ from apps.functions.models import Label
 from apps.samples.models import Sample
 from apps.samples.services.annotations import lock_function
 from apps.training.models import FunctionWork, Prediction, PredictionKind, TrainedModel, WorkKind
+from apps.training.services import figures
 from apps.training.services.embedding import forget_embedding
 from apps.training.services.serving import Served, load_live
 from apps.training.services.vectors import read_vectors
@@ -56,10 +58,18 @@ def prediction_rows(
     sample_ids: list[int],
     labels: tuple[Label, ...],
     pred_probs: FloatArray,
+    thresholds: FloatArray | None = None,
 ) -> list[Prediction]:
-    """Return unsaved predictions; row `i` of `pred_probs` is of sample `i`, its columns are `labels`."""
-    likeliest = pred_probs.argmax(axis=1)
-    confidences = np.take_along_axis(pred_probs, likeliest[:, None], axis=1)[:, 0]
+    """Return unsaved predictions; row `i` of `pred_probs` is of sample `i`, its columns are `labels`.
+
+    A label that is worse to miss is said sooner. `thresholds` are those of tags as the model chose them, unweighed.
+    """
+    weights = np.array([label.weight for label in labels], dtype=np.float64)
+    if thresholds is not None:
+        weighed = decisions.weighed_thresholds(thresholds, weights)
+        return _tag_rows(model, kind, sample_ids, labels, pred_probs, weighed)
+    said = decisions.decide(pred_probs, weights)
+    confidences = np.take_along_axis(pred_probs, said[:, None], axis=1)[:, 0]
     margins = 1.0 - margin_scores(pred_probs)
     return [
         Prediction(
@@ -71,7 +81,35 @@ def prediction_rows(
             confidence=float(confidence),
             margin=float(margin),
         )
-        for sample_id, column, confidence, margin in zip(sample_ids, likeliest, confidences, margins, strict=True)
+        for sample_id, column, confidence, margin in zip(sample_ids, said, confidences, margins, strict=True)
+    ]
+
+
+def _tag_rows(
+    model: TrainedModel,
+    kind: PredictionKind,
+    sample_ids: list[int],
+    labels: tuple[Label, ...],
+    pred_probs: FloatArray,
+    thresholds: FloatArray,
+) -> list[Prediction]:
+    confidences = decisions.confidence_of_tags(pred_probs, thresholds)
+    margins = np.abs(pred_probs - thresholds).min(axis=1)
+    likeliest = np.where(pred_probs >= thresholds, pred_probs, -1.0)
+    return [
+        Prediction(
+            sample_id=sample_id,
+            function_id=model.function_id,
+            kind=kind,
+            model=model,
+            label=labels[int(there.argmax())] if there.max() >= 0 else None,
+            tags={label.public_id: float(prob) for label, prob in zip(labels, probs, strict=True)},
+            confidence=float(confidence),
+            margin=float(margin),
+        )
+        for sample_id, probs, there, confidence, margin in zip(
+            sample_ids, pred_probs, likeliest, confidences, margins, strict=True
+        )
     ]
 
 
@@ -81,7 +119,7 @@ def write_predictions(rows: list[Prediction]) -> None:
         rows,
         update_conflicts=True,
         unique_fields=["sample", "kind"],
-        update_fields=["model", "label", "confidence", "margin"],
+        update_fields=["model", "label", "tags", "confidence", "margin"],
     )
 
 
@@ -102,6 +140,7 @@ def _predict_for_a_while(work: FunctionWork, served: Served) -> bool:
             _predict_chunk(served, dict(chunk))
             cursor = chunk[-1][0]
         elif cursor == 0:
+            figures.refresh(served.model)
             with transaction.atomic():
                 mine.update(done_revision=work.wanted_revision, cursor=0)
                 _announce(served)
