@@ -8,7 +8,12 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    ExtraTreesRegressor,
+    GradientBoostingClassifier,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 
 from apps.engine.heads import trees
 from apps.engine.heads.ensemble import TreeEnsemble
@@ -48,10 +53,19 @@ def test_forests_say_what_those_of_scikit_learn_say(n_classes: int, is_extra: bo
     if has_holes:
         X, new = with_holes(X), with_holes(new)
     head = ForestHead(is_extra=is_extra, leaf=2, seed=3).fit(X, y)
-    theirs = (ExtraTreesClassifier if is_extra else RandomForestClassifier)(300, min_samples_leaf=2, random_state=3)
-    expected = theirs.fit(X, y).predict_proba(new)
+    make = ExtraTreesRegressor if is_extra else RandomForestRegressor
+    theirs = make(300, min_samples_leaf=2, max_features="sqrt", random_state=3)
+    expected = theirs.fit(X, np.eye(n_classes)[y]).predict(new)
     np.testing.assert_allclose(head.outputs(new), expected, atol=1e-6)
     np.testing.assert_array_equal(head.outputs(new).argmax(axis=1), head.predict(new))
+
+
+def test_a_forest_of_flags_is_a_forest_of_classes() -> None:
+    X, y = samples(400, 8, 3)
+    new, _ = samples(1_000, 8, 3, seed=1)
+    ours = ForestHead().fit(X, y).outputs(new)
+    theirs = RandomForestClassifier(300, random_state=0).fit(X, y).predict_proba(new)
+    assert np.abs(ours - theirs).mean() < 0.01  # they differ where several splits are as good
 
 
 @pytest.mark.parametrize("n_classes", [2, 5])

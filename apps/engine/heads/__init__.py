@@ -28,6 +28,9 @@ from apps.engine.heads.trees import BoostedHead, ForestHead
 from apps.engine.matrices import Matrix
 from apps.engine.types import FloatArray, IntArray, Setting, Task
 
+TREES = frozenset({"forest", "extra", "boosted"})
+"""Heads that look at one number of a row at a time: turned rows would tell them something else."""
+
 
 class Head(Protocol):
     """What the rest of the engine needs of a classifier."""
