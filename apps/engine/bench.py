@@ -1,67 +1,29 @@
-"""Measures the engine alone: `python -m apps.engine.bench accuracy|round`. One line of JSON per measurement."""
+"""Measures the engine alone: `python -m apps.engine.bench accuracy|forecast|speed|round`, one line of JSON a figure.
+
+No database and no web application; `manage.py bench` offers the same.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
-from PIL import Image
 
-from apps.engine import automl, backbones, datasets, metrics
-from apps.engine.types import FloatArray, Inputs, IntArray, TrainingData
+from apps.engine import automl, metrics
+from apps.engine.types import Inputs, IntArray, TrainingData
 
 PUBLIC_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 """Where the public data sets lie: beside the checkout."""
-SETS = ("sms_spam", "clinc20", "snips7", "medical_abstracts", "trashnet", "sign_digits")
-
-
-def encode_split(backbone: backbones.Backbone, split: datasets.Split) -> FloatArray:
-    """Return the embeddings of a split, `(n_samples, dim)`."""
-    inputs: list[backbones.Input] = []
-    for sample in split.inputs:
-        if isinstance(sample, str):
-            inputs.append(sample)
-        else:
-            with Image.open(sample) as picture:
-                inputs.append(picture.convert("RGB"))
-    return backbone.encode(inputs)
-
-
-def measure_accuracy(folder: Path, *, n_labels: int = 100, seeds: tuple[int, ...] = (0, 1, 2)) -> dict[str, object]:
-    """Train on labels drawn from a data set's train split and score its whole test split, once per seed."""
-    data = datasets.read(folder)
-    name = backbones.for_modality(data.modality)[0]
-    backbone = backbones.load(name)
-    train_rows, test_rows = encode_split(backbone, data.train), encode_split(backbone, data.test)
-    columns = {label: column for column, label in enumerate(data.label_names)}
-    train_labels = np.array([columns[label] for label in data.train.labels])
-    test_labels = np.array([columns[label] for label in data.test.labels])
-    figures: dict[str, list[float]] = {}
-    n_labelled = 0
-    for seed in seeds:
-        drawn = datasets.draw_labelled(data.train.labels, n_labels, seed=seed)
-        n_labelled = len(drawn)
-        given = TrainingData(
-            Inputs(n_labelled, {name: train_rows[drawn]}), train_labels[drawn], len(columns), np.arange(n_labelled)
-        )
-        result = automl.train(given, seed=seed)
-        pred_probs = result.predictor.pred_probs(Inputs(len(test_rows), {name: test_rows}))
-        for key, value in {
-            "test_accuracy": metrics.accuracy(pred_probs, test_labels),
-            "test_balanced_accuracy": metrics.balanced_accuracy(pred_probs, test_labels),
-            "test_log_loss": float(metrics.sample_log_losses(pred_probs, test_labels).mean()),
-            "test_calibration_error": metrics.expected_calibration_error(pred_probs, test_labels),
-            "cv_accuracy": metrics.accuracy(result.pred_probs, given.labels),
-            "seconds": result.seconds,
-        }.items():
-            figures.setdefault(key, []).append(value)
-    means = {key: round(float(np.mean(values)), 4) for key, values in figures.items()}
-    majority = round(metrics.majority_share(test_labels), 4)
-    return {"set": data.name, "n_labels": n_labelled, "n_seeds": len(seeds), "majority": majority, **means}
+SETS = ("clinc20", "medical_abstracts", "sms_spam", "snips7", "trashnet", "sign_digits", "german_credit", "penguins")
+N_DRAWS = 200
+Parts: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # has no public name
 
 
 def measure_round(n_samples: int, *, n_classes: int = 4, dim: int = 1536, repeats: int = 3) -> dict[str, object]:
@@ -72,9 +34,8 @@ def measure_round(n_samples: int, *, n_classes: int = 4, dim: int = 1536, repeat
     plan = random.normal(size=(64, dim)) / 8
     rows = (centres[labels] + 3 * random.normal(size=(n_samples, 64))) @ plan + random.normal(size=(n_samples, dim))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    given = TrainingData(
-        Inputs(n_samples, {"minilm": rows.astype(np.float32)}), labels, n_classes, np.arange(n_samples)
-    )
+    inputs = Inputs(n_samples, {"minilm": rows.astype(np.float32)})
+    given = TrainingData(inputs, labels, n_classes, np.arange(n_samples))
     seconds = []
     for _ in range(repeats):
         started = time.perf_counter()
@@ -85,26 +46,78 @@ def measure_round(n_samples: int, *, n_classes: int = 4, dim: int = 1536, repeat
     return {**shape, "cv_accuracy": cv_accuracy, "n_trials": len(result.trials), "seconds": seconds}
 
 
+def add_arguments(parts: Parts) -> None:
+    """Declare what can be measured, and how much of it."""
+    accuracy = parts.add_parser("accuracy", help="test accuracy with few labels, a row per folder and draw")
+    accuracy.add_argument("--labels", type=int, default=100)
+    accuracy.add_argument("--seeds", type=int, default=3, help="draws of labels per folder")
+    accuracy.add_argument("--stage", choices=("first", "best"), default="first")
+    accuracy.add_argument("--pick", choices=("random", "queue"), default="random", help="who chooses what is labelled")
+    forecast = parts.add_parser("forecast", help="whether intervals, forecasts and promises come true")
+    forecast.add_argument("--draws", type=int, default=N_DRAWS)
+    forecast.add_argument("--labels", type=int, default=100)
+    speed = parts.add_parser("speed", help="rounds and backbones beside what they are measured against")
+    for part in (accuracy, forecast):
+        part.add_argument("folders", nargs="*", type=Path, metavar="DIR", help="data sets; by default the public ones")
+    a_round = parts.add_parser("round", help="seconds of a bare round on made-up embeddings")
+    a_round.add_argument("--samples", type=int, nargs="*", default=[100, 1_000, 10_000])
+    a_round.add_argument("--classes", type=int, default=4)
+    for part in (accuracy, forecast, speed, a_round):
+        part.add_argument("--json", type=Path, metavar="FILE", help="write the lines here as well")
+
+
 def measurements(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
     """Yield what was asked for, each as soon as it is measured."""
+    # Imported where they are needed: pictures, torch and scikit-learn take seconds.
     if arguments.what == "accuracy":
-        for name in arguments.sets or SETS:
-            yield measure_accuracy(arguments.data / name, n_labels=(arguments.n or [100])[0])
+        from apps.engine.bench_accuracy import Pick, Stage, measure_accuracy
+
+        for folder in arguments.folders or public_folders():
+            yield from measure_accuracy(
+                folder,
+                n_labels=arguments.labels,
+                n_seeds=arguments.seeds,
+                stage=Stage(arguments.stage),
+                pick=Pick(arguments.pick),
+            )
+    elif arguments.what == "forecast":
+        from apps.engine.bench_forecast import measure_forecast
+
+        for folder in arguments.folders or public_folders():
+            yield from measure_forecast(folder, n_draws=arguments.draws, n_labels=arguments.labels)
+    elif arguments.what == "speed":
+        from apps.engine.bench_speed import measure_speed
+
+        yield measure_speed(PUBLIC_DATA / "snips7", PUBLIC_DATA / "trashnet")
     else:
-        for n_samples in arguments.n or (100, 1_000, 10_000):
+        for n_samples in arguments.samples:
             yield measure_round(n_samples, n_classes=arguments.classes)
+
+
+def public_folders() -> list[Path]:
+    """Return the public data sets that are there."""
+    return [PUBLIC_DATA / name for name in SETS if (PUBLIC_DATA / name).is_dir()]
+
+
+def written(rows: Iterable[dict[str, object]], file: Path | None) -> Iterator[str]:
+    """Yield each row as a line of JSON, and write the lines to a file as they come."""
+    with file.open("w", encoding="utf-8") if file is not None else nullcontext() as out:
+        for row in rows:
+            line = json.dumps(row)
+            if out is not None:
+                out.write(f"{line}\n")
+                out.flush()
+            yield line
 
 
 def main() -> None:
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m apps.engine.bench", description=__doc__)
-    parser.add_argument("what", choices=("accuracy", "round"))
-    parser.add_argument("--n", type=int, nargs="*", help="samples: labels to draw, or sizes of a round")
-    parser.add_argument("--classes", type=int, default=4, help="labels in a round")
-    parser.add_argument("--sets", nargs="*", help="data sets to measure accuracy on")
-    parser.add_argument("--data", type=Path, default=PUBLIC_DATA, help="folder of the data sets")
-    for measurement in measurements(parser.parse_args()):
-        print(json.dumps(measurement), flush=True)
+    add_arguments(parser.add_subparsers(dest="what", required=True))
+    arguments = parser.parse_args()
+    for line in written(measurements(arguments), arguments.json):
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from apps.engine import (
     metrics,
     query,
     readers,
+    similarity,
 )
 from apps.engine.automation import Option
 from apps.engine.errors import NotTrainable
@@ -93,7 +94,8 @@ def _inputs(data: datasets.DataSet) -> tuple[Inputs, Inputs, dict[str, FloatArra
     loaded = {name: backbones.load(name) for name in backbones.for_modality(data.modality)}
     of_labels = {}
     if data.modality is Modality.TEXT:
-        of_labels = {name: backbone.encode(list(data.label_names)) for name, backbone in loaded.items()}
+        names = [similarity.label_text(name) for name in data.label_names]
+        of_labels = {name: backbone.encode(names) for name, backbone in loaded.items()}
     return _encoded(data.train, loaded), _encoded(data.test, loaded), of_labels
 
 

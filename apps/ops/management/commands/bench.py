@@ -1,6 +1,6 @@
-"""`manage.py bench accuracy|round|loop`: measure what the product promises. One line of JSON per measurement."""
+"""`manage.py bench accuracy|forecast|speed|round|loop`: measure what the product promises, as lines of JSON."""
 
-import json
+import argparse
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -16,39 +16,31 @@ from apps.ops.loop_bench import measure_loop
 
 
 class Command(BaseCommand):
-    help = "Measure accuracy on public data sets, the bare round of training, or the whole loop through the browser."
+    help = "Measure accuracy, forecasts and speed of the engine on public data, or the whole loop through the browser."
     requires_migrations_checks = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parts = parser.add_subparsers(dest="what", required=True)
-        accuracy = parts.add_parser("accuracy", help="test accuracy with few labels, mean of three draws")
-        accuracy.add_argument("--sets", nargs="*", default=bench.SETS)
-        accuracy.add_argument("--labels", type=int, default=100)
-        accuracy.add_argument("--data", type=Path, default=bench.PUBLIC_DATA, help="folder of the data sets")
-        a_round = parts.add_parser("round", help="seconds of a round of the engine alone")
-        a_round.add_argument("--samples", type=int, nargs="*", default=[100, 1_000, 10_000])
-        a_round.add_argument("--classes", type=int, default=4)
+        bench.add_arguments(parts)
         loop = parts.add_parser("loop", help="label saved to fresh predictions and figures, over HTTP")
         loop.add_argument("--set", default="snips7")
         loop.add_argument("--annotations", type=int, default=50)
         loop.add_argument("--data", type=Path, default=bench.PUBLIC_DATA, help="folder of the data sets")
+        loop.add_argument("--json", type=Path, metavar="FILE", help="write the lines here as well")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        arguments = argparse.Namespace(**options)
         try:
-            for measurement in measurements(**options):
-                self.stdout.write(json.dumps(measurement))
+            for line in bench.written(measurements(arguments), arguments.json):
+                self.stdout.write(line)
                 self.stdout.flush()
-        except (HundredfoldError, EngineError, OSError) as error:
+        except (HundredfoldError, EngineError, OSError, ValueError) as error:
             raise CommandError(str(error)) from error
 
 
-def measurements(*, what: str, **options: Any) -> Iterator[dict[str, object]]:
+def measurements(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
     """Yield each as soon as it is measured."""
-    if what == "accuracy":
-        for name in options["sets"]:
-            yield bench.measure_accuracy(options["data"] / name, n_labels=options["labels"])
-    elif what == "round":
-        for n_samples in options["samples"]:
-            yield bench.measure_round(n_samples, n_classes=options["classes"])
+    if arguments.what == "loop":
+        yield asdict(measure_loop(arguments.data / arguments.set, n_annotations=arguments.annotations))
     else:
-        yield asdict(measure_loop(options["data"] / options["set"], n_annotations=options["annotations"]))
+        yield from bench.measurements(arguments)
