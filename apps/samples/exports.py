@@ -81,7 +81,9 @@ class _TagAnswers:
 
     def __init__(self, function: Function) -> None:
         self._names = dict(function.labels.in_use().values_list("public_id", "name"))
-        figures = function.trained_models.filter(is_live=True).values_list("figures", flat=True).first() or {}
+        # What was said out-of-fold, the newest published model said; the live one may be pinned.
+        published = function.trained_models.exclude(published_at=None).order_by("-number")
+        figures = published.values_list("figures", flat=True).first() or {}
         self._thresholds: Mapping[str, float] = figures.get("thresholds", {})
 
     def cells(self, said: Mapping[str, bool] | None) -> list[Value]:

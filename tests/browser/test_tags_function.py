@@ -48,9 +48,15 @@ def answer(page: Page) -> str:
     text = specimen(page)
     for name in true_tags(text):
         toggle(page, name)
-    page.keyboard.press("Enter")
+    go_on(page)
     expect(page.locator(SPECIMEN)).not_to_have_text(text)
     return text
+
+
+def go_on(page: Page) -> None:
+    """Press Enter once it counts: with nothing on, only after there was time to look."""
+    expect(page.locator("#label-go-on")).to_be_enabled()
+    page.keyboard.press("Enter")
 
 
 def is_on(page: Page, name: str, *, on: bool) -> None:
@@ -72,15 +78,32 @@ def test_number_keys_toggle_and_enter_goes_on_also_with_nothing(page: Page, desk
 def test_a_second_press_takes_a_tag_off_and_the_button_says_what_enter_saves(page: Page, desk: Desk) -> None:
     desk.open(page)
     specimen(page)
-    go_on = page.locator("#label-go-on")
-    expect(go_on).to_contain_text("None of these")
+    button = page.locator("#label-go-on")
+    expect(button).to_contain_text("None of these")
     toggle(page, "Food")
     toggle(page, "Money")
     is_on(page, "Food", on=True)
-    expect(go_on).to_contain_text("Save 2 tags")
+    expect(button).to_contain_text("Save 2 tags")
     toggle(page, "Food")
     is_on(page, "Food", on=False)
-    expect(go_on).to_contain_text("Save 1 tag")
+    expect(button).to_contain_text("Save 1 tag")
+
+
+def test_enter_pressed_twice_in_a_slip_says_nothing_of_the_next_sample(page: Page, desk: Desk) -> None:
+    desk.open(page)
+    text = specimen(page)
+    toggle(page, "Food")
+    # Both within one task: no test, and no hand, is faster.
+    page.evaluate(
+        """() => {
+          const press = () => document.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", code: "Enter" }));
+          press();
+          press();
+        }"""
+    )
+    expect(page.locator(SPECIMEN)).not_to_have_text(text)
+    saved(page, 1)
+    assert [row["text"] for row in desk.annotations()] == [text]
 
 
 def test_undo_brings_the_sample_back_with_what_was_said(page: Page, desk: Desk) -> None:
@@ -160,7 +183,7 @@ def test_the_help_says_what_keys_do_here(page: Page, desk: Desk) -> None:
 def test_tags_are_mended_where_they_are_judged(page: Page, desk: Desk) -> None:
     desk.open(page)
     text = specimen(page)
-    page.keyboard.press("Enter")
+    go_on(page)
     saved(page, 1)
     page.get_by_role("link", name="Samples", exact=True).click()
     row = page.locator("li.review-row").filter(has_text=text)

@@ -195,6 +195,12 @@ def test_lists_in_json_lines_are_tags(function: Function, line: dict[str, object
     assert there(function)["t"] == tags
 
 
+def test_what_others_say_of_each_tag_is_understood(function: Function) -> None:
+    annotation = [{"labelName": "Food", "present": True}, {"labelName": "b", "present": False}]
+    brought(function, json.dumps({"data": "t", "annotation": annotation}) + "\n" + json.dumps({"data": "u"}), "x.jsonl")
+    assert state(function) == {"t": {"Food": True, "b": False}, "u": None}
+
+
 def test_a_function_with_one_label_still_refuses_several(text_function: Function) -> None:
     lines = [{"text": "one", "label": ["Refund"]}, {"text": "two", "label": ["Refund", "Shipping"]}]
     job = brought(text_function, "\n".join(map(json.dumps, lines)), "rows.jsonl")

@@ -4,11 +4,12 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, TypeAlias, TypeGuard
 
+from apps.samples.reading.columns import ABSENT_NAME
 from apps.samples.reading.lines import BadLine, Lines
 from apps.samples.reading.records import Record
 
 _LABEL_KEYS = frozenset({"label", "labels"})
-_LABELS_KEYS = _LABEL_KEYS | {"tags", "absent_tags"}
+_LABELS_KEYS = _LABEL_KEYS | {"tags", ABSENT_NAME}
 JSON_ARRAY_MAX_BYTES = 64 * 1024 * 1024
 CELLS_MAX = 1_000
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
@@ -71,6 +72,8 @@ def _cells(record: Mapping[str, Json], labels_cell: Callable[[Sequence[str]], st
             cells["label"] = labels_cell(_tool_labels(value)) if value else ""
         elif key == "annotation" and isinstance(value, Mapping):
             cells["label"] = _plain(value.get("labelName") or value.get("label"))
+        elif key == "annotation" and labels_cell is _listed and _is_list(value):
+            cells |= _said_of_each(value)
         elif key in (_LABEL_KEYS if labels_cell is _one else _LABELS_KEYS) and _is_list(value):
             cells[key] = labels_cell([_plain(inner) for inner in value])  # doccano: a list even for one
         else:
@@ -89,6 +92,15 @@ def _one(labels: Sequence[str]) -> str:
     if len(distinct) > 1:
         raise NotARecord("There are several labels; a sample of this function has one.")
     return distinct[0] if distinct else ""
+
+
+def _said_of_each(annotation: Json) -> dict[str, str]:
+    """The tags in `[{"labelName": …, "present": …}]`: those there, and those that are not."""
+    said = {_plain(each.get("labelName")): each.get("present") is not False for each in _objects(annotation)}
+    return {
+        "label": _listed([name for name, is_present in said.items() if is_present]),
+        ABSENT_NAME: _listed([name for name, is_present in said.items() if not is_present]) if said else "",
+    }
 
 
 def _listed(labels: Sequence[str]) -> str:

@@ -13,6 +13,8 @@ import { new_token } from "./tokens.js";
 
 const MOST_UNDONE = 200;
 const MOST_CHIPS = 6;
+// Nobody has looked at a sample so soon: a second Enter this early is a slip, and would say "none of these".
+const MS_TO_LOOK = 250;
 
 const page = document.getElementById("label-page");
 const urls = page.dataset;
@@ -68,8 +70,8 @@ function pick(label) {
 // Exactly what is on, however little: hints count for nothing until somebody takes them over.
 function go_on() {
   const item = queue.current;
-  if (!item || !labels.n) return;
   const on = labels.on;
+  if (!item || !labels.n || is_too_early()) return;
   // Every tag there is now is named: one that somebody makes meanwhile is neither there nor not.
   const tags = Object.fromEntries(labels.all.map((label) => [label.id, on.includes(label)]));
   answer(item, { labels: on, tags });
@@ -161,6 +163,8 @@ function suggested_labels() {
 }
 
 let shown = null;
+let look_timer = null;
+let shown_at = -Infinity;
 
 function show() {
   const state = queue.is_waiting ? "waiting" : queue.has_samples ? "done" : "empty";
@@ -168,13 +172,22 @@ function show() {
   stage.show(queue.current, state, { suggested: suggested_labels(), suggestions: suggestions(), has_model, n_skipped });
   labels.suggest(suggested_labels().map((label) => label.id));
   // Each sample begins with nothing on, but one that is mended with what was said of it.
-  if (shown !== queue.current) labels.turn_on(queue.current?.said ?? []);
+  if (shown === queue.current) return;
   shown = queue.current;
+  clearTimeout(look_timer);
+  look_timer = gives_tags ? setTimeout(show_choice, MS_TO_LOOK) : null;
+  shown_at = performance.now();
+  labels.turn_on(queue.current?.said ?? []);
+}
+
+function is_too_early() {
+  return labels.on.length === 0 && performance.now() - shown_at < MS_TO_LOOK;
 }
 
 function show_choice() {
   const n = labels.on.length;
   const button = part("label-go-on");
+  button.setAttribute("aria-disabled", String(is_too_early()));
   button.querySelector("[data-words]").textContent = n ? `Save ${n === 1 ? "1 tag" : `${n} tags`}` : "None of these";
 }
 
