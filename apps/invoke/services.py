@@ -25,7 +25,7 @@ from apps.core.errors import InvalidInput, TooLarge, Unavailable
 from apps.engine import decisions
 from apps.engine.backbones import Backbone
 from apps.engine.errors import BackboneUnavailable, EngineError
-from apps.engine.types import FloatArray
+from apps.engine.types import FloatArray, IntArray
 from apps.functions.models import Function, InputKind, Label
 from apps.invoke.batching import MicroBatcher
 from apps.invoke.database import as_request
@@ -224,4 +224,11 @@ def _answer(served: Served, probs: FloatArray) -> Answer:
     if served.thresholds is None:  # what is worse to miss may be said though another is likelier
         said = decisions.decide(probs[None, :], weights)[0]
         order = np.concatenate([[said], order[order != said]])
-    return Answer(served.model, tuple(Guess(served.labels[i], float(probs[i])) for i in order))
+        return Answer(served.model, _guesses(served, probs, order))
+    is_there = probs >= decisions.weighed_thresholds(served.thresholds, weights)
+    tags = _guesses(served, probs, order[is_there[order]])
+    return Answer(served.model, _guesses(served, probs, order), tags)
+
+
+def _guesses(served: Served, probs: FloatArray, columns: IntArray) -> tuple[Guess, ...]:
+    return tuple(Guess(served.labels[column], float(probs[column])) for column in columns)
