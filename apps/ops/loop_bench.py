@@ -32,11 +32,9 @@ from django.urls import reverse
 
 from apps.core.errors import Unavailable
 from apps.engine import automl, datasets
-from apps.engine.types import TrainingData
+from apps.engine.bench_forecast import read_world
 from apps.events.kinds import Live
-from apps.functions.models import InputKind
-from apps.ops.import_folder import distinct, load_items
-from apps.training.services import serving
+from apps.ops.import_folder import load_items
 
 MANAGE = str(Path(settings.ROOT_DIR) / "manage.py")
 N_LABELS = 100
@@ -99,24 +97,15 @@ def measure_loop(folder: Path, *, n_annotations: int) -> LoopFigures:
 
 
 def bare_round_seconds(folder: Path) -> float:
-    """Return the median time of an engine round on the samples that were labelled at first."""
-    data = datasets.read(folder)
-    items = distinct(load_items(data.train))
-    rows = datasets.draw_labelled([item.label_name for item in items], N_LABELS, seed=0)
-    columns = {name: column for column, name in enumerate(data.label_names)}
-    texts = [item.content for item in (items[row] for row in rows) if isinstance(item.content, str)]
-    name = serving.backbone_specs(InputKind.TEXT)[0].name
-    given = TrainingData(
-        embeddings={name: serving.backbone(name).encode(texts)},
-        labels=np.array([columns[items[row].label_name] for row in rows]),
-        n_classes=len(columns),
-        groups=np.arange(len(rows)),
-    )
-    recipe = automl.train(given).recipe
+    """Return the median time of an engine round on as many samples as were labelled at first."""
+    world = read_world(folder)
+    rows = datasets.draw_labelled([world.label_names[label] for label in world.train_labels], N_LABELS, seed=0)
+    given = world.given(rows, np.ones(len(rows), dtype=np.bool_))
+    blend = automl.train(given).blend
     seconds = []
     for _ in range(N_ENGINE_ROUNDS):
         started = time.perf_counter()
-        automl.train(given, serving=recipe)
+        automl.train(given, serving=blend)
         seconds.append(time.perf_counter() - started)
     return float(np.median(seconds))
 

@@ -37,4 +37,4 @@ def test_the_bare_round_is_measured_alone(capsys: pytest.CaptureFixture[str]) ->
 
 def test_a_data_set_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="nowhere"):
-        call_command("bench", "accuracy", "--sets", "nowhere", "--data", str(tmp_path))
+        call_command("bench", "accuracy", str(tmp_path / "nowhere"))
