@@ -56,7 +56,7 @@ USE_WORDS = {
     Use.DATE: "Date",
     Use.TEXT: "Free text",
     Use.IMAGE: "Picture",
-    Use.KEEP: "Keep, but do not learn from it",
+    Use.KEEP: "Kept, not learned from",
     Use.LABEL: "The label",
     Use.FLAG: "A tag: yes or no",
     Use.EXTERNAL_ID: "Your own id",
