@@ -9,7 +9,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from apps.engine import heads, readers
+from apps.engine import heads, metrics, readers
 from apps.engine.estimates import LEVEL, Estimate
 from apps.engine.runtime import Deadline
 from apps.engine.types import BoolArray, Inputs, IntArray, Recipe, TrainingData
@@ -125,8 +125,10 @@ def judge_of(data: TrainingData) -> Judge:
     rows = readers.create(recipe.backbone).fit(data).read(data.inputs)
 
     def judge(train: IntArray, test: IntArray) -> BoolArray:
-        head = heads.create(recipe.head, recipe.settings, is_trial=True).fit(rows[train], data.labels[train])
-        is_right: BoolArray = head.predict(rows[test]) == data.labels[test]
-        return is_right
+        head = heads.create(recipe.head, recipe.settings, task=data.task, is_trial=True)
+        head.fit(rows[train], data.labels[train])
+        pred_probs = np.zeros((len(test), data.n_classes))
+        pred_probs[:, head.classes_] = head.predict_proba(rows[test])
+        return metrics.is_right(pred_probs, data.labels[test])
 
     return judge

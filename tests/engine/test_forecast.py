@@ -5,9 +5,9 @@ import pytest
 
 from apps.engine.errors import DeadlineExpired
 from apps.engine.estimates import Basis, Estimate
-from apps.engine.forecast import Judge, errors_removed, forecast
+from apps.engine.forecast import Judge, errors_removed, forecast, judge_of
 from apps.engine.runtime import Deadline
-from apps.engine.types import BoolArray, IntArray
+from apps.engine.types import BoolArray, Inputs, IntArray, TrainingData
 
 
 def a_curve(power: float, seed: int = 0) -> Judge:
@@ -84,3 +84,19 @@ def test_many_samples_are_judged_in_few_fits() -> None:
 def test_it_stops_when_its_time_is_over() -> None:
     with pytest.raises(DeadlineExpired):
         errors_removed(a_curve(0.5), FOLDS, deadline=Deadline.after(0))
+
+
+@pytest.mark.parametrize("gives_tags", [False, True])
+def test_the_judge_of_a_round_learns_what_can_be_learned(gives_tags: bool) -> None:
+    random = np.random.default_rng(0)
+    labels = random.integers(3, size=200)
+    rows = (np.eye(3, 16)[labels] * 3 + random.normal(size=(200, 16))).astype(np.float32)
+    told = np.eye(3, dtype=int)[labels] if gives_tags else labels
+    if gives_tags:
+        told[:20, 1] = -1  # nobody was asked
+    data = TrainingData(Inputs(200, {"minilm": rows}), told, 3, np.arange(200))
+    judge = judge_of(data)
+    assert judge(np.arange(100), np.arange(100, 200)).mean() > 0.8
+    removed = errors_removed(judge, np.arange(200) % 5)
+    assert removed is not None
+    assert 0 <= removed < 0.9
