@@ -65,7 +65,7 @@ def measure_speed(text_folder: Path, picture_folder: Path, *, sizes: Sequence[in
 def _repeated(texts: Sequence[str], rows: FloatArray, labels: IntArray, names: FloatArray, n: int) -> TrainingData:
     """Return the first `n` texts as a round gets them, beginning again where they end."""
     places = np.arange(n) % len(texts)
-    inputs = Inputs(n, {"minilm": rows[places]}, [texts[place] for place in places])
+    inputs = Inputs(n, {"minilm": rows[places]}, [texts[place] for place in places.tolist()])
     return TrainingData(inputs, labels[places], len(names), places, label_embeddings={"minilm": names})
 
 
@@ -101,11 +101,12 @@ def _bare(backbone: Backbone, inputs: Sequence[Input]) -> FloatArray:
             tokens = [one.ids for one in backbone._tokenizer.encode_batch([str(one) for one in inputs])]
             batches = list(minilm._batches(tokens, max_tokens=minilm.BATCH_TOKENS["cpu"]))
             padded = [minilm._padded([tokens[row] for row in rows]) for rows in batches]
-            return np.concatenate([minilm._pooled(backbone._encoder, *one).numpy() for one in padded])
+            return minilm._joined(np.concatenate([minilm._pooled(backbone._encoder, *one).numpy() for one in padded]))
         if isinstance(backbone, EffNetLite0):
             pixels = torch.from_numpy(np.stack([to_rgb(one, size_px=effnet.SIZE_PX) for one in inputs]))
             step = effnet.BATCH["cpu"]
-            return np.concatenate([backbone._network(part.permute(0, 3, 1, 2)).numpy() for part in pixels.split(step)])
+            parts = [pixels[i : i + step].permute(0, 3, 1, 2) for i in range(0, len(inputs), step)]
+            return np.concatenate([backbone._network(part).numpy() for part in parts])
     small = np.stack([to_rgb(one, size_px=pixels_module.SIZE_PX) for one in inputs])
     return pixels_module.describe(small)
 

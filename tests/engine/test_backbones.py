@@ -45,7 +45,7 @@ def pictures() -> list[Input]:
     return [*modes, palette, deep, *lines, noise(20, 30, 3), noise(20, 30), noise(20, 30, 4)]
 
 
-@pytest.fixture(scope="module", params=["minilm", "effnet-lite0", "tiny-text", "tiny-image"])
+@pytest.fixture(scope="module", params=["minilm", "effnet-lite0", "pixels", "tiny-text", "tiny-image"])
 def loaded(request: pytest.FixtureRequest) -> tuple[Backbone, list[Input]]:
     backbone = backbones.load(request.param, device="cpu")
     return backbone, list(TEXTS) if backbone.spec.modality is Modality.TEXT else pictures()
@@ -168,12 +168,54 @@ def test_alike_texts_are_nearer_than_unlike_ones(minilm: Backbone) -> None:
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, atol=1e-3)
 
 
+def test_a_long_text_is_read_to_its_end(minilm: Backbone) -> None:
+    filler = "The committee met on Tuesday and took note of the minutes of the meeting before. " * 30
+    ends = ["Please play some jazz music by Miles Davis. ", "What will the weather be like in Berlin? "]
+    whole = minilm.encode([filler + ends[0] * 9, filler + ends[1] * 9, *ends])
+    assert whole[0] @ whole[1] < 0.97  # cut at the model's limit they would be the same
+    assert (whole[0] - whole[1]) @ (whole[2] - whole[3]) > 0
+
+
+def test_a_text_that_just_fills_the_model_is_read_at_once(minilm: Backbone) -> None:
+    fits, longer = " ".join(["hello"] * 254), " ".join(["hello"] * 255)
+    alone, beside, _ = *minilm.encode([fits]), *minilm.encode([fits, longer])
+    np.testing.assert_allclose(alone, beside, atol=2e-2)
+
+
+def test_a_book_costs_what_a_page_does(minilm: Backbone) -> None:
+    from apps.engine.backbones.minilm import MAX_PARTS, MAX_TOKENS, _in_parts
+
+    parts, owners = _in_parts([[101, *range(10_000), 102], [101, 7, 102]])
+    assert owners.tolist() == [0] * MAX_PARTS + [1]
+    assert all(len(part) <= MAX_TOKENS for part in parts)
+    assert (parts[0][1], parts[MAX_PARTS - 1][-2]) == (0, 9_999)
+
+
 def test_what_is_see_through_counts_as_white() -> None:
     clear = Image.new("RGBA", (5, 5), (200, 0, 0, 0))
     assert to_rgb(clear, size_px=4).min() == 255
     palette = Image.new("P", (5, 5), 0)
     palette.info["transparency"] = 0
     assert to_rgb(palette, size_px=4).min() == 255
+
+
+def test_pixels_tell_colours_edges_and_textures_apart() -> None:
+    pixels = backbones.load("pixels")
+    random = np.random.default_rng(0)
+    red, blue = np.full((60, 60, 3), (200, 20, 20), np.uint8), np.full((60, 60, 3), (20, 20, 200), np.uint8)
+    stripes = np.repeat(np.repeat((np.arange(60) // 6 % 2 * 255)[None, :, None], 60, 0), 3, 2).astype(np.uint8)
+    noise = random.integers(0, 256, (60, 60, 3), dtype=np.uint8)
+    rows = pixels.encode([red, blue, stripes, stripes.swapaxes(0, 1), noise])
+    assert np.linalg.norm(rows, axis=1).max() < 1.001
+    alike = rows @ rows.T - np.eye(5)
+    assert alike.max() < 0.97
+    assert (rows[2] @ pixels.encode([stripes[:50, :50]])[0]) > alike[2, 3]
+
+
+def test_pixels_are_the_same_every_time() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (31, 47, 3), dtype=np.uint8)
+    one, two = backbones.load("pixels").encode([picture]), backbones.load("pixels").encode([picture] * 40)
+    assert one[0].tolist() == two[39].tolist()
 
 
 def test_sixteen_bit_pictures_keep_their_contrast() -> None:
@@ -186,8 +228,8 @@ def test_sixteen_bit_pictures_keep_their_contrast() -> None:
 
 def test_backbones_are_known_by_name_and_modality() -> None:
     assert backbones.for_modality(Modality.TEXT) == ("minilm",)
-    assert backbones.for_modality(Modality.IMAGE) == ("effnet-lite0",)
-    for modality in Modality:
+    assert backbones.for_modality(Modality.IMAGE) == ("effnet-lite0", "pixels")
+    for modality in (Modality.TEXT, Modality.IMAGE):
         for name in (*backbones.for_modality(modality), backbones.tiny(modality).spec.name):
             assert backbones.spec(name).modality is modality
     with pytest.raises(BackboneUnavailable, match="minilm"):

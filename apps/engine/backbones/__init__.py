@@ -64,7 +64,7 @@ class Backbone(Protocol):
         ...
 
 
-MINILM = BackboneSpec("minilm", Modality.TEXT, 4 * 384, "1-53aa5117")
+MINILM = BackboneSpec("minilm", Modality.TEXT, 4 * 384, "2-53aa5117")
 EFFNET_LITE0 = BackboneSpec("effnet-lite0", Modality.IMAGE, 1280 + 2 * 192 + 112, "1-57934424")
 PIXELS = BackboneSpec("pixels", Modality.IMAGE, 1_108, "1")
 TINY_TEXT = BackboneSpec("tiny-text", Modality.TEXT, 64, "1")

@@ -38,7 +38,7 @@ class Pixels:
         self.spec = spec
 
     def encode(self, inputs: Sequence[Input], *, deadline: Deadline | None = None) -> npt.NDArray[np.float32]:
-        """Return `(len(inputs), dim)`, rows of length 1; see `Backbone.encode`."""
+        """Return `(len(inputs), dim)`, rows of length 1, less where there is no edge; see `Backbone.encode`."""
         embeddings = np.empty((len(inputs), self.spec.dim), dtype=np.float32)
         for start in range(0, len(inputs), BATCH):
             if deadline is not None:
