@@ -65,10 +65,13 @@ def item_as_json(item: QueueItem, person: User, function: Function) -> Json:
     }
 
 
-def _cells(sample: Sample, function: Function) -> list[tuple[str, str]]:
-    """Names and values of a table's row. One query, however many rows there are."""
+def _cells(sample: Sample, function: Function) -> list[tuple[str, str, str]]:
+    """Names and values of a table's row, and addresses of its pictures. One query, however many rows there are."""
     prefetch_related_objects([function], "fields")
-    return named_cells(sample.row, function.fields.all())
+    return [
+        (name, text, reverse("samples:cell_image", args=[sample.public_id, field_id]) if field_id else "")
+        for name, text, field_id in named_cells(sample.row, function.fields.all())
+    ]
 
 
 def outcome_as_json(outcome: Outcome) -> Json:

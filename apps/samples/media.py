@@ -66,15 +66,16 @@ def image_path(sample: Sample) -> Path:
 
 def open_image(sample: Sample) -> "File[bytes]":
     """Open the stored JPEG (upright, sRGB bytes, long side at most 1024 pixels). Raises NotFound for a text."""
-    return _open(sample.file_key)
+    return open_picture(sample.file_key)
 
 
 def open_thumbnail(sample: Sample) -> "File[bytes]":
     """Open the stored thumbnail (long side at most 256 pixels). Raises NotFound for a text."""
-    return _open(thumbnail_key(sample.file_key) if sample.file_key else "")
+    return open_picture(thumbnail_key(sample.file_key) if sample.file_key else "")
 
 
-def _open(key: str) -> "File[bytes]":
+def open_picture(key: str) -> "File[bytes]":
+    """Open a stored picture by its key. Raises NotFound where there is none."""
     if not key:
         raise NotFound("This sample has no picture.")
     try:

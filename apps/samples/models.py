@@ -178,8 +178,9 @@ class Import(Leased):
 
     @property
     def file_keys(self) -> list[str]:
-        """Everything stored for it: what is read, and the workbook that was made from."""
-        return [key for key in (self.file_key, str(self.options.get("workbook_key", ""))) if key]
+        """Everything stored for it: what is read, the workbook that was made from, the zip its pictures are in."""
+        beside = [str(self.options.get(name, "")) for name in ("workbook_key", "pictures_key")]
+        return [key for key in (self.file_key, *beside) if key]
 
     @property
     def percent(self) -> int:

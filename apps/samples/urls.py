@@ -27,5 +27,6 @@ urlpatterns = [
     path("imports/<str:import_id>/files/end/", bring.end_drop, name="end_drop"),
     path("samples/<str:sample_id>/image/", pictures.sample_image, name="sample_image"),
     path("samples/<str:sample_id>/thumbnail/", pictures.sample_thumbnail, name="sample_thumbnail"),
+    path("samples/<str:sample_id>/cells/<str:field_id>/", pictures.cell_image, name="cell_image"),
     path("samples/<str:sample_id>/delete/", pictures.delete_sample, name="delete_sample"),
 ]

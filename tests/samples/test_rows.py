@@ -65,7 +65,7 @@ def test_cells_are_kept_as_values_and_as_they_were_written(table_function: Funct
     }
     assert read.text == "Age: 1,234.50 · Job: cook · Since: 3/4/2024"
     assert cells_of(read.row) == {key["Age"]: "1,234.50", key["Job"]: "cook", key["Since"]: "3/4/2024"}
-    assert named_cells(read.row, table_function.fields.all())[0] == ("Age", "1,234.50")
+    assert named_cells(read.row, table_function.fields.all())[0] == ("Age", "1,234.50", "")
 
 
 def test_a_cell_that_does_not_fit_is_missing_with_a_note_and_not_lost(table_function: Function) -> None:

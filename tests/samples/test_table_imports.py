@@ -3,6 +3,8 @@
 import io
 import json
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -13,10 +15,12 @@ from apps.functions.models import FieldType, Function, InputKind, OutputKind
 from apps.samples import exports
 from apps.samples.models import Import, ImportState
 from apps.samples.rows import cells_of
+from apps.samples.services.deletion import delete_sample
 from apps.samples.services.imports import create_import, layout_of, start_import
 from apps.samples.services.pasting import bring_lines
+from apps.samples.services.row_fields import retype_field
 from apps.workspaces.models import Workspace
-from tests.samples.conftest import run_to_end
+from tests.samples.conftest import picture, run_to_end, zip_of
 from tests.samples.workbooks import book_of
 
 HTMX = {"HX-Request": "true"}
@@ -217,3 +221,48 @@ def test_what_went_out_comes_back_as_it_was(workspace: Workspace, function: Func
 def _without_ids(content: str) -> str:
     """What an export says, but for ids and times of its own."""
     return re.sub(r"sample_\w{16}|\d{4}-\d\d-\d\dT[\d:]+Z", "", content)
+
+
+def test_pictures_that_cells_name_come_in_a_zip_with_their_table(
+    owner_client: Client, function: Function, media: Path, django_capture_on_commit_callbacks: Any
+) -> None:
+    table = "price,photo,label\n31,a.jpg,Yes\n32,img/b.jpg,No\n33,missing.jpg,No\n34,https://example.com/c.jpg,No\n"
+    content = zip_of({"rows/list.csv": table.encode(), "rows/a.jpg": picture(1), "rows/img/b.jpg": picture(2)})
+    job = uploaded(function, content, "cars.zip")
+    assert layout_of(job).uses == {"price": "number", "photo": "image", "label": "label"}
+    job = run_to_end(start_import(import_job=job))
+    assert (job.n_added, job.n_failed) == (4, 0)
+    notes = dict(job.problems.values_list("row", "reason"))
+    assert "no picture “missing.jpg”" in notes[4]
+    assert "not fetched" in notes[5]
+    key = function.fields.get(name="photo").public_id
+    sample = function.samples.order_by("pk").first()
+    assert (media / sample.row[key]["file"]).exists()
+    assert cells_of(sample.row)[key] == "a.jpg"
+    answer = owner_client.get(f"/samples/{sample.public_id}/cells/{key}/?small=1")
+    assert (answer.status_code, answer["Content-Type"]) == (200, "image/jpeg")
+    other = function.samples.order_by("pk").last()
+    assert owner_client.get(f"/samples/{other.public_id}/cells/{key}/").status_code == 404
+
+    before = sample.row
+    photo = function.fields.select_related("function").get(name="photo")
+    assert retype_field(field=photo, type=FieldType.CATEGORY, actor=None) == 0
+    assert function.samples.get(pk=sample.pk).row[key] == "a.jpg"
+    assert retype_field(field=photo, type=FieldType.IMAGE, actor=None) == 2
+    assert function.samples.get(pk=sample.pk).row == before
+
+    n_files = len(list(media.rglob("*.jpg")))
+    again = run_to_end(start_import(import_job=uploaded(function, content, "cars.zip")))
+    assert (again.n_added, again.n_duplicates, len(list(media.rglob("*.jpg")))) == (0, 4, n_files)
+    with django_capture_on_commit_callbacks(execute=True):
+        delete_sample(sample=sample, person=None)
+    assert len(list(media.rglob("*.jpg"))) == n_files - 2
+
+
+def test_a_zip_without_one_table_is_refused_for_rows(function: Function) -> None:
+    with pytest.raises(InvalidInput, match="one table"):
+        uploaded(function, zip_of({"a.jpg": picture(1)}), "a.zip")
+    with pytest.raises(InvalidInput, match="one table"):
+        uploaded(function, zip_of({"a.csv": b"a\n1\n", "b.csv": b"a\n1\n"}), "a.zip")
+    book = book_of({"All": [["age"], [31], [32]]})
+    assert brought(function, zip_of({"book.xlsx": book}), "book.zip").n_added == 2

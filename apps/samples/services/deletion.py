@@ -1,5 +1,6 @@
 """Taking samples away for good, and clearing up what others left behind."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ from apps.functions.models import Function
 from apps.functions.services import note_data_change
 from apps.samples.media import forget_files, forget_picture
 from apps.samples.models import Import, ImportState, Sample
+from apps.samples.rows import picture_keys
 from apps.samples.services.annotations import lock_function
 
 UNCHECKED_DAYS = 7
@@ -22,7 +24,7 @@ OPEN_DROP_DAYS = 1
 
 def delete_sample(*, sample: Sample, person: User | None) -> None:
     """Delete a sample with its history, predictions and files. Its embedding goes with the next sweep."""
-    function, file_key = sample.function, sample.file_key
+    function, file_keys = sample.function, [sample.file_key, *picture_keys(sample.row)]
     with transaction.atomic():
         lock_function(function.pk)
         was_labelled = Sample.objects.filter(pk=sample.pk, annotation__isnull=False).exists()
@@ -39,7 +41,12 @@ def delete_sample(*, sample: Sample, person: User | None) -> None:
         announce(workspace=function.workspace.public_id, kind=Live.SAMPLES_CHANGED, subject=function.public_id)
         if was_labelled:
             note_data_change(function.pk)
-        transaction.on_commit(lambda: forget_picture(file_key), robust=True)
+        transaction.on_commit(lambda: _forget_pictures(file_keys), robust=True)
+
+
+def _forget_pictures(file_keys: Iterable[str]) -> None:
+    for key in file_keys:
+        forget_picture(key)
 
 
 def clear_leftovers() -> None:

@@ -55,6 +55,7 @@ from apps.samples.services.intake import (
     take_in,
 )
 from apps.samples.services.records import keep_problems, problem, record_import
+from apps.samples.services.row_pictures import prepared_rows
 
 SLICE_SECONDS = 0.3
 ROWS_PER_CHUNK = TEXTS_PER_TRANSACTION
@@ -159,9 +160,10 @@ def _record_chunks(job: Import, file: IO[bytes]) -> Iterator[_Chunk]:
 
 
 def _rows_per_chunk(job: Import) -> int:
+    most_rows = MEMBERS_PER_CHUNK if job.options.get("pictures_key") else ROWS_PER_CHUNK
     if job.function.output_kind != OutputKind.TAGS:
-        return ROWS_PER_CHUNK
-    return samples_per_transaction(job.function.labels.in_use().count(), ROWS_PER_CHUNK)
+        return most_rows
+    return samples_per_transaction(job.function.labels.in_use().count(), most_rows)
 
 
 def _add_record(
@@ -239,6 +241,9 @@ def _prepared(job: Import, items: Sequence[Item]) -> AbstractContextManager[Batc
     images = [item for item in items if isinstance(item, NewImage)]
     known = [item for item in items if isinstance(item, KnownPicture)]
     rows = [item for item in items if isinstance(item, NewRow)]
+    if rows and job.options.get("pictures_key"):
+        key = str(job.options["pictures_key"])
+        return prepared_rows(function=job.function, items=rows, origin=Origin.IMPORT, pictures_key=key)
     if rows:
         return nullcontext(prepare_rows(function=job.function, items=rows, origin=Origin.IMPORT))
     if images:

@@ -5,7 +5,9 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import IO, cast
+from zipfile import ZipFile
 
 from django.conf import settings
 from django.core.files.base import File
@@ -23,7 +25,7 @@ from apps.samples.checks import clean_name
 from apps.samples.layout import Layout, beginning, sniffed, with_columns, with_header
 from apps.samples.media import folder_of, forget_files
 from apps.samples.models import Import, ImportFormat, ImportState
-from apps.samples.reading.archives import UnreadableZip, label_counts, members, open_zip
+from apps.samples.reading.archives import BadMember, UnreadableZip, label_counts, members, open_zip, read_member
 from apps.samples.reading.columns import Role
 from apps.samples.reading.encodings import CHOICES, rewrite_as_utf8, sniff
 from apps.samples.reading.json_lines import NotARecord, array_to_lines
@@ -33,6 +35,7 @@ from apps.samples.reading.kinds import (
     NotReadable,
     is_named_table,
     kind_of,
+    suffix_of,
     why_no_office_file,
 )
 from apps.samples.reading.sheets import sheet_to_csv
@@ -43,6 +46,8 @@ from apps.samples.services.records import record_import
 from apps.samples.services.table_columns import choose_uses, make_fields, propose_uses
 
 _START_BYTES = 1024
+_TABLES_IN_ZIPS = frozenset({".csv", ".tsv", ".xlsx", ".jsonl", ".ndjson"})
+_TABLE_IN_ZIP_MAX_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ def _create_zip_import(function: Function, person: User | None, file: IO[bytes],
         if is_office_file(archive):
             check_workbook(archive)
             return _create_sheet_import(function, person, file, name)
+        if function.input_kind == InputKind.TABLE:
+            return _create_import_with_pictures(function, person, file, archive, name)
         found = members(archive, use_folders=True)
     if not found:
         raise NotReadable("There are no files in this zip.")
@@ -91,6 +98,29 @@ def _create_zip_import(function: Function, person: User | None, file: IO[bytes],
     options = {"use_folders": len(labels) > 1 or known, "label": ""}
     key = _store(function, file)
     return _create(function, person, ImportFormat.ZIP, key, name, options=options, cursor=0, cursor_end=len(found))
+
+
+def _create_import_with_pictures(
+    function: Function, person: User | None, file: IO[bytes], archive: ZipFile, name: str
+) -> Import:
+    """One table, and beside it the pictures its cells name."""
+    tables = [each for each in members(archive, use_folders=False) if suffix_of(each.name) in _TABLES_IN_ZIPS]
+    if len(tables) != 1:
+        raise NotReadable("Put one table into the zip (CSV, .xlsx or JSON lines), beside the pictures its cells name.")
+    try:
+        content = read_member(archive, tables[0], max_bytes=_TABLE_IN_ZIP_MAX_BYTES)
+    except BadMember as reason:
+        raise NotReadable(f"The table in the zip cannot be read. {reason}") from reason
+    is_workbook = content.startswith(b"PK")
+    if is_workbook:
+        with open_zip(BytesIO(content)) as book:
+            check_workbook(book)
+    create = _create_sheet_import if is_workbook else _create_text_import
+    job = create(function, person, BytesIO(content), tables[0].name)
+    job.original_name = clean_name(name)
+    job.options["pictures_key"] = _store(function, file)
+    job.save(update_fields=["original_name", "options"])
+    return job
 
 
 def _create_sheet_import(function: Function, person: User | None, file: IO[bytes], name: str) -> Import:

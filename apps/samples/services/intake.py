@@ -29,7 +29,7 @@ from apps.samples.images import normalise
 from apps.samples.media import content_hash, forget_picture, store_picture
 from apps.samples.models import Origin, PickedBy, Sample
 from apps.samples.reading.tag_cells import RowTags
-from apps.samples.rows import TypedField, read_row, typed
+from apps.samples.rows import FindPicture, read_row, typed
 from apps.samples.services.annotations import annotate_many, lock_function
 from apps.samples.services.tag_intake import LABELS_MAX, checked_tags, tag_new_samples
 
@@ -221,17 +221,18 @@ def prepare_texts(*, function: Function, items: Sequence[NewText], origin: Origi
 
 
 def prepare_rows(
-    *, function: Function, items: Sequence[NewRow], origin: Origin, fields: Sequence[TypedField] = ()
+    *, function: Function, items: Sequence[NewRow], origin: Origin, find_picture: FindPicture | None = None
 ) -> Batch:
-    """Read table rows by their fields, asked for here where the caller has not. Cells that do not fit are noted."""
+    """Read table rows by their fields. Cells that do not fit are left out and noted."""
     require_input(function, InputKind.TABLE)
-    fields = fields or typed(function.fields.all())
+    fields = typed(function.fields.all())
     candidates: list[_Candidate] = []
     refused: dict[int, str] = {}
     notes: dict[int, str] = {}
     for index, item in enumerate(items):
         try:
-            read = read_row(item.cells, fields, external_id=item.external_id.strip())
+            id_ = item.external_id.strip()
+            read = read_row(item.cells, fields, external_id=id_, find_picture=find_picture)
             candidate = _candidate(function, index, item, read.identity, origin)
             candidate.row.row, candidate.row.text = read.row, read.text
             candidates.append(candidate)

@@ -14,8 +14,19 @@ from apps.core.jobs import JobName, enqueue_on_commit
 from apps.engine.tables import find_facts
 from apps.functions.models import Field, FieldType, Function
 from apps.functions.services import delete_field, note_data_change, rename_field, set_field_type, set_field_use
+from apps.samples.media import forget_picture
 from apps.samples.models import Sample
-from apps.samples.rows import WRITTEN, RowJson, TypedField, cells_of, searched_text, typed, value_and_written
+from apps.samples.rows import (
+    PICTURES,
+    WRITTEN,
+    Picture,
+    RowJson,
+    TypedField,
+    cells_of,
+    searched_text,
+    typed,
+    value_and_written,
+)
 from apps.samples.services.annotations import lock_function
 
 ROWS_PER_TRANSACTION = 200
@@ -46,17 +57,26 @@ def retype_field(*, field: Field, type: str, actor: User | None) -> int:
 
 
 def _put(row: RowJson, field: TypedField, text: str) -> bool:
-    """Store a cell as its field reads it. Returns whether it could not be read."""
+    """Store a cell as its field reads it. Returns whether it could not be read. A picture waits for its type."""
+    pictures = dict(cast("dict[str, Picture]", row.pop(PICTURES, None) or {}))
+    picture = row.get(field.key)
+    if isinstance(picture, dict):
+        pictures[field.key] = cast("Picture", picture)
+    find = (lambda _name: pictures[field.key]) if field.key in pictures else None
     written = dict(cast("dict[str, str]", row.pop(WRITTEN, None) or {}))
     row.pop(field.key, None)
     written.pop(field.key, None)
-    value, kept, note = value_and_written(text, field)
+    value, kept, note = value_and_written(text, field, find)
     if value is not None:
         row[field.key] = value
     if kept:
         written[field.key] = kept
+    if isinstance(value, dict):
+        pictures.pop(field.key)
     if written:
         row[WRITTEN] = written
+    if pictures:
+        row[PICTURES] = pictures
     return bool(note)
 
 
@@ -80,17 +100,23 @@ def name_field(*, field: Field, name: str, actor: User | None) -> None:
 
 def remove_field(*, field: Field, actor: User | None) -> None:
     """Delete a column with its cells. Rows stay apart that only differed in it."""
-    function, key = field.function, field.public_id
+    function, key, files = field.function, field.public_id, list[str]()
 
     def take_out(row: RowJson) -> bool:
         written = dict(cast("dict[str, str]", row.pop(WRITTEN, None) or {}))
-        is_there = (row.pop(key, None) is not None) | (written.pop(key, None) is not None)
+        pictures = dict(cast("dict[str, Picture]", row.pop(PICTURES, None) or {}))
+        found = (row.pop(key, None), written.pop(key, None), pictures.pop(key, None))
+        files.extend(str(each["file"]) for each in found if isinstance(each, dict))
         if written:
             row[WRITTEN] = written
-        return is_there
+        if pictures:
+            row[PICTURES] = pictures
+        return any(each is not None for each in found)
 
     _rewrite(function, take_out)
     delete_field(field=field, actor=actor)
+    for file_key in files:
+        forget_picture(file_key)
 
 
 def _rewrite(function: Function, change: Callable[[RowJson], bool]) -> None:

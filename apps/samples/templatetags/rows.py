@@ -7,7 +7,7 @@ from django.db.models import prefetch_related_objects
 
 from apps.functions.models import Function
 from apps.samples.models import Sample
-from apps.samples.rows import named_cells
+from apps.samples.rows import NamedCell, named_cells
 
 register = template.Library()
 
@@ -19,7 +19,7 @@ CELL_CHARACTERS = 240
 class Card:
     """A row's first cells, and how many more there are."""
 
-    cells: list[tuple[str, str]]
+    cells: list[NamedCell]
     n_more: int
 
 
@@ -27,7 +27,7 @@ class Card:
 def row_card(sample: Sample, function: Function) -> Card:
     """Return what a list shows of a row. The function's fields are asked for once, however many rows there are."""
     prefetch_related_objects([function], "fields")
-    cells = [(name, _shortened(text)) for name, text in named_cells(sample.row, function.fields.all())]
+    cells = [cell._replace(text=_shortened(cell.text)) for cell in named_cells(sample.row, function.fields.all())]
     return Card(cells[:CELLS_SHOWN], max(0, len(cells) - CELLS_SHOWN))
 
 

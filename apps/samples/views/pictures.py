@@ -5,8 +5,10 @@ from django.http import HttpResponse, HttpResponseNotModified
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
-from apps.samples.media import open_image, open_thumbnail
+from apps.core.ids import with_prefix
+from apps.samples.media import open_image, open_picture, open_thumbnail, thumbnail_key
 from apps.samples.models import Sample
+from apps.samples.rows import picture_key
 from apps.samples.services.deletion import delete_sample as delete
 from apps.workspaces.access import AppHttpRequest, requires
 from apps.workspaces.roles import Action
@@ -29,6 +31,15 @@ def sample_image(request: AppHttpRequest, sample_id: str) -> HttpResponse:
 def sample_thumbnail(request: AppHttpRequest, sample_id: str) -> HttpResponse:
     sample = request.access.fetch(Sample, sample_id)
     return _unchanged(request, sample) or _picture(sample, open_thumbnail(sample))
+
+
+@require_GET
+@requires(Action.VIEW)
+def cell_image(request: AppHttpRequest, sample_id: str, field_id: str) -> HttpResponse:
+    """A picture in a row, or with `?small=1` its thumbnail."""
+    sample = request.access.fetch(Sample, sample_id)
+    key = picture_key(sample.row or {}, with_prefix("field", field_id))
+    return _picture(sample, open_picture(thumbnail_key(key) if key and "small" in request.GET else key))
 
 
 @require_POST

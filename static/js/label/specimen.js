@@ -10,17 +10,25 @@ export function element_of(item) {
 function row_of(item) {
   const list = document.createElement("dl");
   list.className = "row-card row-card-l";
-  for (const [name, value] of item.cells) {
+  for (const [name, value, picture] of item.cells) {
     const pair = document.createElement("div");
     const term = document.createElement("dt");
     const cell = document.createElement("dd");
     term.textContent = name;
-    cell.textContent = value;
-    pair.className = value.length > 60 ? "is-long" : "";
+    if (picture) cell.append(cell_picture(picture, value));
+    else cell.textContent = value;
+    pair.className = picture || value.length > 60 ? "is-long" : "";
     pair.append(term, cell);
     list.append(pair);
   }
   return list;
+}
+
+function cell_picture(url, name) {
+  const image = new Image();
+  image.alt = name;
+  image.src = url;
+  return image;
 }
 
 function picture_of(item) {
