@@ -4,21 +4,21 @@ from collections.abc import Mapping
 
 READERS = {
     "minilm": "what the text means (MiniLM)",
-    "lexical": "patterns of words and characters",
+    "lexical": "words and pieces of words",
     "effnet-lite0": "what the picture shows (EfficientNet-Lite0)",
     "pixels": "colours, edges and textures",
     "table": "the columns of the row",
-    "names": "likeness to the labels’ names and descriptions",
     "rules": "your keyword rules",
 }
+NAMES = "names:"
 HEADS = {
     "logistic": "logistic regression",
-    "ridge": "ridge regression",
+    "discriminant": "linear discriminants",
     "prototypes": "nearest average sample",
-    "neighbours": "nearest neighbours",
+    "as_read": "the nearest one",
     "forest": "a random forest",
-    "trees": "extremely randomised trees",
-    "boosting": "boosted trees",
+    "extra": "extremely randomised trees",
+    "boosted": "boosted trees",
 }
 
 
@@ -27,15 +27,22 @@ def recipe_words(recipe: Mapping[str, object]) -> list[str]:
     members = recipe.get("members", [{"recipe": recipe, "weight": 1.0}])
     if not recipe or not isinstance(members, list):
         return []
-    heaviest_first = sorted(members, key=lambda member: -float(member.get("weight", 0.0)))
-    return [
-        _words(member.get("recipe", {}), float(member.get("weight", 0.0)), len(members)) for member in heaviest_first
-    ]
+    heaviest = sorted(members, key=lambda member: -float(member.get("weight", 0.0)))
+    return [_words(member.get("recipe", {}), float(member.get("weight", 0.0)), len(members)) for member in heaviest]
 
 
 def _words(recipe: Mapping[str, object], weight: float, n_members: int) -> str:
-    reader, head = str(recipe.get("backbone", "")), str(recipe.get("head", ""))
+    head = str(recipe.get("head", ""))
     settings = recipe.get("settings")
     values = ", ".join(f"{name} = {value}" for name, value in settings.items()) if isinstance(settings, Mapping) else ""
-    words = f"{READERS.get(reader, reader)}, decided by {HEADS.get(head, head)}{f' ({values})' if values else ''}"
+    read = _read(str(recipe.get("backbone", "")))
+    words = f"{read}, decided by {HEADS.get(head, head)}{f' ({values})' if values else ''}"
     return words if n_members == 1 else f"{100 * weight:.0f}%: {words}"
+
+
+def _read(reader: str) -> str:
+    """Name what is read; readers side by side are joined by a plus."""
+    parts = reader.split("+")
+    return " and ".join(
+        "likeness to the labels’ names" if part.startswith(NAMES) else READERS.get(part, part) for part in parts
+    )
