@@ -53,6 +53,12 @@ def forget_picture(file_key: str) -> None:
         default_storage.delete(thumbnail_key(file_key))
 
 
+def forget_pictures(file_keys: Iterable[str]) -> None:
+    """Remove pictures with their thumbnails."""
+    for file_key in file_keys:
+        forget_picture(file_key)
+
+
 def forget_files(keys: Iterable[str]) -> None:
     """Remove stored files; one already gone is no error."""
     for key in keys:

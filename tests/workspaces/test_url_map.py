@@ -20,6 +20,7 @@ from PIL import Image
 
 from apps.accounts.models import User
 from apps.functions.models import Function, InputKind
+from apps.samples.media import store_picture
 from apps.samples.models import Import, ImportFormat, ImportState, Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample
 from apps.samples.services.intake import NewImage, add_images
@@ -106,6 +107,9 @@ def objects(workspace: Workspace, owner: User, member: User) -> dict[str, str]:
         n_right=1,
         log_loss=0.5,
     )
+    field = function.fields.create(name="Photo", type="image", position=0)
+    in_a_row = store_picture(function=function, jpeg=picture(), thumbnail=picture())
+    Sample.objects.filter(pk=sample.pk).update(row={field.public_id: {"file": in_a_row}})
     job = Import.objects.create(function=function, person=owner, format=ImportFormat.CSV, state=ImportState.DONE)
     key, _text = create_key(workspace=workspace, owner=owner, name="Key", actions=[Action.INVOKE])
     invitation, _token = invite_member(workspace=workspace, email="n@example.com", role=Role.VIEWER, actor=owner)
@@ -117,7 +121,7 @@ def objects(workspace: Workspace, owner: User, member: User) -> dict[str, str]:
         "import_id": job.public_id,
         "model_id": model.public_id,
         "rule_id": rule.public_id,
-        "field_id": function.fields.create(name="Age", type="number", position=0).public_id,
+        "field_id": field.public_id,
         "member_id": membership_of(member, workspace).public_id,
         "key_id": key.public_id,
         "invitation_id": invitation.public_id,

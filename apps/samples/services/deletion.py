@@ -1,6 +1,5 @@
 """Taking samples away for good, and clearing up what others left behind."""
 
-from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
 
@@ -13,7 +12,7 @@ from apps.events.kinds import Audit, Live
 from apps.events.services import announce, record
 from apps.functions.models import Function
 from apps.functions.services import note_data_change
-from apps.samples.media import forget_files, forget_picture
+from apps.samples.media import forget_files, forget_pictures
 from apps.samples.models import Import, ImportState, Sample
 from apps.samples.rows import picture_keys
 from apps.samples.services.annotations import lock_function
@@ -41,12 +40,7 @@ def delete_sample(*, sample: Sample, person: User | None) -> None:
         announce(workspace=function.workspace.public_id, kind=Live.SAMPLES_CHANGED, subject=function.public_id)
         if was_labelled:
             note_data_change(function.pk)
-        transaction.on_commit(lambda: _forget_pictures(file_keys), robust=True)
-
-
-def _forget_pictures(file_keys: Iterable[str]) -> None:
-    for key in file_keys:
-        forget_picture(key)
+        transaction.on_commit(lambda: forget_pictures(file_keys), robust=True)
 
 
 def clear_leftovers() -> None:

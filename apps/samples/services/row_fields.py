@@ -14,7 +14,7 @@ from apps.core.jobs import JobName, enqueue_on_commit
 from apps.engine.tables import find_facts
 from apps.functions.models import Field, FieldType, Function
 from apps.functions.services import delete_field, note_data_change, rename_field, set_field_type, set_field_use
-from apps.samples.media import forget_picture
+from apps.samples.media import forget_pictures
 from apps.samples.models import Sample
 from apps.samples.rows import (
     PICTURES,
@@ -115,8 +115,7 @@ def remove_field(*, field: Field, actor: User | None) -> None:
 
     _rewrite(function, take_out)
     delete_field(field=field, actor=actor)
-    for file_key in files:
-        forget_picture(file_key)
+    transaction.on_commit(lambda: forget_pictures(files), robust=True)
 
 
 def _rewrite(function: Function, change: Callable[[RowJson], bool]) -> None:
