@@ -26,10 +26,16 @@ def missing_samples(labels: IntArray, n_classes: int) -> dict[int, int]:
 
 
 def missing_sentence(labels: IntArray, n_classes: int, *, label_names: Sequence[str] = ()) -> str:
-    """Return in words what `missing_samples` counts, for the user; empty when nothing is missing.
+    """Return in words what is missing before a model can be trained, for the user; empty when nothing is.
+
+    `labels` is `(n_samples,)` in `[0, n_classes)`, or of tags `(n_samples, n_classes)` in {-1, 0, 1}.
 
     A label is named only where it is the obvious one to go on with, not where others are as near to having enough.
     """
+    if labels.ndim == 2:
+        return missing_tags_sentence(
+            np.count_nonzero(labels == 1, axis=0), np.count_nonzero(labels == 0, axis=0), label_names=label_names
+        )
     if n_classes < MIN_LABELS:
         return "Add another label: it takes at least two to tell apart."
     missing = missing_samples(labels, n_classes)
@@ -43,6 +49,31 @@ def missing_sentence(labels: IntArray, n_classes: int, *, label_names: Sequence[
         parts = [f"{n} more of any other label" for n in missing.values()]
     else:
         parts = [f"{MIN_PER_LABEL} samples each of two labels"]
+    return f"Label {' and '.join(parts)} to see the first predictions."
+
+
+def missing_tags_sentence(n_with: IntArray, n_without: IntArray, *, label_names: Sequence[str] = ()) -> str:
+    """Return in words what to label before the first tag can be told; empty when one can.
+
+    It takes `MIN_PER_LABEL` samples with a tag, and as many that are known not to have it.
+
+    Parameters
+    ----------
+    n_with, n_without
+        `(n_tags,)`, of how many samples it is known that they have a tag, and that they do not.
+    """
+    if len(n_with) == 0:
+        return "Add a tag to look for."
+    with_it, without = (np.maximum(MIN_PER_LABEL - np.asarray(n), 0) for n in (n_with, n_without))
+    missing = with_it + without
+    nearest = int(missing.argmin())
+    if missing[nearest] == 0:
+        return ""
+    is_clear = len(label_names) == len(missing) and np.count_nonzero(missing == missing[nearest]) == 1
+    name = label_names[nearest] if is_clear else "a tag"
+    parts = [f"{with_it[nearest]} more with {name}"] if with_it[nearest] else []
+    if without[nearest]:
+        parts.append(f"{without[nearest]} more without {'it' if parts else name}")
     return f"Label {' and '.join(parts)} to see the first predictions."
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,9 @@ from django.db.models import Count
 from django.utils import timezone
 
 from apps.engine import readiness
-from apps.functions.models import Function
-from apps.samples.models import Sample
+from apps.engine.types import IntArray
+from apps.functions.models import Function, OutputKind
+from apps.samples.models import Sample, SampleTag
 from apps.training.models import FunctionWork, TrainedModel, WorkKind
 
 EVEN = 0.5
@@ -81,6 +82,10 @@ def is_finished(function_id: int) -> bool:
 def missing_sentence(function: Function) -> str:
     """Say what to label before a model can be trained; empty when there is enough."""
     labels = list(function.labels.in_use())
+    names = [label.name for label in labels]
+    if function.output_kind == OutputKind.TAGS:
+        n_with, n_without = _tag_counts(function, [label.pk for label in labels])
+        return readiness.missing_tags_sentence(n_with, n_without, label_names=names)
     counts = dict(
         Sample.objects.filter(function=function, label__isnull=False)
         .order_by()
@@ -89,7 +94,17 @@ def missing_sentence(function: Function) -> str:
     )
     per_label = [counts.get(label.pk, 0) for label in labels]
     columns = np.repeat(np.arange(len(labels)), per_label)
-    return readiness.missing_sentence(columns, len(labels), label_names=[label.name for label in labels])
+    return readiness.missing_sentence(columns, len(labels), label_names=names)
+
+
+def _tag_counts(function: Function, labels: Sequence[int]) -> tuple[IntArray, IntArray]:
+    """Return of how many samples it was said that they have each tag, and that they do not."""
+    said = SampleTag.objects.filter(sample__function=function, sample__annotation__isnull=False).order_by()
+    n_of = {
+        (label, is_there): n for label, is_there, n in said.values_list("label", "is_present").annotate(Count("pk"))
+    }
+    n_with, n_without = (np.array([n_of.get((label, is_there), 0) for label in labels]) for is_there in (True, False))
+    return n_with, n_without
 
 
 def _is_training(function: Function, work: FunctionWork | None) -> bool:

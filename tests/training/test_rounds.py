@@ -6,16 +6,17 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from django.utils import timezone
+from scipy.sparse import csr_array
 
 from apps.core.leases import LEASE_SECONDS
 from apps.engine import automl, heads
 from apps.engine.types import RoundResult, TrainingData
 from apps.events.kinds import Audit
 from apps.events.models import Event
-from apps.functions.models import Function
+from apps.functions.models import Function, OutputKind
 from apps.functions.services import add_label, delete_function, delete_label
 from apps.samples.models import PickedBy, Sample
-from apps.samples.services.annotations import annotate_many, annotate_sample
+from apps.samples.services.annotations import annotate_many, annotate_sample, tag_sample
 from apps.training.models import (
     FunctionWork,
     Prediction,
@@ -28,6 +29,7 @@ from apps.training.models import (
 from apps.training.selectors import training_state
 from apps.training.services import RoundOutcome, finish_work, publishing, rounds, serving, train_function
 from tests.training.conftest import OTHERS, PARCELS, REFUNDS, bring, embed_all, label
+from tests.training.reading import as_read
 
 pytestmark = pytest.mark.django_db
 
@@ -107,6 +109,10 @@ def test_only_a_new_recipe_is_written_to_the_audit_log(text_function: Function, 
     assert Event.objects.filter(kind=Audit.MODEL_PUBLISHED).count() == n_new
 
 
+def key_of(row: "np.ndarray | csr_array") -> bytes:
+    return (row.toarray() if isinstance(row, csr_array) else row).tobytes()
+
+
 class Parrot:
     """A head that has learned its samples by heart: right on what it saw, at odds with everything else."""
 
@@ -115,13 +121,13 @@ class Parrot:
 
     def fit(self, X: np.ndarray, y: np.ndarray, **options: object) -> "Parrot":
         self.classes_ = np.arange(self.n_labels)
-        self.seen_ = {row.tobytes(): int(column) for row, column in zip(X, y, strict=True)}
+        self.seen_ = {key_of(row): int(column) for row, column in zip(X, y, strict=True)}
         return self
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
-        scores = np.zeros((len(X), self.n_labels), dtype=np.float32)
+        scores = np.zeros((X.shape[0], self.n_labels), dtype=np.float32)
         for scores_row, row in zip(scores, X, strict=True):
-            scores_row[self.seen_.get(row.tobytes(), self.n_labels - 1)] = 5.0
+            scores_row[self.seen_.get(key_of(row), self.n_labels - 1)] = 5.0
         return scores
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -178,8 +184,7 @@ def test_a_new_label_is_answerable_once_it_has_samples(text_function: Function, 
     served = serving.load_live(text_function.pk)
     assert served is not None
     assert thanks in served.labels
-    rows = serving.backbone(served.backbone_name).encode(["thank you very much"])
-    assert served.labels[int(served.pred_probs(rows).argmax())] == thanks
+    assert served.labels[int(served.pred_probs(as_read(served, ["thank you very much"])).argmax())] == thanks
 
 
 def test_a_deleted_label_is_in_no_prediction_and_no_answer(text_function: Function, samples: Samples) -> None:
@@ -230,6 +235,20 @@ def test_too_few_labels_say_what_is_missing(text_function: Function, refunds: in
     assert (run.state, run.message) == (RunState.NOT_TRAINABLE, sentence)
     assert training_state(text_function).missing == [sentence]
     assert train_function(function_id=text_function.pk) is RoundOutcome.NOTHING_NEW
+
+
+def test_too_few_tags_say_what_is_missing(text_function: Function) -> None:
+    Function.objects.filter(pk=text_function.pk).update(output_kind=OutputKind.TAGS)
+    text_function.refresh_from_db()
+    refund, shipping = text_function.labels.order_by("name")
+    for sample, is_refund in zip(bring(text_function, REFUNDS[:3]), (True, False, False), strict=True):
+        said = {refund: is_refund, shipping: False}
+        tag_sample(sample=sample, tags=said, person=None, picked_by=PickedBy.PERSON)
+    embed_all(text_function)
+    sentence = "Label 1 more with Refund to see the first predictions."
+    assert training_state(text_function).missing == [sentence]
+    assert train_function(function_id=text_function.pk) is RoundOutcome.NOT_TRAINABLE
+    assert TrainingRun.objects.get().message == sentence
 
 
 def test_labels_without_a_function_to_tell_apart_are_asked_for(text_function: Function) -> None:
