@@ -30,6 +30,7 @@ from apps.invoke.lookup import Admitted, Lookup
 from apps.invoke.services import (
     ANSWER_SECONDS,
     TOO_SLOW,
+    Answerer,
     Content,
     Predictions,
     live_backbone_names,
@@ -37,6 +38,7 @@ from apps.invoke.services import (
     read_content,
     warm_up,
 )
+from apps.training.services.inputs import Layout
 from apps.training.services.serving import Served
 
 Result = TypeVar("Result")
@@ -49,6 +51,11 @@ MAX_CALLS = 256
 MAX_BODIES = 16
 """Room for this many bodies of the largest size at once."""
 N_DECODING_THREADS = 2
+READERS = {
+    InputKind.TEXT.value: wire.read_text,
+    InputKind.IMAGE.value: wire.read_picture,
+    InputKind.TABLE.value: wire.read_row,
+}
 
 
 class SlowBody(HundredfoldError):
@@ -125,32 +132,35 @@ class InvokeApp:
         found = asyncio.wrap_future(self._lookup.find(_bearer(headers), function_id))
         admitted = await asyncio.shield(found)  # others may be waiting for the same lookup
         options = wire.read_options(scope["query_string"])
-        served = _current_model(admitted, options)
+        answerer = _answerer(admitted, options)
         body = await _read_body(receive, headers, inside)
         started = time.perf_counter()
-        payload, content = await self._read(body, headers.get("content-type", ""), admitted.input_kind)
-        answer = await _in_time(asyncio.wrap_future(self._service.submit(served, content)))
+        payload, content = await self._read(body, headers.get("content-type", ""), answerer.layout)
+        answer = await _in_time(asyncio.wrap_future(self._service.submit(answerer, content)))
+        if not answer.guesses:
+            raise wire.NoModel(admitted.missing)
         milliseconds = 1000 * (time.perf_counter() - started)
         self._service.record(answer, key_id=admitted.key_id, milliseconds=milliseconds)
         return wire.Reply(HTTPStatus.OK, answer_body(answer, options, payload))
 
-    async def _read(self, body: bytes, content_type: str, input_kind: str) -> tuple[wire.Payload, Content]:
+    async def _read(self, body: bytes, content_type: str, layout: Layout) -> tuple[wire.Payload, Content]:
         def read() -> tuple[wire.Payload, Content]:
-            is_text = input_kind == InputKind.TEXT
-            payload = wire.read_text(body, content_type) if is_text else wire.read_picture(body, content_type)
-            return payload, read_content(payload.data, input_kind)
+            payload = READERS[layout.input_kind](body, content_type)
+            return payload, read_content(payload.data, layout)
 
-        if input_kind == InputKind.TEXT and len(body) <= SMALL_BODY_BYTES:
+        if layout.input_kind != InputKind.IMAGE and len(body) <= SMALL_BODY_BYTES:
             return read()
         return await asyncio.get_running_loop().run_in_executor(self._decoding, read)
 
 
-def _current_model(admitted: Admitted, options: wire.Options) -> Served:
-    if admitted.served is None:
+def _answerer(admitted: Admitted, options: wire.Options) -> Answerer:
+    answerer = admitted.answerer
+    if answerer is None:
         raise wire.NoModel(admitted.missing)
-    if options.model_id and with_prefix("model", options.model_id) != admitted.served.model.public_id:
+    current = answerer.model.public_id if isinstance(answerer, Served) else ""
+    if options.model_id and with_prefix("model", options.model_id) != current:
         raise InvalidInput("Only the current model answers. Leave modelId empty.")
-    return admitted.served
+    return answerer
 
 
 def _headers(scope: HTTPScope) -> dict[str, str]:

@@ -152,12 +152,11 @@ def _alone(served: Served, inputs: Sequence[str | bytes], calls: Sequence[Call])
     """One caller: each call right after the bare pass of the same input. `read` is decoding, which a call adds."""
     from apps.invoke.services import read_content
 
-    kind = served.model.function.input_kind
-    ready = [read_content(one, kind) for one in inputs]
+    ready = [read_content(one, served.layout) for one in inputs]
     bare_ms, call_ms, read_ms = [], [], []
     with _caller(_call_in_turn, calls) as pipe:
         for i, one in enumerate(ready):
-            read_ms.append(_milliseconds(partial(read_content, inputs[i], kind)))
+            read_ms.append(_milliseconds(partial(read_content, inputs[i], served.layout)))
             bare_ms.append(_milliseconds(partial(_classify, served, [one])))
             pipe.send(i)
             call_ms.append(pipe.recv())
@@ -177,8 +176,7 @@ def _together(served: Served, inputs: Sequence[str | bytes], calls: Sequence[Cal
     """Many callers at once, against the forward pass over the same inputs in batches of that size."""
     from apps.invoke.services import read_content
 
-    kind = served.model.function.input_kind
-    ready = [read_content(one, kind) for one in inputs]
+    ready = [read_content(one, served.layout) for one in inputs]
 
     def batched() -> None:
         for start in range(0, len(ready), n_callers):
@@ -232,9 +230,9 @@ def _call_together(pipe: Connection, calls: Sequence[Call], n_callers: int) -> N
 
 def _classify(served: Served, contents: Sequence[Content]) -> None:
     """The bare work: forward pass and head."""
-    from apps.training.services import serving
+    from apps.invoke.services import inputs_of
 
-    served.pred_probs(serving.backbone(served.backbone_name).encode(contents))
+    served.pred_probs(inputs_of(served, contents))
 
 
 def _post(connection: http.client.HTTPConnection, call: Call) -> None:

@@ -11,13 +11,19 @@ def answer_body(answer: Answer, options: Options, payload: Payload) -> Body:
     said: Body = {} if answer.tags is None else {"tags": tags_body(answer.tags, options)}
     body = (said or guess_body(answer.best, options)) | {
         "decision": answer.decision.value,
-        "modelId": answer.model.public_id,
+        **_about_model(answer),
     }
     if options.n_labels:
         body["labelConfidences"] = [guess_body(guess, options) for guess in answer.guesses[: options.n_labels]]
     if external_id := payload.external_id or options.external_id:
         body["externalId"] = external_id
     return body
+
+
+def _about_model(answer: Answer) -> Body:
+    if answer.model is None:
+        return {"isTrained": False, "isCalibrated": False}
+    return {"modelId": answer.model.public_id}
 
 
 def tags_body(tags: tuple[Guess, ...], options: Options) -> list[Body]:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 from apps.functions.models import Function
 from apps.invoke.database import in_database_thread
+from apps.invoke.services import Answerer, load_answerer
 from apps.training.selectors import training_state
-from apps.training.services import serving
 from apps.training.services.serving import Served
 from apps.workspaces.access import Access
 from apps.workspaces.roles import Action
@@ -30,11 +30,11 @@ MAX_ENTRIES = 4096
 
 @dataclass(frozen=True)
 class Admitted:
-    """A caller who may call this function. `served` is None while it is not trained; `missing` says what it lacks."""
+    """A caller who may call this function. Until it is trained, `missing` says what it lacks, and `answerer` guesses;
+    None where nothing has anything to say."""
 
     key_id: int
-    input_kind: str
-    served: Served | None
+    answerer: Answerer | None
     missing: tuple[str, ...] = ()
 
 
@@ -68,9 +68,9 @@ def admit(bearer: str, function_id: str) -> Admitted:
     """Ask the database. Raises NotSignedIn, NotFound or NotAllowed."""
     key = authenticate(bearer)
     function = Access(Action.INVOKE, key=key).fetch(Function, function_id)
-    served = serving.load_live(function.pk)
-    missing = () if served else tuple(training_state(function).missing)
-    return Admitted(key.pk, function.input_kind, served, missing)
+    answerer = load_answerer(function)
+    missing = () if isinstance(answerer, Served) else tuple(training_state(function).missing)
+    return Admitted(key.pk, answerer, missing)
 
 
 def _has_failed(found: Future[Admitted]) -> bool:

@@ -8,10 +8,10 @@ from apps.workspaces.models import ApiKey
 
 
 class Invocation(models.Model):
-    """One answered call."""
+    """One answered call. Without a model it was a guess, before there was one."""
 
     function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="invocations")
-    model = models.ForeignKey(TrainedModel, on_delete=models.CASCADE, related_name="+")
+    model = models.ForeignKey(TrainedModel, null=True, on_delete=models.CASCADE, related_name="+")
     label = models.ForeignKey(Label, null=True, on_delete=models.SET_NULL, related_name="+")
     key = models.ForeignKey(ApiKey, null=True, on_delete=models.SET_NULL, related_name="+")
     confidence = models.FloatField()

@@ -38,7 +38,7 @@ class Answered:
     """
 
     function_id: int
-    model_id: int
+    model_id: int | None
     label_id: int
     key_id: int | None
     confidence: float
@@ -142,7 +142,7 @@ def _insert(rows: list[Answered]) -> None:
 def _still_pointing(rows: list[Answered]) -> list[Answered]:
     """Leave out rows of deleted functions and models; forget deleted labels and keys."""
     functions = _present(Function, {row.function_id for row in rows})
-    models = _present(TrainedModel, {row.model_id for row in rows})
+    models = _present(TrainedModel, {row.model_id for row in rows if row.model_id})
     labels = _present(Label, {row.label_id for row in rows})
     keys = _present(ApiKey, {row.key_id for row in rows if row.key_id})
     return [
@@ -156,7 +156,7 @@ def _still_pointing(rows: list[Answered]) -> list[Answered]:
             row.created_at,
         )
         for row in rows
-        if row.function_id in functions and row.model_id in models
+        if row.function_id in functions and (row.model_id is None or row.model_id in models)
     ]
 
 

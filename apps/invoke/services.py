@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,24 +23,31 @@ from PIL import Image
 
 from apps.core.errors import InvalidInput, TooLarge, Unavailable
 from apps.engine import decisions
-from apps.engine.backbones import Backbone
+from apps.engine.backbones import BackboneSpec
 from apps.engine.errors import BackboneUnavailable, EngineError
-from apps.engine.types import FloatArray, IntArray
-from apps.functions.models import Function, InputKind, Label
+from apps.engine.types import FloatArray, Inputs, IntArray
+from apps.functions.models import Function, InputKind, Label, OutputKind
 from apps.invoke.batching import MicroBatcher
 from apps.invoke.database import as_request
 from apps.invoke.recorder import Answered, Recorder
 from apps.invoke.wire import NoModel
+from apps.samples import rows
 from apps.samples.checks import TEXT_MAX_CHARACTERS, checked_text
 from apps.samples.images import as_stored
+from apps.samples.rows import ReadRow
 from apps.training.models import TrainedModel
-from apps.training.services import figures, serving
+from apps.training.services import encoders, figures, serving
+from apps.training.services.inputs import Layout, build_inputs, embed
 from apps.training.services.serving import Served
+from apps.training.services.untrained import Untrained, load_untrained
 from apps.training.services.vectors import STORED
 
 logger = structlog.get_logger(__name__)
 
-Content = str | Image.Image
+Content = str | Image.Image | ReadRow
+Data = str | bytes | Mapping[str, object]
+Answerer = Served | Untrained
+EVEN = 0.5
 ANSWER_SECONDS = 60
 """The first call after a start may wait for the backbone to load; nothing else takes long."""
 TOO_SLOW = "The model did not answer in time. Try again in a moment."
@@ -63,12 +70,15 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says of one input: every label it knows, the one said first, then the likeliest.
+    """What is said of one input: every label known, the one said first, then the likeliest.
 
-    Where the function gives tags, `tags` are those it says are there, likeliest first; None where it gives one label.
+    Where the function gives tags, `tags` are those said to be there, likeliest first; None where it gives one label.
+    Without a `model` it is a guess, by the labels' names and keyword rules; there are no guesses at all of an input of
+    which there is nothing to say.
     """
 
-    model: TrainedModel
+    function: Function
+    model: TrainedModel | None
     guesses: tuple[Guess, ...]
     tags: tuple[Guess, ...] | None = None
 
@@ -93,28 +103,30 @@ class Answer:
     @property
     def decision(self) -> Decision:
         """Whether the answer may pass without a person, by how right the function's owner wants such answers to be."""
-        threshold = figures.threshold_for(self.model, self.model.function.automation_target)
+        if self.model is None:
+            return Decision.REVIEW
+        threshold = figures.threshold_for(self.model, self.function.automation_target)
         return Decision.AUTO if threshold is not None and self.confidence >= threshold else Decision.REVIEW
 
 
 class Predictions:
-    """One micro-batcher per backbone, made when first asked for, and the record of what was answered."""
+    """One micro-batcher per kind of input, made when first asked for, and the record of what was answered."""
 
     def __init__(self, recorder: Recorder | None = None) -> None:
         self.recorder = recorder or Recorder()
-        self._batchers: dict[str, MicroBatcher[tuple[Served, Content], Answer]] = {}
+        self._batchers: dict[str, MicroBatcher[tuple[Answerer, Content], Answer]] = {}
         self._lock = threading.Lock()
 
-    def submit(self, served: Served, content: Content) -> Future[Answer]:
+    def submit(self, answerer: Answerer, content: Content) -> Future[Answer]:
         """Queue one input; the future is done when its batch has run. Never blocks."""
-        return self._batcher(served.backbone_name).submit((served, content))
+        return self._batcher(answerer.layout.input_kind).submit((answerer, content))
 
     def record(self, answer: Answer, *, key_id: int | None, milliseconds: float) -> None:
         """Note an answered call; it is written in the background."""
         self.recorder.add(
             Answered(
-                function_id=answer.model.function_id,
-                model_id=answer.model.pk,
+                function_id=answer.function.pk,
+                model_id=answer.model.pk if answer.model else None,
                 label_id=answer.label.pk if answer.label else 0,
                 key_id=key_id,
                 confidence=answer.confidence,
@@ -132,20 +144,30 @@ class Predictions:
             batcher.close()
         self.recorder.close()
 
-    def _batcher(self, backbone_name: str) -> MicroBatcher[tuple[Served, Content], Answer]:
+    def _batcher(self, input_kind: str) -> MicroBatcher[tuple[Answerer, Content], Answer]:
         with self._lock:
-            if backbone_name not in self._batchers:
-                self._batchers[backbone_name] = MicroBatcher(_answer_batch, name=f"invoke-{backbone_name}")
-            return self._batchers[backbone_name]
+            if input_kind not in self._batchers:
+                self._batchers[input_kind] = MicroBatcher(_answer_batch, name=f"invoke-{input_kind}")
+            return self._batchers[input_kind]
 
 
 predictions = Predictions()
 
 
-def read_content(data: str | bytes, input_kind: str) -> Content:
-    """Turn what was sent into what the backbone reads, exactly as intake does for training. Slow for pictures."""
-    if input_kind == InputKind.IMAGE:
-        if isinstance(data, str):
+def load_answerer(function: Function) -> Answerer | None:
+    """Return the published model, or what guesses before there is one; None where nothing has anything to say."""
+    return serving.load_live(function.pk) or load_untrained(function)
+
+
+def read_content(data: Data, layout: Layout) -> Content:
+    """Turn what was sent into what models read, exactly as intake does for training. Slow for pictures."""
+    if layout.input_kind == InputKind.TABLE:
+        if not isinstance(data, Mapping):
+            raise InvalidInput("This function takes a row: an object with a value for each field.")
+        fields = rows.typed(layout.fields)
+        return rows.read_row(rows.cells_by_name(data, fields), fields)
+    if layout.input_kind == InputKind.IMAGE:
+        if not isinstance(data, bytes):
             raise InvalidInput("This function takes pictures, not text.")
         return as_stored(data)
     if not isinstance(data, str):
@@ -155,20 +177,22 @@ def read_content(data: str | bytes, input_kind: str) -> Content:
     return checked_text(data)
 
 
-def answer_now(*, function: Function, data: str | bytes) -> Answer:
+def answer_now(*, function: Function, data: Data) -> Answer:
     """Predict one input for a person on the page, by the same way as a call. Waits; the answer is recorded.
 
     Raises InvalidInput (NoModel among them), TooLarge or Unavailable.
     """
     started = time.perf_counter()
-    served = serving.load_live(function.pk)
-    if served is None:
+    answerer = load_answerer(function)
+    if answerer is None:
         raise NoModel
-    content = read_content(data, function.input_kind)
+    content = read_content(data, answerer.layout)
     try:
-        answer = predictions.submit(served, content).result(ANSWER_SECONDS)
+        answer = predictions.submit(answerer, content).result(ANSWER_SECONDS)
     except TimeoutError as error:
         raise Unavailable(TOO_SLOW) from error
+    if not answer.guesses:
+        raise NoModel
     predictions.record(answer, key_id=None, milliseconds=1000 * (time.perf_counter() - started))
     return answer
 
@@ -180,55 +204,106 @@ def warm_up(find_names: Callable[[], Iterable[str]]) -> None:
 
 def live_backbone_names() -> list[str]:
     """Return the backbones that published models use."""
-    live = TrainedModel.objects.filter(is_live=True).order_by()
-    return list(live.values_list("recipe__backbone", flat=True).distinct())
+    return sorted({name for model in TrainedModel.objects.filter(is_live=True) for name in backbones_read_by(model)})
+
+
+def backbones_read_by(model: TrainedModel) -> list[str]:
+    """Return the backbones a model needs loaded, those that read the cells of a column among them."""
+    return sorted({name.partition(":")[0] for name in model.backbone_versions})
 
 
 def _load(find_names: Callable[[], Iterable[str]]) -> None:
     try:
         for name in as_request(find_names):
-            serving.backbone(name)
+            encoders.backbone(name)
     except (DatabaseError, EngineError) as error:
         # Nothing is lost but time: the first call tries again and says what is wrong.
         logger.warning("backbones_not_warmed", error=repr(error))
 
 
-def _answer_batch(items: Sequence[tuple[Served, Content]]) -> list[Answer]:
-    """Run in the model thread: one forward pass for all, then one matrix product per model among them."""
-    backbone = _backbone(items[0][0].backbone_name)
-    embeddings = backbone.encode([content for _served, content in items])
-    # Heads learned from stored vectors: the same rounding makes a call say what the pages say of a stored sample.
-    embeddings = embeddings.astype(STORED).astype(np.float32)
-    rows_of: defaultdict[int, list[int]] = defaultdict(list)
-    for row, (served, _content) in enumerate(items):
-        rows_of[served.model.pk].append(row)
+def _answer_batch(items: Sequence[tuple[Answerer, Content]]) -> list[Answer]:
+    """Run in the model thread: one forward pass per backbone for all, then one matrix product per model among them."""
+    embeddings = _embeddings(items)
+    rows_of: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    for row, (answerer, _content) in enumerate(items):
+        rows_of[_identity(answerer)].append(row)
     answers: dict[int, Answer] = {}
-    for rows in rows_of.values():
-        served = items[rows[0]][0]
-        pred_probs = served.pred_probs(embeddings[rows])
-        answers.update((row, _answer(served, probs)) for row, probs in zip(rows, pred_probs, strict=True))
+    for rows_of_one in rows_of.values():
+        answerer = items[rows_of_one[0]][0]
+        matrices = {spec.name: np.stack([embeddings[spec.name][row] for row in rows_of_one]) for spec in answerer.specs}
+        contents = [items[row][1] for row in rows_of_one]
+        probs = _pred_probs(answerer, contents, matrices)
+        answers.update((row, _answer(answerer, probs[i])) for i, row in enumerate(rows_of_one))
     return [answers[row] for row in range(len(items))]
 
 
-def _backbone(name: str) -> Backbone:
+def inputs_of(answerer: Answerer, contents: Sequence[Content]) -> Inputs:
+    """Return the inputs of a model, embedded now: the bare work of a call."""
+    embeddings = _embeddings([(answerer, content) for content in contents])
+    matrices = {name: np.stack(list(of_row.values())) for name, of_row in embeddings.items()}
+    return build_inputs(answerer.layout, [_as_stored(content) for content in contents], matrices)
+
+
+def _embeddings(items: Sequence[tuple[Answerer, Content]]) -> dict[str, dict[int, FloatArray]]:
+    """Return vectors by backbone and row: each backbone reads all that needs it in one pass."""
+    wanted: defaultdict[BackboneSpec, list[int]] = defaultdict(list)
+    for row, (answerer, _content) in enumerate(items):
+        for spec in answerer.specs:
+            wanted[spec].append(row)
+    found: dict[str, dict[int, FloatArray]] = {}
+    for spec, wanting in wanted.items():
+        vectors = _embed(spec, [items[row][1] for row in wanting])
+        # Heads learned from stored vectors: the same rounding makes a call say what the pages say of a stored sample.
+        found[spec.name] = dict(zip(wanting, vectors.astype(STORED).astype(np.float32), strict=True))
+    return found
+
+
+def _embed(spec: BackboneSpec, contents: Sequence[Content]) -> FloatArray:
     try:
-        return serving.backbone(name)
+        return embed(spec, [content.row if isinstance(content, ReadRow) else content for content in contents])
     except BackboneUnavailable as error:
-        logger.error("backbone_unavailable", backbone=name, error=str(error))
+        logger.error("backbone_unavailable", backbone=spec.name, error=str(error))
         raise Unavailable("The model cannot be loaded on this server; its log says why.") from error
 
 
-def _answer(served: Served, probs: FloatArray) -> Answer:
-    weights = np.array([label.weight for label in served.labels], dtype=np.float64)
+def _identity(answerer: Answerer) -> tuple[int, int]:
+    return (answerer.model.pk, 0) if isinstance(answerer, Served) else (0, answerer.function.pk)
+
+
+def _pred_probs(answerer: Answerer, contents: Sequence[Content], matrices: Mapping[str, FloatArray]) -> FloatArray:
+    if isinstance(answerer, Served):
+        stored = [_as_stored(content) for content in contents]
+        return answerer.pred_probs(build_inputs(answerer.layout, stored, matrices))
+    texts = [content.text if isinstance(content, ReadRow) else str(content) for content in contents]
+    return answerer.pred_probs(texts, matrices.get(answerer.backbone_name))
+
+
+def _as_stored(content: Content) -> str | Mapping[str, object]:
+    if isinstance(content, ReadRow):
+        return content.row
+    return content if isinstance(content, str) else ""
+
+
+def _answer(answerer: Answerer, probs: FloatArray) -> Answer:
+    function, labels = _function_of(answerer), answerer.labels
+    model = answerer.model if isinstance(answerer, Served) else None
+    if np.isnan(probs).any():
+        return Answer(function, model, ())
+    weights = np.array([label.weight for label in labels], dtype=np.float64)
     order = np.argsort(-probs, kind="stable")
-    if served.thresholds is None:  # what is worse to miss may be said though another is likelier
+    if function.output_kind == OutputKind.LABEL:  # what is worse to miss may be said though another is likelier
         said = decisions.decide(probs[None, :], weights)[0]
         order = np.concatenate([[said], order[order != said]])
-        return Answer(served.model, _guesses(served, probs, order))
-    is_there = probs >= decisions.weighed_thresholds(served.thresholds, weights)
-    tags = _guesses(served, probs, order[is_there[order]])
-    return Answer(served.model, _guesses(served, probs, order), tags)
+        return Answer(function, model, _guesses(labels, probs, order))
+    chosen = answerer.thresholds if isinstance(answerer, Served) else None
+    thresholds = np.full(len(labels), EVEN) if chosen is None else chosen
+    is_there = probs >= decisions.weighed_thresholds(thresholds, weights)
+    return Answer(function, model, _guesses(labels, probs, order), _guesses(labels, probs, order[is_there[order]]))
 
 
-def _guesses(served: Served, probs: FloatArray, columns: IntArray) -> tuple[Guess, ...]:
-    return tuple(Guess(served.labels[column], float(probs[column])) for column in columns)
+def _function_of(answerer: Answerer) -> Function:
+    return answerer.model.function if isinstance(answerer, Served) else answerer.function
+
+
+def _guesses(labels: Sequence[Label], probs: FloatArray, columns: IntArray) -> tuple[Guess, ...]:
+    return tuple(Guess(labels[column], float(probs[column])) for column in columns)

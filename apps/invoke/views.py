@@ -25,8 +25,8 @@ def call_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
     function = request.access.fetch(Function, function_id)
     status = training_state(function)
     if status.live_model is not None:
-        backbone_name = status.live_model.recipe["backbone"]
-        services.warm_up(lambda: [backbone_name])
+        names = services.backbones_read_by(status.live_model)
+        services.warm_up(lambda: names)
     url = selectors.invoke_url(request, function)
     context = {
         "function": function,

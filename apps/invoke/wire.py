@@ -26,6 +26,7 @@ _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _MAX_FORM_FIELDS = 50
 
 SEND_TEXT = 'Send JSON like {"data": "your text"}.'
+SEND_ROW = 'Send JSON like {"data": {"age": 31, "city": "Oslo"}}.'
 SEND_PICTURE = (
     'Send the picture itself: as the part data of a multipart form, or as JSON {"data": "data:image/jpeg;base64,…"}.'
 )
@@ -52,9 +53,9 @@ class Options:
 
 @dataclass(frozen=True)
 class Payload:
-    """The input of one call: a text, or the bytes of a picture file."""
+    """The input of one call: a text, the bytes of a picture file, or a row's values by the names of their fields."""
 
-    data: str | bytes
+    data: str | bytes | Mapping[str, object]
     external_id: str = ""
 
 
@@ -116,6 +117,17 @@ def read_picture(body: bytes, content_type: str) -> Payload:
     if not isinstance(data, str):
         raise InvalidInput(f"The picture is missing. {SEND_PICTURE}")
     return Payload(_decoded(data), _external_id(external_id))
+
+
+def read_row(body: bytes, content_type: str) -> Payload:
+    """Read a call of a table function."""
+    if _is_multipart(content_type):
+        raise InvalidInput(f"Rows come as JSON. {SEND_ROW}")
+    members = _members(body, SEND_ROW)
+    data = members.get("data")
+    if not isinstance(data, dict):
+        raise InvalidInput(f"The row is missing. {SEND_ROW}")
+    return Payload(data, _external_id(members.get("externalid")))
 
 
 def refusal(error: HundredfoldError, request_id: str) -> Reply:

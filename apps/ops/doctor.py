@@ -18,9 +18,9 @@ from django.db.migrations.executor import MigrationExecutor
 
 from apps.core import heartbeat
 from apps.engine.errors import EngineError
-from apps.functions.models import InputKind
+from apps.engine.types import Modality
 from apps.ops import data_lock, redis_server
-from apps.training.services import serving
+from apps.training.services import encoders
 
 LOW_SPACE_BYTES = 1_000_000_000
 
@@ -106,11 +106,11 @@ def _worker() -> tuple[bool, str]:
 def _backbones() -> tuple[bool, str]:
     words = []
     try:
-        for kind in InputKind:
-            for spec in serving.backbone_specs(kind):
+        for modality in (Modality.TEXT, Modality.IMAGE):
+            for name in encoders.backbone_names(modality):
                 started = time.perf_counter()
-                serving.backbone(spec.name)
-                words.append(f"{spec.name} loads in {time.perf_counter() - started:.1f} s")
+                encoders.backbone(name)
+                words.append(f"{name} loads in {time.perf_counter() - started:.1f} s")
     except (EngineError, ImportError, OSError) as error:
         return False, f"{error}; run `make setup`"
     return True, ", ".join(words)

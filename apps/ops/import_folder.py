@@ -6,8 +6,9 @@ measured as a caller would meet it: through the published model, by the code tha
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -20,13 +21,23 @@ from apps.core import heartbeat
 from apps.core.errors import InvalidInput, Unavailable
 from apps.engine import datasets, metrics
 from apps.engine.datasets import DataSet, Split
+from apps.engine.tables import infer_columns
 from apps.engine.types import Modality
-from apps.functions.models import Function, InputKind
-from apps.functions.services import create_function
+from apps.functions.models import Function
+from apps.functions.services import NewField, create_function, get_or_create_fields
 from apps.invoke.services import predictions, read_content
 from apps.samples.media import content_hash
 from apps.samples.models import Origin
-from apps.samples.services.intake import NewImage, NewText, add_images, add_texts
+from apps.samples.rows import cells_by_name, typed
+from apps.samples.services.intake import (
+    IntakeResult,
+    NewImage,
+    NewRow,
+    NewText,
+    add_images,
+    add_rows,
+    add_texts,
+)
 from apps.training.selectors import is_finished, training_state
 from apps.training.services import finish_work, serving
 from apps.workspaces.models import Workspace
@@ -59,9 +70,9 @@ class Report:
 
 @dataclass(frozen=True)
 class Item:
-    """One sample of a data set as intake takes it."""
+    """One sample of a data set as intake takes it: a text, the bytes of a picture, or cells by their column's name."""
 
-    content: str | bytes
+    content: str | bytes | Mapping[str, str]
     label_name: str
     original_name: str = ""
 
@@ -73,15 +84,17 @@ def import_folder(*, folder: Path, name: str, n_labels: int, seed: int) -> Repor
     """
     started = time.monotonic()
     data = _read(folder)
-    items = distinct(load_items(data.train))
+    items = distinct(load_items(data.train, data.column_names))
     drawn = set(datasets.draw_labelled([item.label_name for item in items], n_labels, seed=seed).tolist())
     function = create_function(
         workspace=_first_workspace() or create_workspace(name=WORKSPACE_NAME, owner=None),
         name=name,
-        input_kind=InputKind.TEXT if data.modality is Modality.TEXT else InputKind.IMAGE,
+        input_kind=data.modality.value,
         label_names=data.label_names,
         actor=None,
     )
+    if data.modality is Modality.TABLE:
+        make_fields(function, data)
     is_worker_there = has_worker()
     logger.info("import_folder", trains="worker" if is_worker_there else "here", n_samples=len(items))
     work = finish_by_worker if is_worker_there else finish_here
@@ -93,8 +106,29 @@ def import_folder(*, folder: Path, name: str, n_labels: int, seed: int) -> Repor
     return _report(function, data, started, seconds_to_first_predictions)
 
 
-def load_items(split: Split) -> list[Item]:
-    """Read a split: texts as they are, pictures as the bytes of their files."""
+def make_fields(function: Function, data: DataSet) -> None:
+    """Give a function the columns of a table, as their cells in the train split look."""
+    guesses = infer_columns(data.column_names, data.train.rows)
+    get_or_create_fields(
+        function=function,
+        fields=[
+            NewField(
+                name=guess.name,
+                type=guess.type.value,
+                is_used=guess.is_worth_learning,
+                advice=guess.advice,
+                facts=guess.facts.to_json(),
+            )
+            for guess in guesses
+        ],
+    )
+
+
+def load_items(split: Split, column_names: Sequence[str] = ()) -> list[Item]:
+    """Read a split: texts and rows as they are, pictures as the bytes of their files."""
+    if column_names:
+        cells = [dict(zip(column_names, row, strict=True)) for row in split.rows]
+        return [Item(row, label) for row, label in zip(cells, split.labels, strict=True)]
     sources: Sequence[str | Path] = split.inputs
     return [
         Item(source.read_bytes(), label, source.name) if isinstance(source, Path) else Item(source, label)
@@ -106,25 +140,38 @@ def distinct(items: Sequence[Item]) -> list[Item]:
     """Drop repeated contents: a function holds each once, and labels are drawn among those it holds."""
     first: dict[str, Item] = {}
     for item in items:
-        first.setdefault(content_hash(item.content), item)
+        content = item.content if isinstance(item.content, str | bytes) else json.dumps(item.content)
+        first.setdefault(content_hash(content), item)
     return list(first.values())
 
 
 def bring(function: Function, items: Sequence[Item], *, are_labelled: bool) -> None:
     """Take samples in by the ordinary path, with or without their labels."""
     for chunk in _chunks(items, SAMPLES_AT_ONCE):
-        texts = [NewText(i.content, i.label_name if are_labelled else "") for i in chunk if isinstance(i.content, str)]
-        images = [
-            NewImage(i.content, i.label_name if are_labelled else "", original_name=i.original_name)
-            for i in chunk
-            if isinstance(i.content, bytes)
-        ]
-        if texts:
-            result = add_texts(function=function, items=texts, person=None, origin=Origin.IMPORT)
-        else:
-            result = add_images(function=function, items=images, person=None, origin=Origin.IMPORT)
+        names = [item.label_name if are_labelled else "" for item in chunk]
+        result = _bring_chunk(function, chunk, names)
         for position, reason in result.problems:
             logger.warning("sample_refused", name=chunk[position].original_name, reason=reason)
+
+
+def _bring_chunk(function: Function, chunk: Sequence[Item], names: Sequence[str]) -> IntakeResult:
+    """Take some samples in, all of one sort, each with its label or with ""."""
+    pairs = list(zip(chunk, names, strict=True))
+    texts = [NewText(item.content, name) for item, name in pairs if isinstance(item.content, str)]
+    if texts:
+        return add_texts(function=function, items=texts, person=None, origin=Origin.IMPORT)
+    images = [
+        NewImage(item.content, name, original_name=item.original_name)
+        for item, name in pairs
+        if isinstance(item.content, bytes)
+    ]
+    if images:
+        return add_images(function=function, items=images, person=None, origin=Origin.IMPORT)
+    fields = typed(function.fields.all())
+    rows = [
+        NewRow(cells_by_name(item.content, fields), name) for item, name in pairs if isinstance(item.content, Mapping)
+    ]
+    return add_rows(function=function, items=rows, person=None, origin=Origin.IMPORT)
 
 
 def has_worker() -> bool:
@@ -171,7 +218,7 @@ def accuracy_of_calls(function: Function, items: Sequence[Item]) -> float:
         raise Unavailable(" ".join(missing) or "No model was published; the log may say why.")
     n_right = 0
     for chunk in _chunks(items, CALLS_AT_ONCE):
-        calls = [predictions.submit(served, read_content(item.content, function.input_kind)) for item in chunk]
+        calls = [predictions.submit(served, read_content(item.content, served.layout)) for item in chunk]
         answers = [call.result() for call in calls]
         n_right += sum(answer.best.label.name == item.label_name for answer, item in zip(answers, chunk, strict=True))
     return n_right / len(items) if items else 0.0
@@ -192,7 +239,7 @@ def _first_workspace() -> Workspace | None:
 
 
 def _report(function: Function, data: DataSet, started: float, seconds_to_first_predictions: float) -> Report:
-    tested = load_items(data.test)
+    tested = load_items(data.test, data.column_names)
     test_accuracy = accuracy_of_calls(function, tested)
     model = function.trained_models.get(is_live=True)
     low, high = metrics.wilson_interval(model.n_right, model.n_annotations)

@@ -21,13 +21,13 @@ from apps.core import heartbeat, leases
 from apps.core.heartbeat import BEAT_SECONDS
 from apps.core.leases import RENEW_SECONDS, Leased
 from apps.engine.errors import BackboneUnavailable
-from apps.functions.models import InputKind
+from apps.engine.types import Modality
 from apps.ops.signals import Signals
 from apps.samples.models import Import
 from apps.samples.services.sweeper import enqueue_unfinished_imports
 from apps.training.models import FunctionWork
+from apps.training.services import encoders
 from apps.training.services import enqueue_unfinished_work as enqueue_unfinished_training
-from apps.training.services import serving
 
 logger = structlog.get_logger(__name__)
 
@@ -113,9 +113,9 @@ def enqueue_unfinished_work() -> None:
 
 def warm_up() -> None:
     """Load the backbones before the first sample needs them: seconds that nobody then waits for."""
-    for kind in InputKind:
-        for spec in serving.backbone_specs(kind):
+    for modality in (Modality.TEXT, Modality.IMAGE):
+        for name in encoders.backbone_names(modality):
             try:
-                serving.backbone(spec.name)
+                encoders.backbone(name)
             except BackboneUnavailable as error:
-                logger.error("backbone_unavailable", backbone=spec.name, error=str(error))
+                logger.error("backbone_unavailable", backbone=name, error=str(error))

@@ -10,7 +10,7 @@ from apps.engine.types import Modality
 from apps.functions.models import Function, InputKind
 from apps.samples.models import Sample
 from apps.training.models import TrainedModel
-from apps.training.services.serving import backbone_names
+from apps.training.services.encoders import backbone_names
 from apps.training.services.untrained import load_untrained
 
 LANGUAGES_OF = 1_000

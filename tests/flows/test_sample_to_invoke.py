@@ -21,12 +21,12 @@ from apps.invoke.asgi import InvokeApp
 from apps.invoke.recorder import Recorder
 from apps.invoke.services import Predictions
 from apps.labeling.services import next_samples
-from apps.review.selectors.figures import figures
+from apps.review.selectors import figures
 from apps.samples.models import Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample
 from apps.samples.services.intake import NewImage, NewText, add_images, add_texts
 from apps.training.models import Prediction, PredictionKind
-from apps.training.services import finish_work, serving
+from apps.training.services import encoders, finish_work, serving
 from apps.workspaces.models import Workspace
 from apps.workspaces.roles import Action
 from apps.workspaces.services import create_key
@@ -41,7 +41,7 @@ THANKS = [f"thank you for {what}" for what in ("your help", "the lamp", "everyth
 @pytest.fixture(autouse=True)
 def own_files(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.ARTIFACTS_DIR, settings.MEDIA_ROOT = tmp_path / "models", tmp_path / "media"
-    monkeypatch.setattr(serving, "_artifacts", serving.BoundedCache(max_entries=8))
+    monkeypatch.setattr(serving, "_artifacts", encoders.BoundedCache(max_entries=8))
 
 
 class Caller:

@@ -46,7 +46,7 @@ def model(labels: list[Label]) -> TrainedModel:
 
 
 def test_one_label_comes_with_its_confidence(guesses: tuple[Guess, ...], model: TrainedModel) -> None:
-    answer = Answer(model, guesses)
+    answer = Answer(model.function, model, guesses)
     assert answer_body(answer, Options(), PAYLOAD) == {
         "labelName": "Food",
         "labelId": guesses[0].label.public_id,
@@ -60,7 +60,7 @@ def test_one_label_comes_with_its_confidence(guesses: tuple[Guess, ...], model: 
 def test_tags_that_are_there_come_as_a_list_the_likeliest_first(
     guesses: tuple[Guess, ...], model: TrainedModel
 ) -> None:
-    answer = Answer(model, guesses, tags=guesses[:2])
+    answer = Answer(model.function, model, guesses, tags=guesses[:2])
     body = answer_body(answer, Options(), Payload("text", external_id="mine"))
     assert body == {
         "tags": [
@@ -78,14 +78,14 @@ def test_tags_that_are_there_come_as_a_list_the_likeliest_first(
 
 
 def test_no_tag_is_an_answer_too(guesses: tuple[Guess, ...], model: TrainedModel) -> None:
-    answer = Answer(model, guesses, tags=())
+    answer = Answer(model.function, model, guesses, tags=())
     assert answer_body(answer, Options(), PAYLOAD) == {"tags": [], "decision": "review", "modelId": "model_1"}
     assert answer.label is None
     assert answer.confidence == pytest.approx(0.1 * 0.6 * 0.9)
 
 
 def test_label_count_adds_tags_that_are_not_there(guesses: tuple[Guess, ...], model: TrainedModel) -> None:
-    answer = Answer(model, guesses, tags=guesses[:1])
+    answer = Answer(model.function, model, guesses, tags=guesses[:1])
     body = answer_body(answer, Options(n_labels=2, includes_metadata=True), PAYLOAD)
     listed = body["labelConfidences"]
     assert isinstance(listed, list)
@@ -104,7 +104,7 @@ def test_programs_print_every_tag(labels: list[Label]) -> None:
 def test_the_page_says_what_is_there_or_that_nothing_is(
     guesses: tuple[Guess, ...], model: TrainedModel, said: tuple[Guess, ...] | None, words: str
 ) -> None:
-    answer = Answer(model, guesses, tags=guesses[1:2] if said is None else said)
+    answer = Answer(model.function, model, guesses, tags=guesses[1:2] if said is None else said)
     function: Function = guesses[0].label.function
     context = {
         "answer": answer,
@@ -118,10 +118,13 @@ def test_the_page_says_what_is_there_or_that_nothing_is(
 
 
 def test_the_decision_follows_what_the_owner_wants_right(guesses: tuple[Guess, ...], model: TrainedModel) -> None:
-    sure, unsure = Answer(model, guesses), Answer(model, guesses[1:])
+    function = model.function
+    sure, unsure = Answer(function, model, guesses), Answer(function, model, guesses[1:])
     assert (sure.decision, unsure.decision) == ("auto", "review")
-    model.function.automation_target = 0.97  # no threshold keeps that promise
+    function.automation_target = 0.97  # no threshold keeps that promise
     assert sure.decision == "review"
-    model.function.automation_target = 0.8
+    function.automation_target = 0.8
     assert sure.decision == "auto"
-    assert Answer(TrainedModel(function=model.function), guesses).decision == "review"  # nothing known of it
+    nothing_known = TrainedModel(function=function)
+    assert Answer(function, nothing_known, guesses).decision == "review"
+    assert Answer(function, None, guesses).decision == "review"  # not trained yet

@@ -17,6 +17,7 @@ from apps.invoke.asgi import InvokeApp
 from apps.invoke.models import Invocation
 from apps.invoke.services import Predictions
 from apps.training.services import serving
+from apps.training.services.inputs import build_inputs
 from tests.invoke.conftest import PARCELS, REFUNDS, path_of, picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -99,7 +100,7 @@ def test_a_stored_picture_and_its_call_agree(trained_pictures: Function, url: st
     assert served is not None
     stored = Embedding.objects.get(content_hash=sample.content_hash)
     vector = np.frombuffer(stored.vector, STORED).astype(np.float32)
-    expected = served.pred_probs(vector[None, :])[0]
+    expected = served.pred_probs(build_inputs(served.layout, [""], {served.specs[0].name: vector[None, :]}))[0]
     response = httpx.post(
         url + path_of(trained_pictures) + "?labelCount=2",
         files={"data": ("a.png", picture("#f00"))},

@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from apps.core.errors import InvalidInput, TooLarge
-from apps.functions.models import Function, InputKind
+from apps.functions.models import Function
 from apps.invoke.services import Predictions, read_content
 from apps.samples.images import LONG_SIDE_PX, normalise, open_rgb
 from apps.training.services import serving
+from apps.training.services.inputs import Layout
 
 
 def noise(mode: str, size: tuple[int, int], kind: str) -> bytes:
@@ -36,7 +37,7 @@ def noise(mode: str, size: tuple[int, int], kind: str) -> bytes:
 )
 def test_a_picture_reads_pixel_for_pixel_as_the_stored_one(mode: str, size: tuple[int, int], kind: str) -> None:
     content = noise(mode, size, kind)
-    read = read_content(content, InputKind.IMAGE)
+    read = read_content(content, Layout("image", ()))
     assert isinstance(read, Image.Image)
     stored = open_rgb(normalise(content).jpeg)
     assert (read.mode, read.size) == (stored.mode, stored.size)
@@ -44,13 +45,13 @@ def test_a_picture_reads_pixel_for_pixel_as_the_stored_one(mode: str, size: tupl
 
 
 def test_each_kind_of_function_takes_its_own_kind_of_input() -> None:
-    assert read_content(" as it came\n", InputKind.TEXT) == " as it came\n"
+    assert read_content(" as it came\n", Layout("text", ())) == " as it came\n"
     with pytest.raises(InvalidInput):
-        read_content(b"bytes", InputKind.TEXT)
+        read_content(b"bytes", Layout("text", ()))
     with pytest.raises(InvalidInput):
-        read_content("text", InputKind.IMAGE)
+        read_content("text", Layout("image", ()))
     with pytest.raises(TooLarge):
-        read_content("a" * 100_001, InputKind.TEXT)
+        read_content("a" * 100_001, Layout("text", ()))
 
 
 @pytest.mark.django_db(transaction=True)

@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from apps.accounts.models import User
 from apps.engine.errors import BackboneUnavailable
-from apps.functions.models import Function, InputKind
+from apps.functions.models import Function
 from apps.functions.services import delete_function
 from apps.invoke import asgi, lookup
 from apps.invoke.asgi import InvokeApp
@@ -24,7 +24,7 @@ from apps.invoke.lookup import Lookup
 from apps.invoke.models import Invocation
 from apps.invoke.services import Predictions
 from apps.training.models import TrainedModel
-from apps.training.services import serving
+from apps.training.services import inputs
 from apps.workspaces.models import ApiKey, Workspace
 from apps.workspaces.roles import Action
 from apps.workspaces.services import create_key, revoke_key
@@ -169,8 +169,12 @@ class TestRefusals:
         response = post(path_of(trained), json=TEXT, headers={"Authorization": f"Bearer {secret}"})
         assert_refused(response, 403, "not_allowed")
 
-    def test_a_function_without_a_model_says_so_in_the_known_words(self, text_function: Function, post: Post) -> None:
-        message = assert_refused(post(path_of(text_function), json=TEXT), 400, "no_model")
+    def test_a_function_without_a_model_says_so_in_the_known_words(
+        self, trained_pictures: Function, post: Post
+    ) -> None:
+        TrainedModel.objects.filter(function=trained_pictures).update(is_live=False)
+        trained_pictures.samples.all().delete()
+        message = assert_refused(post(path_of(trained_pictures), json=TEXT), 400, "no_model")
         assert "No model available to invoke function" in message
         assert "Label" in message
 
@@ -283,13 +287,14 @@ class TestRefusals:
         assert_refused(run(send), 408, "too_slow")
 
     def test_without_the_backbone_or_the_database_callers_are_asked_to_come_back(
-        self, trained: Function, post: Post, monkeypatch: pytest.MonkeyPatch
+        self, trained: Function, trained_pictures: Function, post: Post, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def missing(_name: str) -> None:
             raise BackboneUnavailable("Install the weights.")
 
-        monkeypatch.setattr(serving, "backbone", missing)
-        assert "Install" not in assert_refused(post(path_of(trained), json=TEXT), 503, "unavailable")
+        monkeypatch.setattr(inputs, "backbone", missing)
+        sent = {"data": ("a.png", picture("red"))}
+        assert "Install" not in assert_refused(post(path_of(trained_pictures), files=sent), 503, "unavailable")
 
         def away(_bearer: str, _function_id: str) -> None:
             raise OperationalError("gone")
@@ -338,10 +343,9 @@ class TestChangesAreSeen:
         now += 1.0
         assert_refused(_call_with(app, path_of(trained), secret), 404, "not_found")
 
-    def test_a_refusal_is_not_remembered(self, text_function: Function, post: Post, trained: Function) -> None:
-        assert text_function.input_kind == InputKind.TEXT
+    def test_without_its_model_a_function_guesses_again(self, post: Post, trained: Function) -> None:
         TrainedModel.objects.filter(function=trained).update(is_live=False)
-        assert_refused(post(path_of(trained), json=TEXT), 400, "no_model")
+        assert post(path_of(trained), json=TEXT).json()["isTrained"] is False
 
 
 def test_a_caller_who_goes_away_gets_nothing(trained: Function, app: InvokeApp, secret: str) -> None:

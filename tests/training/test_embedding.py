@@ -8,11 +8,12 @@ import pytest
 from PIL import Image
 
 from apps.core.jobs import JobName
+from apps.engine import backbones
 from apps.functions.models import Function, InputKind
 from apps.samples.models import Origin, Sample
 from apps.samples.services.intake import NewImage, add_images
 from apps.training.models import Embedding, FunctionWork, Prediction, PredictionKind, WorkKind
-from apps.training.services import Progress, embed_function, embedding, finish_work, serving, vectors
+from apps.training.services import Progress, embed_function, embedding, encoders, finish_work, vectors
 from apps.workspaces.models import Workspace
 from tests.training.conftest import OTHERS, PARCELS, REFUNDS, bring, embed_all, label
 
@@ -46,9 +47,9 @@ def test_vectors_are_kept_in_half_precision_little_endian(text_function: Functio
     bring(text_function, REFUNDS[:1])
     embed_all(text_function)
     row = Embedding.objects.get()
-    spec = serving.backbone_specs(InputKind.TEXT)[0]
+    spec = backbones.TINY_TEXT
     assert (row.backbone, row.version) == (spec.name, spec.version)
-    direct = serving.backbone(spec.name).encode(REFUNDS[:1])[0]
+    direct = encoders.backbone(spec.name).encode(REFUNDS[:1])[0]
     assert bytes(row.vector) == direct.astype("<f2").tobytes()
 
 
@@ -139,7 +140,7 @@ def bring_pictures(function: Function, colours: list[str]) -> list[Sample]:
 def test_pictures_are_embedded_as_they_are_stored(image_function: Function) -> None:
     bring_pictures(image_function, ["red", "blue"])
     embed_all(image_function)
-    spec = serving.backbone_specs(InputKind.IMAGE)[0]
+    spec = backbones.TINY_IMAGE
     hashes = list(image_function.samples.values_list("content_hash", flat=True))
     rows = vectors.read_vectors(workspace_id=image_function.workspace_id, spec=spec, hashes=hashes)
     red, blue = (rows[content_hash].reshape(4, 4, 3).mean(axis=(0, 1)) for content_hash in hashes)
@@ -190,7 +191,7 @@ class TestMatrixCache:
     def test_only_new_contents_are_read(self, text_function: Function, django_assert_num_queries: object) -> None:
         bring(text_function, REFUNDS)
         embed_all(text_function)
-        spec = serving.backbone_specs(InputKind.TEXT)[0]
+        spec = backbones.TINY_TEXT
         hashes = list(text_function.samples.values_list("content_hash", flat=True))
         cache = vectors.MatrixCache(max_bytes=2**20)
         where = {"workspace_id": text_function.workspace_id, "function_id": text_function.pk, "spec": spec}
@@ -203,7 +204,7 @@ class TestMatrixCache:
     def test_another_workspaces_matrix_is_never_taken(self, text_function: Function) -> None:
         bring(text_function, REFUNDS)
         embed_all(text_function)
-        spec = serving.backbone_specs(InputKind.TEXT)[0]
+        spec = backbones.TINY_TEXT
         hashes = list(text_function.samples.values_list("content_hash", flat=True))
         cache = vectors.MatrixCache(max_bytes=2**20)
         cache.matrix(workspace_id=text_function.workspace_id, function_id=text_function.pk, spec=spec, hashes=hashes)
@@ -212,7 +213,7 @@ class TestMatrixCache:
         assert missing == hashes
 
     def test_what_rested_longest_goes_first(self, text_function: Function, workspace: Workspace) -> None:
-        spec = serving.backbone_specs(InputKind.TEXT)[0]
+        spec = backbones.TINY_TEXT
         bring(text_function, REFUNDS[:2])
         embed_all(text_function)
         hashes = list(text_function.samples.values_list("content_hash", flat=True))

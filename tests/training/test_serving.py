@@ -16,8 +16,9 @@ from apps.functions.services import rename_label
 from apps.samples.models import Sample
 from apps.training.models import Prediction, PredictionKind, TrainedModel
 from apps.training.services import finish_work, serving, train_function
-from apps.training.services.serving import BoundedCache
+from apps.training.services.encoders import BoundedCache
 from tests.training.conftest import label
+from tests.training.reading import as_read
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +48,7 @@ def test_what_is_served_says_what_the_pages_say(text_function: Function, two_mod
     assert served is not None
     assert served.model == two_models[-1]
     for row in Prediction.objects.filter(kind=PredictionKind.LIVE).select_related("sample"):
-        pred_probs = served.pred_probs(serving.backbone(served.backbone_name).encode([row.sample.text]))
+        pred_probs = served.pred_probs(as_read(served, [row.sample.text]))
         assert served.labels[int(pred_probs.argmax())] == row.label
         assert float(pred_probs.max()) == pytest.approx(row.confidence, abs=1e-3)
 
@@ -125,12 +126,13 @@ def test_a_deleted_labels_share_goes_to_the_others(text_function: Function, samp
     third = text_function.labels.create(name="Thanks", position=2, colour=2)
     label(text_function, samples[""][:2], "Thanks")
     train_function(function_id=text_function.pk)
-    rows = serving.backbone("tiny-text").encode(["refund the parcel", ""])
     type(third).objects.filter(pk=third.pk).update(deleted_at="2026-01-01T00:00Z")
     served = serving.load_live(text_function.pk)
     assert served is not None
-    np.testing.assert_allclose(served.pred_probs(rows).sum(axis=1), 1.0, rtol=1e-5)
-    assert served.pred_probs(rows).shape == (2, 2)
+    np.testing.assert_allclose(
+        served.pred_probs(as_read(served, ["refund the parcel", ""])).sum(axis=1), 1.0, rtol=1e-5
+    )
+    assert served.pred_probs(as_read(served, ["refund the parcel", ""])).shape == (2, 2)
 
 
 class TestBoundedCache:

@@ -6,26 +6,23 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 
 import structlog
 from django.db import transaction
 from django.db.models import QuerySet, Value
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Least, Length
-from PIL import Image, UnidentifiedImageError
 
-from apps.core.errors import NotFound
 from apps.core.jobs import JobName, enqueue, enqueue_on_commit
 from apps.engine import languages
 from apps.engine.backbones import BackboneSpec, Input
 from apps.functions.models import Function, InputKind
 from apps.functions.services import note_data_change
-from apps.samples.media import open_image
 from apps.samples.models import Sample
 from apps.samples.services.annotations import lock_function
 from apps.training.models import FunctionWork, TrainedModel, WorkKind
-from apps.training.services.serving import backbone, backbone_specs
+from apps.training.services.encoders import backbone
+from apps.training.services.inputs import Row, embed, layout_of, stored_picture
 from apps.training.services.vectors import Matrix, which_exist, write_vectors
 from apps.training.services.work import LeaseLost, Progress, claim_work, require_mine, want_predictions
 
@@ -81,9 +78,9 @@ def embed_function(*, function_id: int) -> Progress:
 
 
 def _embed_chunk(function: Function, work: FunctionWork) -> None:
-    specs = backbone_specs(function.input_kind)
+    specs = layout_of(function).specs
     for spec in specs:
-        backbone(spec.name)  # loading takes seconds, which say nothing about the pace
+        backbone(spec.name.partition(":")[0])  # loading takes seconds, which say nothing about the pace
     started = time.monotonic()
     costs = _next_chunk(function, pace.cost_of_a_chunk(function.input_kind))
     samples = list(Sample.objects.filter(pk__in=costs).order_by("pk"))
@@ -145,7 +142,7 @@ def _new_vectors(function: Function, spec: BackboneSpec, samples: Sequence[Sampl
     new = [sample for sample in samples if sample.content_hash not in known]
     if not new:
         return {}
-    rows = backbone(spec.name).encode([_input_of(sample, function.input_kind) for sample in new])
+    rows = embed(spec, [_content(sample, function.input_kind) for sample in new])
     return {sample.content_hash: row for sample, row in zip(new, rows, strict=True)}
 
 
@@ -158,18 +155,10 @@ def _languages(function: Function, samples: Sequence[Sample]) -> Mapping[str, li
     return keys_of
 
 
-def _input_of(sample: Sample, input_kind: str) -> Input:
-    """A picture that cannot be read any more counts as blank: it must not hold up the others."""
+def _content(sample: Sample, input_kind: str) -> Input | Row:
     if input_kind == InputKind.TEXT:
         return sample.text
-    try:
-        with open_image(sample) as file:
-            picture = Image.open(BytesIO(file.read()))
-        picture.load()
-    except (NotFound, UnidentifiedImageError, SyntaxError, OSError) as error:
-        logger.error("picture_unreadable", sample=sample.public_id, reason=str(error))
-        return Image.new("RGB", (1, 1), "white")
-    return picture
+    return stored_picture(sample.file_key) if input_kind == InputKind.IMAGE else sample.row or {}
 
 
 def _ask_for_what_follows(function_id: int, samples: Sequence[Sample]) -> None:

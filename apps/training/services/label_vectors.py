@@ -8,7 +8,7 @@ import numpy as np
 
 from apps.engine.similarity import label_text
 from apps.functions.models import Label
-from apps.training.services.serving import BoundedCache, backbone
+from apps.training.services.encoders import BoundedCache, backbone
 from apps.training.services.vectors import STORED, Matrix
 
 MAX_LABEL_SETS = 256

@@ -10,7 +10,6 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from apps.core.jobs import JobName, enqueue
 from apps.engine import decisions
-from apps.engine.backbones import spec as backbone_spec
 from apps.engine.query import margin_scores
 from apps.engine.types import FloatArray
 from apps.events.kinds import Live
@@ -21,6 +20,7 @@ from apps.samples.services.annotations import lock_function
 from apps.training.models import FunctionWork, Prediction, PredictionKind, TrainedModel, WorkKind
 from apps.training.services import figures
 from apps.training.services.embedding import forget_embedding
+from apps.training.services.inputs import build_inputs, read_contents
 from apps.training.services.serving import Served, load_live
 from apps.training.services.vectors import read_vectors
 from apps.training.services.work import Progress, claim_work
@@ -135,10 +135,10 @@ def _predict_for_a_while(work: FunctionWork, served: Served) -> bool:
     cursor = work.cursor
     mine = FunctionWork.objects.filter(pk=work.pk)
     while True:
-        chunk = list(_pending(served).filter(pk__gt=cursor).values_list("pk", "content_hash")[:ROWS_AT_ONCE])
+        chunk = dict(_pending(served).filter(pk__gt=cursor).values_list("pk", "content_hash")[:ROWS_AT_ONCE])
         if chunk:
-            _predict_chunk(served, dict(chunk))
-            cursor = chunk[-1][0]
+            _predict_chunk(served, chunk)
+            cursor = max(chunk)
         elif cursor == 0:
             figures.refresh(served.model)
             with transaction.atomic():
@@ -161,23 +161,26 @@ def _pending(served: Served) -> QuerySet[Sample]:
 
 def _predict_chunk(served: Served, hash_of: dict[int, str]) -> None:
     function = served.model.function
-    vectors = read_vectors(
-        workspace_id=function.workspace_id,
-        spec=backbone_spec(served.backbone_name),
-        hashes=list(hash_of.values()),
-    )
-    sample_ids = [pk for pk, content_hash in hash_of.items() if content_hash in vectors]
-    if len(sample_ids) < len(hash_of):
-        forget_embedding([pk for pk in hash_of if pk not in set(sample_ids)], function_id=function.pk)
+    vectors = {
+        spec.name: read_vectors(workspace_id=function.workspace_id, spec=spec, hashes=list(hash_of.values()))
+        for spec in served.specs
+    }
+    is_whole = {pk: all(content_hash in found for found in vectors.values()) for pk, content_hash in hash_of.items()}
+    if not all(is_whole.values()):
+        forget_embedding([pk for pk in hash_of if not is_whole[pk]], function_id=function.pk)
+    contents = read_contents(served.layout, Sample.objects.filter(pk__in=[pk for pk in hash_of if is_whole[pk]]))
+    sample_ids = [pk for pk in hash_of if pk in contents]  # others have been deleted meanwhile
     if not sample_ids:
         return
-    pred_probs = served.pred_probs(np.stack([vectors[hash_of[pk]] for pk in sample_ids]))
+    embeddings = {name: np.stack([found[hash_of[pk]] for pk in sample_ids]) for name, found in vectors.items()}
+    pred_probs = served.pred_probs(build_inputs(served.layout, [contents[pk] for pk in sample_ids], embeddings))
     rows = prediction_rows(
         model=served.model,
         kind=PredictionKind.LIVE,
         sample_ids=sample_ids,
         labels=served.labels,
         pred_probs=pred_probs,
+        thresholds=served.thresholds,
     )
     with transaction.atomic():
         lock_function(function.pk)  # so that nobody labels one of them between this look and the writing

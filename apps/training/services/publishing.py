@@ -13,12 +13,13 @@ from django.db.models import Max
 from django.utils import timezone
 
 from apps.core.jobs import JobName, enqueue_on_commit
-from apps.engine import artifacts
+from apps.engine import artifacts, metrics, readers
 from apps.engine.types import RoundResult, Trial, Verdict
 from apps.events.kinds import Audit, Live
 from apps.events.services import announce, record
 from apps.functions.models import Function
 from apps.samples.models import Sample
+from apps.samples.services.annotations import lock_function
 from apps.training.models import (
     FunctionWork,
     Prediction,
@@ -28,6 +29,7 @@ from apps.training.models import (
     TrainingRun,
     WorkKind,
 )
+from apps.training.services import choosing, figures, learned
 from apps.training.services.arrays import RoundInput
 from apps.training.services.prediction import prediction_rows, write_predictions
 from apps.training.services.serving import artifact_folder
@@ -52,9 +54,13 @@ def publish(
     `LeaseLost`. `is_last=False` shows a first result of a round that goes on.
     """
     model = _new_model(function, given, result)
+    before = TrainedModel.objects.filter(function=function).exclude(published_at=None).order_by("-number").first()
+    annotation_of = dict(zip(given.sample_ids, given.annotation_ids, strict=True))
+    model.changes = learned.changes_since(before, model, annotation_of)
     folder = artifact_folder(function, model.public_id)
     try:
         model.sha256 = _save_artifact(folder, model, given, result)
+        figures.attach(model, given, result)
         _write(model, work, run, given, result, is_last=is_last)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -96,18 +102,17 @@ def _drop_unpublished(function: Function) -> None:
 
 
 def _new_model(function: Function, given: RoundInput, result: RoundResult) -> TrainedModel:
-    likeliest = result.pred_probs.argmax(axis=1)
-    versions = {spec.name: spec.version for spec in given.specs if spec.name == result.recipe.backbone}
+    read = {name for backbone in result.blend.backbones for name in readers.backbones_of(backbone, given.data.inputs)}
     return TrainedModel(
         function=function,
         data_revision=given.revision,
-        recipe=result.recipe.to_json(),
-        backbone_versions=versions,
+        recipe=result.blend.to_json(),
+        backbone_versions={spec.name: spec.version for spec in given.layout.specs if spec.name in read},
         label_ids=[label.public_id for label in given.labels],
         last_annotation_id=given.last_annotation_id,
         n_annotations=len(given.sample_ids),
-        n_right=int(np.sum(likeliest == given.data.labels)),
-        log_loss=next(trial.log_loss for trial in result.trials if trial.recipe == result.recipe),
+        n_right=int(np.sum(metrics.is_right(result.pred_probs, given.data.labels, result.predictor.thresholds))),
+        log_loss=result.log_loss,
     )
 
 
@@ -115,13 +120,13 @@ def _save_artifact(folder: Path, model: TrainedModel, given: RoundInput, result:
     return artifacts.save(
         folder,
         predictor=result.predictor,
-        recipe=result.recipe,
         label_ids=model.label_ids,
-        backbone_version=model.backbone_versions[result.recipe.backbone],
+        backbone_versions=model.backbone_versions,
         trained_with={
             "data_revision": given.revision,
             "last_annotation_id": given.last_annotation_id,
             "n_annotations": model.n_annotations,
+            learned.LEARNED_FROM: learned.as_ranges(given.annotation_ids),
         },
     )
 
@@ -175,13 +180,20 @@ def _write_out_of_fold(
         sample_ids=[given.sample_ids[row] for row in kept],
         labels=given.labels,
         pred_probs=result.pred_probs[kept],
+        thresholds=result.predictor.thresholds,
     )
     write_predictions(predictions)
 
 
 def _put_into_service(model: TrainedModel) -> None:
-    TrainedModel.objects.filter(function_id=model.function_id, is_live=True).update(is_live=False)
-    model.is_live, model.published_at = True, timezone.now()
+    """Only listed while a person has another one pinned, unless that cannot answer any more."""
+    lock_function(model.function_id)  # so that nobody pins one meanwhile
+    pinned = choosing.pinned_model(model.function)
+    if pinned is None or choosing.why_not(pinned):
+        live = TrainedModel.objects.filter(function_id=model.function_id, is_live=True)
+        live.update(is_live=False, is_pinned=False)
+        model.is_live = True
+    model.published_at = timezone.now()
     model.save(update_fields=["is_live", "published_at"])
 
 

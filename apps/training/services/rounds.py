@@ -12,15 +12,14 @@ from apps.core.jobs import JobName, enqueue
 from apps.engine import automl
 from apps.engine.errors import NotTrainable
 from apps.engine.runtime import Deadline
-from apps.engine.types import Recipe, RoundResult
+from apps.engine.types import Blend, RoundResult
 from apps.events.kinds import Live
 from apps.events.services import announce
 from apps.functions.models import Function
 from apps.training.models import FunctionWork, RunState, TrainedModel, TrainingRun, WorkKind
-from apps.training.services import publishing
+from apps.training.services import choosing, figures, publishing
 from apps.training.services.arrays import RoundInput, read_round
 from apps.training.services.embedding import forget_embedding
-from apps.training.services.serving import are_current
 from apps.training.services.work import LeaseLost, claim_work, require_mine, sentence_of
 
 SEED = 0
@@ -83,31 +82,35 @@ def _run_round(function: Function, work: FunctionWork) -> RoundOutcome:
             message = STILL_READING if given.n_waiting else str(error)
             publishing.close_without_model(function=function, work=work, run=run, given=given, message=message)
             return RoundOutcome.NOT_TRAINABLE
-        publishing.publish(function=function, work=work, run=run, given=given, result=result)
+        model = publishing.publish(function=function, work=work, run=run, given=given, result=result)
+    if not _has_news(function.pk):
+        figures.draw_curve(model, given)  # takes longer than estimating, and nobody waits for it
     return RoundOutcome.PUBLISHED
 
 
 def _train(function: Function, work: FunctionWork, run: TrainingRun, given: RoundInput) -> RoundResult:
-    live = TrainedModel.objects.filter(function=function, is_live=True).first()
+    # Not the live one: a pinned model stays aside from what is learned meanwhile.
+    newest = choosing.newest_whole(function)
 
     def show_first(result: RoundResult) -> None:
         publishing.publish(function=function, work=work, run=run, given=given, result=result, is_last=False)
 
-    wants_first = live is None and len(given.sample_ids) >= FIRST_RESULTS_FROM
+    wants_first = newest is None and len(given.sample_ids) >= FIRST_RESULTS_FROM
     return automl.train(
         given.data,
         seed=SEED,
         deadline=Deadline.after(ROUND_SECONDS),
         on_first=show_first if wants_first else None,
-        serving=_serving_recipe(live),
+        serving=_serving_blend(newest),
     )
 
 
-def _serving_recipe(live: TrainedModel | None) -> Recipe | None:
-    """None where the live model was made for another version of a backbone: its recipe has no rights then."""
-    if live is None:
+def _serving_blend(newest: TrainedModel | None) -> Blend | None:
+    """None where no model is there, or one of an earlier version, whose recipe has no rights now."""
+    try:
+        return Blend.from_json(newest.recipe) if newest else None
+    except ValueError:
         return None
-    return Recipe.from_json(live.recipe) if are_current(live.backbone_versions) else None
 
 
 @contextmanager

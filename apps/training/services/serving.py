@@ -1,17 +1,14 @@
-"""What answers: backbones, loaded once per process, and the published heads, kept while they are asked for.
+"""What answers: the published models, read once per process and kept while they are asked for.
 
 Safe to call from many threads. A damaged artifact is never served: the newest whole model before it goes live again.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
 
 import numpy as np
 import structlog
@@ -19,22 +16,22 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.core.jobs import JobName, enqueue_on_commit
-from apps.engine import artifacts, backbones
+from apps.engine import artifacts
 from apps.engine.artifacts import Artifact
-from apps.engine.backbones import Backbone, BackboneSpec
+from apps.engine.backbones import BackboneSpec
 from apps.engine.errors import ArtifactCorrupt, BackboneUnavailable
-from apps.engine.types import FloatArray, IntArray, Modality
+from apps.engine.types import FloatArray, Inputs, IntArray, Task
 from apps.events.kinds import Audit, Live
 from apps.events.services import announce, record
-from apps.functions.models import Function, InputKind, Label
+from apps.functions.models import Function, Label
 from apps.training.models import FunctionWork, TrainedModel, WorkKind
+from apps.training.services.encoders import BoundedCache, cell_spec
+from apps.training.services.inputs import Layout, layout_of
 from apps.training.services.work import want_predictions
 
 logger = structlog.get_logger(__name__)
 
 MAX_MODELS = 256
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -47,71 +44,34 @@ class Served:
 
     model: TrainedModel
     artifact: Artifact
+    layout: Layout
     labels: tuple[Label, ...]
     columns: IntArray
 
     @property
-    def backbone_name(self) -> str:
-        return self.artifact.recipe.backbone
+    def specs(self) -> tuple[BackboneSpec, ...]:
+        """The embeddings it reads."""
+        return tuple(spec for spec in self.layout.specs if spec.name in self.model.backbone_versions)
 
-    def pred_probs(self, embeddings: FloatArray) -> FloatArray:
-        """Return `(n_samples, len(labels))`, rows sum to 1, for embeddings of the backbone `backbone_name`."""
-        pred_probs = self.artifact.predictor.pred_probs(embeddings)[:, self.columns]
+    @property
+    def thresholds(self) -> FloatArray | None:
+        """Where the function gives tags: the probability from which on each of `labels` counts as there."""
+        thresholds = self.artifact.predictor.thresholds
+        return None if thresholds is None else thresholds[self.columns]
+
+    def pred_probs(self, inputs: Inputs) -> FloatArray:
+        """Return `(n_samples, len(labels))`; rows sum to 1 unless the labels are tags."""
+        pred_probs = self.artifact.predictor.pred_probs(inputs)[:, self.columns]
+        if self.artifact.predictor.task is Task.TAGS:
+            return pred_probs
         totals = pred_probs.sum(axis=1, keepdims=True)
         even = np.full_like(pred_probs, 1 / len(self.labels))
         shared: FloatArray = np.divide(pred_probs, totals, out=even, where=totals > 0)
         return shared
 
 
-class BoundedCache(Generic[Key, Value]):
-    """Holds the values asked for last, at most `max_entries`; makes each missing one once, however many wait for it."""
-
-    def __init__(self, *, max_entries: int) -> None:
-        self._max_entries = max_entries
-        self._values: OrderedDict[Key, Value] = OrderedDict()
-        self._making: dict[Key, threading.Lock] = {}
-        self._lock = threading.Lock()
-
-    def get(self, key: Key, make: Callable[[], Value]) -> Value:
-        """Return the value of a key. What `make` raises is raised and nothing is kept."""
-        with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
-            making = self._making.setdefault(key, threading.Lock())
-        with making:
-            with self._lock:
-                if key in self._values:
-                    return self._values[key]
-            made: list[Value] = []
-            try:
-                made.append(make())
-            finally:
-                with self._lock:  # in one step: else somebody could find neither the value nor its making
-                    self._making.pop(key, None)
-                    self._values.update((key, value) for value in made)
-                    while len(self._values) > self._max_entries:
-                        self._values.popitem(last=False)
-            return made[0]
-
-
-_backbones: BoundedCache[str, Backbone] = BoundedCache(max_entries=16)
 # Keyed by workspace first: no other workspace's model can ever be found by a wrong number.
 _artifacts: BoundedCache[tuple[int, int], Artifact] = BoundedCache(max_entries=MAX_MODELS)
-
-
-def backbone(name: str) -> Backbone:
-    """Return a backbone; the first caller of the process waits seconds for it to load, and the others with it."""
-    cache = Path(settings.DATA_DIR) / "backbones.json"
-    return _backbones.get(name, lambda: backbones.load(name, cache=cache))
-
-
-def backbone_specs(input_kind: str) -> tuple[BackboneSpec, ...]:
-    """Return the backbones that samples of a kind are encoded with here."""
-    modality = Modality.TEXT if input_kind == InputKind.TEXT else Modality.IMAGE
-    if settings.BACKBONES == "tiny":
-        return (backbones.tiny(modality).spec,)
-    return tuple(backbones.spec(name) for name in backbones.for_modality(modality))
 
 
 def load_live(function_id: int) -> Served | None:
@@ -138,13 +98,16 @@ def artifact_folder(function: Function, model_public_id: str) -> Path:
 def retire_damaged(*, model: TrainedModel, reason: str) -> None:
     """Never serve this model again; the newest whole one before it goes live, and a new one is trained."""
     with transaction.atomic():
-        changed = TrainedModel.objects.filter(pk=model.pk, is_damaged=False).update(is_damaged=True, is_live=False)
+        changed = TrainedModel.objects.filter(pk=model.pk, is_damaged=False).update(
+            is_damaged=True, is_live=False, is_pinned=False
+        )
         if not changed:
             return
         function = model.function
         previous = (
             TrainedModel.objects.filter(function=function, is_damaged=False)
             .exclude(published_at=None)
+            .exclude(sha256="")
             .order_by("-number")
             .first()
         )
@@ -175,18 +138,18 @@ def are_current(versions: Mapping[str, str]) -> bool:
     `versions` are those of the backbones it reads.
     """
     try:
-        return all(backbones.spec(name).version == version for name, version in versions.items())
+        return all(cell_spec(name).version == version for name, version in versions.items())
     except BackboneUnavailable:
         return False
 
 
 def _served(model: TrainedModel, artifact: Artifact) -> Served | None:
-    """None where fewer than two of its labels are left, or its backbone has changed: another one is being trained."""
+    """None where too few of its labels are left, or a backbone has changed: another one is being trained."""
     if not are_current(model.backbone_versions):
         return None
     in_use = {label.public_id: label for label in Label.objects.in_use().filter(function_id=model.function_id)}
     columns = [i for i, public_id in enumerate(artifact.label_ids) if public_id in in_use]
-    if len(columns) < 2:
+    if len(columns) < (1 if artifact.predictor.task is Task.TAGS else 2):
         return None
     labels = tuple(in_use[artifact.label_ids[i]] for i in columns)
-    return Served(model, artifact, labels, np.array(columns, dtype=np.int64))
+    return Served(model, artifact, layout_of(model.function), labels, np.array(columns, dtype=np.int64))

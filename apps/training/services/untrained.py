@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from apps.engine import languages, similarity
+from apps.engine.backbones import BackboneSpec
 from apps.engine.rules import Matcher
 from apps.engine.types import FloatArray, IntArray, Modality
 from apps.functions.models import Function, InputKind, Label, OutputKind
 from apps.functions.selectors import rules_of
+from apps.training.services.encoders import backbone_names
+from apps.training.services.inputs import Layout, layout_of
 from apps.training.services.label_vectors import label_vectors
-from apps.training.services.serving import backbone_names
 
 LEAST_LABELS = {OutputKind.LABEL.value: 2, OutputKind.TAGS.value: 1}
 
@@ -26,10 +28,16 @@ class Untrained:
     """A function that answers without a model. `backbone_name` is empty where likeness says nothing of its inputs."""
 
     function: Function
+    layout: Layout
     labels: tuple[Label, ...]
     rules: Matcher
     rule_labels: IntArray
     backbone_name: str
+
+    @property
+    def specs(self) -> tuple[BackboneSpec, ...]:
+        """The embeddings it reads."""
+        return tuple(spec for spec in self.layout.specs if spec.name == self.backbone_name)
 
     def pred_probs(self, texts: Sequence[str], embeddings: FloatArray | None) -> FloatArray:
         """Return `(n_texts, n_labels)`; NaN in the rows of texts of which there is nothing to say.
@@ -63,6 +71,7 @@ def load_untrained(function: Function) -> Untrained | None:
     column_of = {label.pk: column for column, label in enumerate(labels)}
     return Untrained(
         function,
+        layout_of(function),
         labels,
         Matcher([rule.words for rule in rules]),
         np.array([column_of[rule.label_id] for rule in rules], dtype=np.int64),

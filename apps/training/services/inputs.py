@@ -1,0 +1,122 @@
+"""From samples to what models read: stored vectors, texts and typed columns, side by side.
+
+Rounds, live predictions and calls all build their `Inputs` here, so that a model is always asked in the way it was
+taught.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+import structlog
+from django.db.models import QuerySet
+from django.db.models.functions import Left
+from PIL import Image, UnidentifiedImageError
+
+from apps.core.errors import NotFound
+from apps.engine import backbones
+from apps.engine.backbones import BackboneSpec, Input
+from apps.engine.tables import columns_from_rows
+from apps.engine.types import ColumnType, FloatArray, Inputs, Modality, cell_key
+from apps.functions.models import Field, FieldType, Function, InputKind
+from apps.samples.media import open_picture
+from apps.samples.models import Sample
+from apps.training.services.encoders import backbone, backbone_names, cell_spec
+from apps.training.services.vectors import Matrix
+
+logger = structlog.get_logger(__name__)
+
+READ_CHARACTERS = 20_000
+"""Of a text; no backbone reads more, and patterns of words and characters are clear long before."""
+Row = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a function's samples consist of.
+
+    `specs` are the embeddings each sample has: of the whole of it, or of the cells of one column under the column's
+    key. `fields` are the columns in use, empty but for tables.
+    """
+
+    input_kind: str
+    specs: tuple[BackboneSpec, ...]
+    fields: tuple[Field, ...] = ()
+
+    @property
+    def types(self) -> dict[str, ColumnType]:
+        """The type of each column by its key."""
+        return {field.public_id: ColumnType(field.type) for field in self.fields}
+
+
+def layout_of(function: Function) -> Layout:
+    """Return what the function's samples consist of now. One query for tables, none for others."""
+    if function.input_kind != InputKind.TABLE:
+        names = backbone_names(Modality(function.input_kind))
+        return Layout(function.input_kind, tuple(backbones.spec(name) for name in names))
+    fields = tuple(function.fields.filter(is_used=True))
+    return Layout(function.input_kind, tuple(_cell_specs(fields)), fields)
+
+
+def _cell_specs(fields: Sequence[Field]) -> list[BackboneSpec]:
+    """Cells of free text and pictures are embedded like samples of their own."""
+    modalities = {FieldType.TEXT.value: Modality.TEXT, FieldType.IMAGE.value: Modality.IMAGE}
+    return [
+        cell_spec(cell_key(backbone_names(modalities[field.type])[0], field.public_id))
+        for field in fields
+        if field.type in modalities
+    ]
+
+
+def read_contents(layout: Layout, samples: QuerySet[Sample]) -> dict[int, str | Row]:
+    """Return what has to be read of samples beside their vectors, by key: texts or rows, "" for pictures."""
+    if layout.input_kind == InputKind.TEXT:
+        return dict(samples.annotate(beginning=Left("text", READ_CHARACTERS)).values_list("pk", "beginning"))
+    if layout.input_kind == InputKind.TABLE:
+        return {pk: row or {} for pk, row in samples.values_list("pk", "row")}
+    return dict.fromkeys(samples.values_list("pk", flat=True), "")
+
+
+def build_inputs(layout: Layout, contents: Sequence[str | Row], embeddings: Mapping[str, FloatArray]) -> Inputs:
+    """Put together what a model reads; row `i` of every matrix is of `contents[i]`."""
+    texts = [content for content in contents if isinstance(content, str)]
+    rows = [content for content in contents if not isinstance(content, str)]
+    return Inputs(
+        len(contents),
+        embeddings,
+        texts if layout.input_kind == InputKind.TEXT else (),
+        columns_from_rows(rows, layout.types) if layout.input_kind == InputKind.TABLE else (),
+    )
+
+
+def embed(spec: BackboneSpec, contents: Sequence[Input | Row]) -> Matrix:
+    """Return `(len(contents), dim)`: texts, pictures, or the cells of rows in one column; missing cells are zero."""
+    read = [_cell(content, spec) if isinstance(content, Mapping) else content for content in contents]
+    there = [content for content in read if content is not None]
+    vectors = np.zeros((len(read), spec.dim), dtype=np.float32)
+    if there:
+        is_there = [content is not None for content in read]
+        vectors[is_there] = backbone(spec.name.partition(":")[0]).encode(there)
+    return vectors
+
+
+def _cell(row: Row, spec: BackboneSpec) -> Input | None:
+    value = row.get(spec.name.partition(":")[2])
+    if isinstance(value, Mapping):
+        return stored_picture(str(value.get("file", "")))
+    return None if value is None else str(value)
+
+
+def stored_picture(file_key: str) -> Image.Image:
+    """Return a stored picture. One that cannot be read any more counts as blank: it must not hold up the others."""
+    try:
+        with open_picture(file_key) as file:
+            picture = Image.open(BytesIO(file.read()))
+        picture.load()
+    except (NotFound, UnidentifiedImageError, SyntaxError, OSError) as error:
+        logger.error("picture_unreadable", file=file_key, reason=str(error))
+        return Image.new("RGB", (1, 1), "white")
+    return picture
