@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from apps.functions.models import Function, InputKind, OutputKind
+from apps.functions.models import FieldType, Function, InputKind, OutputKind
 
 KEY_PLACEHOLDER = "YOUR_KEY"
 EXAMPLE_TEXT = "Your text here"
 MAX_EXAMPLE_CHARS = 80
+MAX_EXAMPLE_FIELDS = 30
+Example: TypeAlias = str | dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -23,19 +26,13 @@ class Snippet:
 
 def snippets(function: Function, url: str) -> list[Snippet]:
     """Return the programs, the one that needs nothing installed first."""
-    is_text = function.input_kind == InputKind.TEXT
-    example = example_text(function) if is_text else ""
-    return [
-        Snippet("curl", "curl", _curl_text(url, example) if is_text else _curl_picture(url)),
-        Snippet(
-            "python", "Python", _python_text(function, url, example) if is_text else _python_picture(function, url)
-        ),
-        Snippet(
-            "javascript",
-            "JavaScript",
-            _javascript_text(function, url, example) if is_text else _javascript_picture(function, url),
-        ),
-    ]
+    if function.input_kind == InputKind.IMAGE:
+        programs = _curl_picture(url), _python_picture(function, url), _javascript_picture(function, url)
+    else:
+        data = example_text(function) if function.input_kind == InputKind.TEXT else example_row(function)
+        programs = _curl_json(url, data), _python_json(function, url, data), _javascript_json(function, url, data)
+    names = ("curl", "curl"), ("python", "Python"), ("javascript", "JavaScript")
+    return [Snippet(key, title, program) for (key, title), program in zip(names, programs, strict=True)]
 
 
 def example_text(function: Function) -> str:
@@ -45,9 +42,17 @@ def example_text(function: Function) -> str:
     return line if len(line) <= MAX_EXAMPLE_CHARS else f"{line[:MAX_EXAMPLE_CHARS].rsplit(' ', 1)[0]} …"
 
 
-def _curl_text(url: str, example: str) -> str:
+def example_row(function: Function) -> Example:
+    """Return the newest row by the names of its fields, long texts cut; pictures are left out."""
+    fields = list(function.fields.filter(is_used=True).exclude(type=FieldType.IMAGE)[:MAX_EXAMPLE_FIELDS])
+    row = function.samples.order_by("-id").values_list("row", flat=True).first() or {}
+    values = {field.name: row.get(field.public_id, "") for field in fields}
+    return {name: value[:MAX_EXAMPLE_CHARS] if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _curl_json(url: str, data: Example) -> str:
     # In the shell's single quotes only a single quote is special; JSON can write it in another way.
-    body = json.dumps({"data": example}, ensure_ascii=False).replace("'", "\\u0027")
+    body = json.dumps({"data": data}, ensure_ascii=False).replace("'", "\\u0027")
     return (
         f"curl -X POST '{url}' \\\n"
         f"  -H 'Authorization: Bearer {KEY_PLACEHOLDER}' \\\n"
@@ -60,14 +65,14 @@ def _curl_picture(url: str) -> str:
     return f"curl -X POST '{url}' \\\n  -H 'Authorization: Bearer {KEY_PLACEHOLDER}' \\\n  -F 'data=@picture.jpg'"
 
 
-def _python_text(function: Function, url: str, example: str) -> str:
-    # A JSON string is a Python string, too.
+def _python_json(function: Function, url: str, data: Example) -> str:
+    # JSON of strings and numbers is Python, too.
     return f"""import requests  # pip install requests
 
 response = requests.post(
     "{url}",
     headers={{"Authorization": "Bearer {KEY_PLACEHOLDER}"}},
-    json={{"data": {json.dumps(example, ensure_ascii=False)}}},
+    json={{"data": {json.dumps(data, ensure_ascii=False)}}},
     timeout=10,
 )
 answer = response.json()
@@ -88,11 +93,11 @@ answer = response.json()
 {_python_print(function)}"""
 
 
-def _javascript_text(function: Function, url: str, example: str) -> str:
+def _javascript_json(function: Function, url: str, data: Example) -> str:
     return f"""const response = await fetch("{url}", {{
   method: "POST",
   headers: {{ Authorization: "Bearer {KEY_PLACEHOLDER}", "Content-Type": "application/json" }},
-  body: JSON.stringify({{ data: {json.dumps(example, ensure_ascii=False)} }}),
+  body: JSON.stringify({{ data: {json.dumps(data, ensure_ascii=False)} }}),
 }});
 const answer = await response.json();
 {_javascript_print(function)}"""

@@ -6,7 +6,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.core.errors import InvalidInput, TooLarge
-from apps.functions.models import Function, InputKind
+from apps.functions.models import Field, FieldType, Function, InputKind
 from apps.invoke import selectors, services
 from apps.invoke.forms import NewKeyForm, TryPictureForm, TryTextForm
 from apps.invoke.snippets import KEY_PLACEHOLDER, snippets
@@ -38,6 +38,8 @@ def call_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
         "max_megabytes": settings.INVOKE_MAX_BYTES // 1024**2,
         "keys": selectors.usable_keys(function.workspace),
         "form": NewKeyForm(),
+        "fields": _typed_fields(function),
+        "can_answer": services.load_answerer(function) is not None,
     }
     return render(request, "invoke/call_page.html", context)
 
@@ -77,6 +79,11 @@ def try_it(request: AppHttpRequest, function_id: str) -> HttpResponse:
     return render(request, "invoke/call_page.html#answer", _words_of(answer))
 
 
+def _typed_fields(function: Function) -> list[Field]:
+    """The fields of a row that a person can type in; empty for functions of texts and pictures."""
+    return list(function.fields.filter(is_used=True).exclude(type=FieldType.IMAGE))
+
+
 def _words_of(answer: services.Answer) -> dict[str, object]:
     """What was said, how surely, and what else it could be."""
     said = answer.guesses[:1] if answer.tags is None else answer.tags
@@ -88,7 +95,10 @@ def _words_of(answer: services.Answer) -> dict[str, object]:
     }
 
 
-def _input(request: AppHttpRequest, function: Function) -> str | bytes:
+def _input(request: AppHttpRequest, function: Function) -> services.Data:
+    if function.input_kind == InputKind.TABLE:
+        values = {field.public_id: request.POST.get(field.public_id, "") for field in _typed_fields(function)}
+        return {key: value for key, value in values.items() if value.strip()}
     is_text = function.input_kind == InputKind.TEXT
     form = TryTextForm(request.POST) if is_text else TryPictureForm(request.POST, request.FILES)
     if not form.is_valid():

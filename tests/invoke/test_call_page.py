@@ -16,10 +16,14 @@ from django.test import Client
 from pytest_django import Settings
 
 from apps.accounts.models import User
-from apps.functions.models import Function
+from apps.functions.models import FieldType, Function
+from apps.functions.services import create_function
 from apps.invoke.models import Invocation
 from apps.invoke.services import Predictions
 from apps.invoke.snippets import KEY_PLACEHOLDER, example_text, snippets
+from apps.samples.models import Origin
+from apps.samples.services.intake import NewRow, add_rows
+from apps.training.services import finish_work
 from apps.workspaces.models import ApiKey, Workspace
 from apps.workspaces.roles import Action, Role
 from apps.workspaces.services import authenticate
@@ -156,8 +160,35 @@ class TestTryIt:
         page = owner_client.get(page_of(text_function)).content.decode()
         assert "Not trained yet" in page
         assert "Label 2 more Refund and 2 more Shipping" in page
-        assert "data-try" not in page
-        assert owner_client.post(page_of(text_function, "try/"), {"text": "x"}).status_code == 422
+        assert "data-try" in page, "it guesses from the labels' names"
+        assert (
+            "this is a guess"
+            in owner_client.post(page_of(text_function, "try/"), {"text": "a refund"}).content.decode()
+        )
+
+    def test_where_nothing_has_anything_to_say_there_is_no_box(
+        self, trained_pictures: Function, owner_client: Client
+    ) -> None:
+        trained_pictures.trained_models.update(is_live=False)
+        assert "data-try" not in owner_client.get(page_of(trained_pictures)).content.decode()
+        sent = {"picture": BytesIO(picture("red"))}
+        assert owner_client.post(page_of(trained_pictures, "try/"), sent).status_code == 422
+
+    def test_a_row_is_typed_field_by_field(self, workspace: Workspace, owner_client: Client) -> None:
+        function = create_function(
+            workspace=workspace, name="Rows", input_kind="table", label_names=["Yes", "No"], actor=None
+        )
+        age = function.fields.create(name="Age", type=FieldType.NUMBER, position=0)
+        function.fields.create(name="City", type=FieldType.CATEGORY, position=1)
+        items = [NewRow({age.public_id: float(i)}, label_name="Yes" if i % 2 else "No") for i in range(12)]
+        add_rows(function=function, items=items, person=None, origin=Origin.IMPORT)
+        finish_work(function_id=function.pk)
+        page = owner_client.get(page_of(function)).content.decode()
+        assert all(f'name="{field.public_id}"' in page for field in function.fields.all())
+        assert "{&quot;data&quot;: {&quot;Age&quot;: 11.0, &quot;City&quot;: &quot;&quot;}}" in page
+        answered = owner_client.post(page_of(function, "try/"), {age.public_id: "3"})
+        assert "call-best" in answered.content.decode()
+        assert owner_client.post(page_of(function, "try/")).status_code == 422
 
 
 class TestSnippets:
