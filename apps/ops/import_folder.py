@@ -226,12 +226,9 @@ def accuracy_of_calls(function: Function, items: Sequence[Item]) -> float:
 
 def _read(folder: Path) -> DataSet:
     try:
-        data = datasets.read(folder)
+        return datasets.read(folder)
     except (OSError, ValueError, KeyError) as error:
         raise InvalidInput(f"{folder} is not a data set folder with train.csv and test.csv: {error}") from error
-    if data.modality is Modality.TABLE:
-        raise InvalidInput(f"{folder} holds table rows; this command brings texts and pictures.")
-    return data
 
 
 def _first_workspace() -> Workspace | None:

@@ -65,6 +65,22 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    """Sixty rows of birds in two kinds told apart by weight, and a column that is the same in all."""
+    folder = tmp_path / "birds"
+    folder.mkdir()
+    birds = [
+        [f"{3000 + 7 * i + 1500 * (i % 2)}", ("North", "South")[i % 3 % 2], "2009", ("Small", "Large")[i % 2]]
+        for i in range(80)
+    ]
+    header = ["weight", "island", "year", "kind"]
+    write_table(folder / "train.csv", header, birds[:60])
+    write_table(folder / "test.csv", header, birds[60:])
+    (folder / "meta.json").write_text(json.dumps({"target": "kind"}))
+    return folder
+
+
+@pytest.fixture
 def own_files(settings: Settings, tmp_path: Path) -> None:
     settings.ARTIFACTS_DIR, settings.MEDIA_ROOT = tmp_path / "models", tmp_path / "media"
 
@@ -112,6 +128,15 @@ class TestInThisProcess:
         call_command("import_folder", pictures, "--name", "Which colour?", "--labels", "8")
         report = last_line(capsys.readouterr().out)
         assert (report["n_labels"], report["test_accuracy"], report["majority"]) == (8, 1.0, 0.5)
+
+    def test_rows_are_brought_trained_and_scored(self, rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        call_command("import_folder", rows, "--name", "Which bird?", "--labels", "30")
+        report = last_line(capsys.readouterr().out)
+        function = Function.objects.get(public_id=report["function"])
+        fields = list(function.fields.values_list("name", "type", "is_used"))
+        assert fields == [("weight", "number", True), ("island", "category", True), ("year", "number", False)]
+        assert (function.samples.count(), report["n_labels"], report["majority"]) == (60, 30, 0.5)
+        assert report["test_accuracy"] >= 0.9  # type: ignore[operator]  # JSON
 
     def test_what_cannot_be_trained_is_a_failure_in_words(self, texts: Path) -> None:
         write_table(texts / "train.csv", ["text", "label"], [["one", "A"], ["two", "B"], ["three", "B"]])
