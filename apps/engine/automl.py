@@ -68,7 +68,8 @@ def train(
         candidates: list[Candidate] = []
         is_complete = True
         try:
-            for candidate in search.explore(search.lines(data), a_round.cross_validate, served=served, until=until):
+            planned, cost = search.lines(data), partial(search.expected_seconds, data=data)
+            for candidate in search.explore(planned, a_round.cross_validate, served=served, until=until, cost=cost):
                 candidates.append(candidate)
                 if on_first is not None and len(candidates) == 1:
                     alone = selection.mixture([(candidate, 1.0)], a_round.truth)

@@ -132,7 +132,7 @@ def expected_seconds(recipe: Recipe, data: TrainingData) -> float:
     width += SPARSE_WIDTH if LEXICAL in recipe.backbone.split(PLUS) else 0
     if n_samples <= MOST_SPANNED:
         width = min(width, n_samples)
-    return SECONDS_PER_NUMBER * n_samples * width * data.n_classes**0.5
+    return float(SECONDS_PER_NUMBER * n_samples * width * data.n_classes**0.5)
 
 
 def can_be_tried(recipe: Recipe, data: TrainingData) -> bool:

@@ -149,3 +149,10 @@ def test_all_lines_are_tried_while_there_is_time() -> None:
 def test_more_samples_get_more_time() -> None:
     seconds = [search.budget(n).remaining() for n in (0, 100, 10_000, 100_000)]
     assert seconds == pytest.approx([1.0, 1.0, 5.0, 11.2], abs=0.1)
+
+
+def test_what_would_not_be_done_in_time_is_passed_over() -> None:
+    planned = [Line([recipe(backbone=name)]) for name in ("minilm", "lexical", "pixels")]
+    seconds = {"minilm": 100.0, "lexical": 3.0, "pixels": 1.0}
+    tried = search.explore(planned, flat, served=[], until=Deadline.after(5.0), cost=lambda one: seconds[one.backbone])
+    assert [one.recipe.backbone for one in tried] == ["minilm", "pixels"]  # the first always, since one must be tried

@@ -33,6 +33,12 @@ _UNSPACED = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30
 Hashes: TypeAlias = npt.NDArray[np.uint64]
 
 
+MANY_TEXTS = 1_000
+"""From so many on, what occurs in a single text of them is not learned: more than half of all pieces."""
+MOST_WEIGHTS = 12_000_000
+"""Columns times labels, at most: 48 MB of weights for a head. With 500 labels, the 24,000 commonest pieces."""
+
+
 class LexicalReader:
     """TF-IDF over hashed words, pairs of words, and pieces of words.
 
@@ -50,7 +56,9 @@ class LexicalReader:
     def fit(self, data: TrainingData) -> LexicalReader:
         """Learn which words and pieces there are, and how rare each is."""
         counts = self._counts(data.inputs.texts)
-        self.columns_, n_texts = np.unique(counts.columns, return_counts=True)
+        columns, n_texts = np.unique(counts.columns, return_counts=True)
+        kept = _worth_keeping(n_texts, counts.n_texts, most=MOST_WEIGHTS // max(1, data.n_classes))
+        self.columns_, n_texts = columns[kept], n_texts[kept]
         self.idf_ = (np.log((1 + counts.n_texts) / (1 + n_texts)) + 1).astype(np.float32)
         return self
 
@@ -88,6 +96,15 @@ class LexicalReader:
             raise ValueError("columns and their weights do not fit together")
         self.columns_, self.idf_ = columns.astype(np.int64), idf.astype(np.float32)
         return self
+
+
+def _worth_keeping(n_texts: IntArray, n_all: int, *, most: int) -> IntArray:
+    """Return the places of the columns to keep, ascending, from the number of texts each occurs in."""
+    kept = np.flatnonzero(n_texts > 1) if n_all >= MANY_TEXTS else np.arange(len(n_texts))
+    if len(kept) <= most:
+        return kept
+    commonest: IntArray = np.sort(kept[np.argsort(-n_texts[kept], kind="stable")[:most]])
+    return commonest
 
 
 @dataclass(frozen=True)
