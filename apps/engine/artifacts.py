@@ -132,10 +132,11 @@ def _assemble(manifest: dict[str, object], packed: bytes) -> Artifact:
         if not isinstance(members, list) or not members or not isinstance(label_ids, list):
             raise ValueError("its members or its labels are missing")
         arrays = safetensors.numpy.load(packed)
+        task = Task(str(manifest["task"]))
         predictor = Predictor(
-            tuple(_member(member, i, arrays) for i, member in enumerate(members)),
+            tuple(_member(member, i, arrays, task) for i, member in enumerate(members)),
             len(label_ids),
-            task=Task(str(manifest["task"])),
+            task=task,
             temperature=_temperature(manifest),
             thresholds=None if thresholds is None else np.array(thresholds, dtype=np.float64),
         )
@@ -144,7 +145,7 @@ def _assemble(manifest: dict[str, object], packed: bytes) -> Artifact:
     return Artifact(predictor, tuple(label_ids), manifest)
 
 
-def _member(saved: Mapping[str, object], i: int, arrays: Mapping[str, npt.NDArray[np.generic]]) -> Member:
+def _member(saved: Mapping[str, object], i: int, arrays: Mapping[str, npt.NDArray[np.generic]], task: Task) -> Member:
     recipe_data, weight, facts = saved["recipe"], saved["weight"], saved["reader"]
     if not isinstance(recipe_data, dict) or not isinstance(weight, float) or not isinstance(facts, dict):
         raise ValueError("a member's recipe, weight or reader is missing")
@@ -154,7 +155,7 @@ def _member(saved: Mapping[str, object], i: int, arrays: Mapping[str, npt.NDArra
         weight,
         _temperature(saved),
         readers.restore(recipe.backbone, State(_without(f"{i}.reader.", arrays), facts)),
-        heads.restore(recipe.head, recipe.settings, _without(f"{i}.head.", arrays)),
+        heads.restore(recipe.head, recipe.settings, _without(f"{i}.head.", arrays), task=task),
     )
 
 

@@ -15,6 +15,12 @@ NUMBER, CATEGORY, DATE, TEXT, IMAGE = ColumnType
 Labels = npt.NDArray[np.int64]
 
 
+@pytest.fixture(autouse=True)
+def has_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a busy machine change nothing about what is tried."""
+    monkeypatch.setattr(search, "BUDGET_S", 600.0)
+
+
 def orders(n: int, *, seed: int = 0) -> tuple[Inputs, Labels]:
     """Rows of all types; label 1 where the amount is high or, for wholesale, where it is not; 2 on some weekends."""
     random = np.random.default_rng(seed)
@@ -59,10 +65,13 @@ def test_a_round_on_rows_learns_what_there_is_to_learn() -> None:
     assert abs(metrics.accuracy(result.pred_probs, y) - metrics.accuracy(pred_probs, expected)) < 0.1
 
 
-def test_what_serves_comes_back_from_disk_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("task", list(Task))
+def test_what_serves_comes_back_from_disk_the_same(task: Task, tmp_path: Path) -> None:
     inputs, y = orders(120)
-    predictor = automl.train(data_of(inputs, y)).predictor
+    labels = np.eye(3, dtype=np.int64)[y] if task is Task.TAGS else y
+    predictor = automl.train(data_of(inputs, labels)).predictor
     assert {member.recipe.backbone for member in predictor.members} == {"table"}
+    assert any(member.recipe.head in TREES for member in predictor.members)
     sha256 = artifacts.save(
         tmp_path / "model", predictor=predictor, label_ids=["a", "b", "c"], backbone_versions={}, trained_with={}
     )

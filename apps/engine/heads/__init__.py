@@ -97,9 +97,15 @@ _MAKERS: Mapping[tuple[str, ...], _Maker] = {
 }
 
 
-def restore(name: str, settings: Mapping[str, Setting], arrays: Mapping[str, npt.NDArray[np.generic]]) -> Head:
+def restore(
+    name: str,
+    settings: Mapping[str, Setting],
+    arrays: Mapping[str, npt.NDArray[np.generic]],
+    *,
+    task: Task = Task.LABEL,
+) -> Head:
     """Return the fitted head whose `to_arrays` gave `arrays`. Raises `ArtifactCorrupt` if they do not fit."""
     try:
-        return create(name, settings).load_arrays(arrays)
+        return create(name, settings, task=task).load_arrays(arrays)
     except (KeyError, ValueError) as error:
         raise ArtifactCorrupt(f"The saved head cannot be read: {error}") from error
