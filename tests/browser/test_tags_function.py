@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -178,6 +179,62 @@ def test_the_help_says_what_keys_do_here(page: Page, desk: Desk) -> None:
     specimen(page)
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_contain_text(re.compile("with nothing on: none of these"))
+
+
+def test_from_a_new_function_to_several_tags_in_an_answer(page: Page, shared_up: LiveUp) -> None:
+    person = make_desk(shared_up)
+    page.context.add_cookies([{"name": "hundredfold_session", "value": person.cookie, "url": shared_up.url}])
+    page.goto("/functions/new/")
+    page.get_by_role("radio", name="Tags").check()
+    page.get_by_label("What is it called?").fill("What is it about?")
+    for name in TAGS:
+        page.get_by_label("Which labels are there?").fill(name)
+        page.keyboard.press("Enter")
+    page.get_by_role("button", name="Make it").click()
+    page.get_by_label("One sample a line").fill("\n".join(texts()))
+    page.get_by_role("button", name="Bring these lines").click()
+    expect(page.locator(".import-counts").first).to_contain_text("48 added", timeout=PATIENCE_MS)
+
+    page.get_by_role("link", name="Label", exact=True).click()
+    n = 0
+    while n < 24:
+        answer(page)
+        n += 1
+    saved(page, n)
+    page.get_by_role("link", name="Samples", exact=True).click()
+    figure = page.locator(f"[data-n-judged='{n}']")
+    expect(figure).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator("[data-tags]").first).to_be_visible()
+    for tag in TAGS:
+        expect(page.locator(".review-line").filter(has_text=tag)).to_contain_text("caught")
+    n_right = int(figure.get_attribute("data-n-right") or 0)
+    page.locator("#figure-right").click()
+    expect(page.locator("[data-verdict=right]")).to_have_count(n_right)
+    page.get_by_role("link", name="Without a label").click()
+    expect(page.locator("[data-said]").first).to_be_visible(timeout=PATIENCE_MS)
+
+    said = asked(page, f"another note: {WORDS['Food']}, {WORDS['Money']}")
+    assert {tag["labelName"] for tag in said} == {"Food", "Money"}
+    assert [tag["confidence"] for tag in said] == sorted((tag["confidence"] for tag in said), reverse=True)
+
+
+def asked(page: Page, text: str) -> list[dict[str, object]]:
+    """Make a key on the call page, and ask from outside; the page itself answers alike."""
+    page.get_by_role("link", name="Call", exact=True).click()
+    page.get_by_label("A text it has never seen").fill(text)
+    page.get_by_role("button", name="What is there?").click()
+    expect(page.locator("#answer .call-best").first).to_be_visible(timeout=PATIENCE_MS)
+    shown = page.locator("#answer .call-best .chip").all_inner_texts()
+    page.get_by_label("New key").fill("Website")
+    page.get_by_role("button", name="Make a key").click()
+    secret = page.locator("#new-key")
+    expect(secret).to_have_text(re.compile(r"hf_\S+"))
+    url, key = page.locator("#invoke-url").inner_text().strip(), secret.inner_text().strip()
+    reply = httpx.post(url, headers={"Authorization": f"Bearer {key}"}, json={"data": text}, timeout=30)
+    assert reply.status_code == 200, reply.text
+    said: list[dict[str, object]] = reply.json()["tags"]
+    assert [tag["labelName"] for tag in said] == shown
+    return said
 
 
 def test_tags_are_mended_where_they_are_judged(page: Page, desk: Desk) -> None:
