@@ -39,6 +39,8 @@ _CURRENCY_CODE = re.compile(rf"^(?:{CURRENCIES})(?=[\s\d.,+-])|(?<=[\s\d.,])(?:{
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?", re.ASCII)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:([ ,.'])\d{2,3})*?(?:([ ,.'])\d{3})+", re.ASCII)
 _MARKED = re.compile(r"[+-]?\d[\d ,.']*", re.ASCII)
+_WORD = re.compile(r"[A-Za-z]{4}")
+"""Longer than the code of a currency: no number."""
 _WHOLE_FLOAT = re.compile(r"-?\d+\.0+", re.ASCII)
 
 
@@ -183,7 +185,8 @@ def _bare(text: str) -> tuple[str, bool, bool]:
         text = text[1:-1].strip()
     is_percent = text.endswith("%")
     text = text.removesuffix("%").strip()
-    text = "".join(character for character in text if unicodedata.category(character) != "Sc")
+    if "$" in text or not text.isascii():
+        text = "".join(character for character in text if unicodedata.category(character) != "Sc")
     text = _CURRENCY_CODE.sub("", text).strip()
     if text[:1] in ("+", "-"):  # "- 5" and "-$ 5"
         text = text[0] + text[1:].lstrip()
@@ -227,7 +230,9 @@ def _find_decimal(texts: Iterable[str]) -> str:
     """Return the decimal mark that most cells which tell use; a point where none tells."""
     n_of = {".": 0, ",": 0}
     for text in texts:
-        bare = _bare(text.lower())[0]
+        if ("." not in text and "," not in text) or _WORD.search(text):
+            continue
+        bare = text if _MARKED.fullmatch(text) else _bare(text.lower())[0]
         if not _MARKED.fullmatch(bare):
             continue
         n_points, n_commas = bare.count("."), bare.count(",")
