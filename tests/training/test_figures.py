@@ -9,13 +9,14 @@ import pytest
 
 from apps.core.errors import Conflict
 from apps.engine.automation import TARGETS
-from apps.functions.models import Function, Weight
-from apps.functions.services import delete_label, weigh_label
+from apps.functions.models import Function, InputKind, OutputKind, Weight
+from apps.functions.services import create_function, delete_label, weigh_label
 from apps.samples.models import PickedBy, Sample
-from apps.samples.services.annotations import annotate_many
+from apps.samples.services.annotations import annotate_many, tag_sample
 from apps.training.models import Prediction, PredictionKind, TrainedModel
 from apps.training.services import decide_anew, figures, finish_work, held_out, train_function
 from apps.training.services.serving import artifact_folder
+from apps.workspaces.models import Workspace
 from tests.training.conftest import bring, embed_all, label
 
 pytestmark = pytest.mark.django_db
@@ -176,3 +177,42 @@ def test_a_deleted_label_breaks_no_figures(many: Function) -> None:
 def test_a_function_without_a_model_is_decided_in_peace(text_function: Function) -> None:
     decide_anew(function=text_function)
     assert not Prediction.objects.exists()
+
+
+def test_a_tag_that_is_worse_to_miss_has_a_lower_threshold_at_once(workspace: Workspace) -> None:
+    function = create_function(
+        workspace=workspace,
+        name="What is it about?",
+        input_kind=InputKind.TEXT,
+        output_kind=OutputKind.TAGS,
+        label_names=["Money", "Parcel"],
+        actor=None,
+    )
+    money, parcel = function.labels.all()
+    texts = (
+        [f"refund {n}" for n in range(12)]
+        + [f"parcel {n}" for n in range(12)]
+        + [f"parcel refund {n}" for n in range(6)]
+    )
+    samples = bring(function, texts)
+    embed_all(function)
+    for sample in samples:
+        tags = {money: "refund" in sample.text, parcel: "parcel" in sample.text}
+        tag_sample(sample=sample, tags=tags, person=None, picked_by=PickedBy.RANDOM)
+    finish_work(function_id=function.pk)
+    model = live_model(function)
+    usual = model.figures["thresholds"]
+    assert usual.keys() == {money.public_id, parcel.public_id}
+    assert model.figures["accuracy"]["n"] == 30
+    assert model.figures["accuracy"]["value"] == pytest.approx(model.n_right / 30)
+    weigh_label(label=money, weight=Weight.WORSE)
+    decide_anew(function=function)
+    worse = live_model(function).figures["thresholds"]
+    assert worse[money.public_id] < usual[money.public_id]
+    assert worse[parcel.public_id] == usual[parcel.public_id]
+    kept = held_out.read(model)
+    assert kept is not None
+    column = model.label_ids.index(money.public_id)
+    said = kept.pred_probs[:, column] >= worse[money.public_id]
+    rows = Prediction.objects.filter(function=function, kind=PredictionKind.OUT_OF_FOLD)
+    assert sum(row.tags[money.public_id] >= worse[money.public_id] for row in rows) == said.sum()
