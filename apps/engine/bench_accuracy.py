@@ -13,7 +13,7 @@ from PIL import Image
 from apps.engine import automl, backbones, datasets, estimates, metrics
 from apps.engine.bench_forecast import World, draw_by_queue, read_world
 from apps.engine.estimates import Estimate, HeldOut
-from apps.engine.types import BoolArray, FloatArray, IntArray, Modality, RoundResult
+from apps.engine.types import BoolArray, ColumnType, FloatArray, IntArray, Modality, RoundResult
 
 N_BINS = 10
 
@@ -99,13 +99,18 @@ def _estimate(world: World, rows: IntArray, is_random: BoolArray, result: RoundR
 
 
 def _seconds_to_embed(folder: Path, rows: IntArray) -> float:
-    """Return what reading the labelled samples took, backbones loaded; 0 for tables without text or pictures."""
+    """Return what reading the labelled samples took, backbones loaded; next to 0 for tables without a text."""
     data = datasets.read(folder)
+    samples: list[backbones.Input]
+    names = backbones.for_modality(data.modality)
     if data.modality is Modality.TABLE:
-        return 0.0
-    loaded = [backbones.load(name) for name in backbones.for_modality(data.modality)]
+        columns, _of_test = datasets.typed_columns(data)
+        samples = [text for each in columns if each.type is ColumnType.TEXT for text in each.values[rows].tolist()]
+        names = backbones.for_modality(Modality.TEXT)[:1] if samples else ()
+    loaded = [backbones.load(name) for name in names]
     started = time.perf_counter()
-    samples = [_sample(data.train.inputs[row]) for row in rows]
+    if data.modality is not Modality.TABLE:
+        samples = [_sample(data.train.inputs[row]) for row in rows]
     for backbone in loaded:
         backbone.encode(samples)
     return time.perf_counter() - started

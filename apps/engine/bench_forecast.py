@@ -6,7 +6,7 @@ and the test half says what is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,7 +32,17 @@ from apps.engine.errors import NotTrainable
 from apps.engine.estimates import Estimate, HeldOut
 from apps.engine.forecast import Forecast
 from apps.engine.runtime import one_thread
-from apps.engine.types import BoolArray, FloatArray, Inputs, IntArray, Modality, TrainingData
+from apps.engine.types import (
+    BoolArray,
+    Column,
+    ColumnType,
+    FloatArray,
+    Inputs,
+    IntArray,
+    Modality,
+    TrainingData,
+    cell_key,
+)
 
 N_LABELS = 100
 N_DRAWS = 200
@@ -90,13 +100,25 @@ def read_world(folder: Path) -> World:
 def _inputs(data: datasets.DataSet) -> tuple[Inputs, Inputs, dict[str, FloatArray]]:
     if data.modality is Modality.TABLE:
         train, test = datasets.typed_columns(data)
-        return Inputs(len(data.train.labels), columns=train), Inputs(len(data.test.labels), columns=test), {}
+        return _rows(train, len(data.train.labels)), _rows(test, len(data.test.labels)), {}
     loaded = {name: backbones.load(name) for name in backbones.for_modality(data.modality)}
     of_labels = {}
     if data.modality is Modality.TEXT:
         names = [similarity.label_text(name) for name in data.label_names]
         of_labels = {name: backbone.encode(names) for name, backbone in loaded.items()}
     return _encoded(data.train, loaded), _encoded(data.test, loaded), of_labels
+
+
+def _rows(columns: Sequence[Column], n_samples: int) -> Inputs:
+    """Return table rows, with the cells of texts encoded as a function would encode them."""
+    texts = [column for column in columns if column.type is ColumnType.TEXT]
+    loaded = {name: backbones.load(name) for name in backbones.for_modality(Modality.TEXT)[:1] if texts}
+    cells = {
+        cell_key(name, column.key): backbone.encode(column.values.tolist())
+        for name, backbone in loaded.items()
+        for column in texts
+    }
+    return Inputs(n_samples, cells, columns=columns)
 
 
 def _encoded(split: datasets.Split, loaded: dict[str, backbones.Backbone]) -> Inputs:

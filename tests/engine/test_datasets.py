@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from apps.engine import backbones, bench, datasets
+from apps.engine import backbones, bench, bench_accuracy, bench_forecast, datasets
 from apps.engine.types import ColumnType, Modality
 
 
@@ -120,7 +120,21 @@ def test_the_bench_measures_accuracy(tmp_path: Path, monkeypatch: pytest.MonkeyP
         for i in range(8):
             Image.new("RGB", (9, 9 + i), color).save(folder / f"train/{color}{i}.png")
     monkeypatch.setattr(backbones, "for_modality", lambda modality: ("tiny-image",))
-    figures = bench.measure_accuracy(folder, n_labels=8, seeds=(0, 1))
-    assert figures["test_accuracy"] == 1.0
-    assert figures["n_labels"] == 8
-    assert figures["majority"] == 0.5
+    found = list(bench_accuracy.measure_accuracy(folder, n_labels=8, n_seeds=2))
+    assert [row["seed"] for row in found] == [0, 1]
+    assert {(row["accuracy"], row["n_labels"], row["majority"]) for row in found} == {(1.0, 8, 0.5)}
+
+
+@pytest.mark.parametrize("pick", list(bench_accuracy.Pick))
+def test_the_bench_measures_tables_with_numbers_and_texts(
+    pick: bench_accuracy.Pick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {"a": "the lamp is broken and cold", "b": "where is my parcel today"}
+    rows = "".join(f"{i % 7}.5,{words[kind]} {i},{kind}\n" for i in range(60) for kind in "ab")
+    folder = write_rows(tmp_path / "mail", "size,note,kind\n" + rows, "size,note,kind\n" + rows)
+    train, _ = datasets.typed_columns(datasets.read(folder))
+    assert [column.type for column in train] == [ColumnType.NUMBER, ColumnType.TEXT]
+    monkeypatch.setattr(backbones, "for_modality", lambda modality: ("tiny-text",))
+    [row] = bench_accuracy.measure_accuracy(folder, n_labels=40, n_seeds=1, pick=pick)
+    assert row["accuracy"] == 1.0
+    assert "tiny-text:note" in bench_forecast.read_world(folder).train.embeddings
