@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from apps.core.errors import InvalidInput, TooLarge
-from apps.functions.models import Function
-from apps.invoke.services import Predictions, read_content
+from apps.functions.models import Function, Label
+from apps.invoke.services import Answer, Predictions, read_content
 from apps.samples.images import LONG_SIDE_PX, normalise, open_rgb
 from apps.training.services import serving
 from apps.training.services.inputs import Layout
@@ -63,3 +63,22 @@ def test_guesses_come_likeliest_first_and_share_one(trained: Function, predictio
     assert confidences == sorted(confidences, reverse=True)
     assert sum(confidences) == pytest.approx(1, abs=1e-5)
     assert {guess.label for guess in answer.guesses} == set(trained.labels.all())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_label_that_is_worse_to_miss_is_answered_sooner_with_its_own_confidence(
+    trained: Function, predictions: Predictions
+) -> None:
+    def answer() -> Answer:
+        served = serving.load_live(trained.pk)
+        assert served is not None
+        return predictions.submit(served, "refund parcel my late money").result(10)
+
+    before = answer()
+    other = before.guesses[1]
+    n_times = before.best.confidence / other.confidence
+    Label.objects.filter(pk=other.label.pk).update(weight=int(n_times) + 1)
+    weighed = answer()
+    assert weighed.label == other.label
+    assert weighed.confidence == pytest.approx(other.confidence, abs=1e-4)
+    assert {guess.label for guess in weighed.guesses} == {guess.label for guess in before.guesses}

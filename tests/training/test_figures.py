@@ -215,4 +215,4 @@ def test_a_tag_that_is_worse_to_miss_has_a_lower_threshold_at_once(workspace: Wo
     column = model.label_ids.index(money.public_id)
     said = kept.pred_probs[:, column] >= worse[money.public_id]
     rows = Prediction.objects.filter(function=function, kind=PredictionKind.OUT_OF_FOLD)
-    assert sum(row.tags[money.public_id] >= worse[money.public_id] for row in rows) == said.sum()
+    assert sum((row.tags or {})[money.public_id] >= worse[money.public_id] for row in rows) == said.sum()
