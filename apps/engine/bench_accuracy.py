@@ -102,11 +102,12 @@ def _seconds_to_embed(folder: Path, rows: IntArray) -> float:
     """Return what reading the labelled samples took, backbones loaded; next to 0 for tables without a text."""
     data = datasets.read(folder)
     samples: list[backbones.Input]
-    names = backbones.for_modality(data.modality)
     if data.modality is Modality.TABLE:
         columns, _of_test = datasets.typed_columns(data)
         samples = [text for each in columns if each.type is ColumnType.TEXT for text in each.values[rows].tolist()]
         names = backbones.for_modality(Modality.TEXT)[:1] if samples else ()
+    else:
+        names = backbones.for_modality(data.modality)
     loaded = [backbones.load(name) for name in names]
     started = time.perf_counter()
     if data.modality is not Modality.TABLE:

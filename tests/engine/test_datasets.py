@@ -134,7 +134,7 @@ def test_the_bench_measures_tables_with_numbers_and_texts(
     folder = write_rows(tmp_path / "mail", "size,note,kind\n" + rows, "size,note,kind\n" + rows)
     train, _ = datasets.typed_columns(datasets.read(folder))
     assert [column.type for column in train] == [ColumnType.NUMBER, ColumnType.TEXT]
-    monkeypatch.setattr(backbones, "for_modality", lambda modality: ("tiny-text",))
+    monkeypatch.setattr(backbones, "for_modality", {Modality.TEXT: ("tiny-text",)}.__getitem__)
     [row] = bench_accuracy.measure_accuracy(folder, n_labels=40, n_seeds=1, pick=pick)
     assert row["accuracy"] == 1.0
     assert "tiny-text:note" in bench_forecast.read_world(folder).train.embeddings
