@@ -2,13 +2,16 @@
 
 The flow, module by module:
 
+    tables       cells as people write them -> typed columns, and what looks wrong with them
     backbones    sample -> embedding, by a shared frozen encoder
+    readers      samples -> rows of numbers: embeddings, words, typed columns
     readiness    enough labelled to train on, or what is missing
     crossval     folds, and scores from heads that never saw the sample
-    heads        embedding -> scores, by a light classifier fitted per function
+    heads        rows of numbers -> scores, by a light classifier fitted per function
     search       which recipes a round tries, in which order
     calibration  scores -> honest confidence
-    selection    which recipe serves
+    blending     which recipes serve together, and how much each counts
+    selection    whether they replace those in service
     automl       the round: all of the above, in one screen
     predictor    scores -> probabilities; one path for held-out scoring, live prediction and invoke
     query        which sample to ask about next
