@@ -97,8 +97,7 @@ def test_texts_are_brought_labelled_learned_called_and_corrected(
     add_texts(function=function, items=items, person=owner, origin=Origin.BROWSER)
     finish_work(function_id=function.pk)
     status, answer = caller.ask(function, "please refund the cup")
-    assert status == 400
-    assert str(answer["message"]).startswith("No model available to invoke function")
+    assert (status, answer["labelName"], answer["isTrained"]) == (200, "Refund", False), "from the labels' names"
 
     label_from_the_queue(function, member, truth, 9)
     status, answer = caller.ask(function, "please refund the cup")
