@@ -17,8 +17,8 @@ MIN_ROWS = 30
 """Labelled rows below which a column may look like the label by chance."""
 TELLING, TELLING_USUALLY = 0.97, 0.8
 """Share of the errors of guessing the commonest label that a column must take away by itself to be suspected, and that
-the middle one of all columns must not. The most telling honest columns we know take away 0.92 (petal width of irises)
-and 0.74 (breast cancer)."""
+the middle one of all columns must not. Measured on 20 tables, the most telling honest columns: the length of an iris's
+petals 0.95 (all four of its columns 0.84 in the middle), of breast cancer 0.89, the displacement of cars 0.82."""
 ADVICE = "Tells the label nearly always, by itself. Leave it out if it is not known beforehand for new samples."
 
 
