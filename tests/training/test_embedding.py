@@ -229,3 +229,14 @@ def test_the_language_of_each_text_is_told(text_function: Function) -> None:
     embed_all(text_function)
     told = dict(Sample.objects.values_list("text", "language"))
     assert [told[sample.text] for sample in samples] == ["en", "de", "und"]
+
+
+def test_a_chunk_that_others_have_read_meanwhile_does_not_stop_what_comes_later(
+    text_function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(text_function, OTHERS)
+    with monkeypatch.context() as patch:
+        patch.setattr(embedding, "_next_chunk", lambda _function, _most: {})
+        embed_function(function_id=text_function.pk)
+    embed_function(function_id=text_function.pk)
+    assert not text_function.samples.filter(is_embedded=False).exists()

@@ -83,6 +83,8 @@ def _embed_chunk(function: Function, work: FunctionWork) -> None:
         backbone(spec.name.partition(":")[0])  # loading takes seconds, which say nothing about the pace
     started = time.monotonic()
     costs = _next_chunk(function, pace.cost_of_a_chunk(function.input_kind))
+    if not costs:
+        return  # somebody else was quicker; a pace learned from nothing would be none at all
     samples = list(Sample.objects.filter(pk__in=costs).order_by("pk"))
     vectors = {spec: _new_vectors(function, spec, samples) for spec in specs}
     keys_of_language = _languages(function, samples)
