@@ -6,10 +6,10 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from django.utils import timezone
-from scipy.sparse import csr_array
 
 from apps.core.leases import LEASE_SECONDS
 from apps.engine import automl, heads
+from apps.engine.matrices import Matrix, SideBySide
 from apps.engine.types import RoundResult, TrainingData
 from apps.events.kinds import Audit
 from apps.events.models import Event
@@ -109,8 +109,11 @@ def test_only_a_new_recipe_is_written_to_the_audit_log(text_function: Function, 
     assert Event.objects.filter(kind=Audit.MODEL_PUBLISHED).count() == n_new
 
 
-def key_of(row: "np.ndarray | csr_array") -> bytes:
-    return (row.toarray() if isinstance(row, csr_array) else row).tobytes()
+def keys_of(X: Matrix) -> list[bytes]:
+    """Return something equal for equal rows, however they are kept."""
+    parts = X.parts if isinstance(X, SideBySide) else [X]
+    plain = [part if isinstance(part, np.ndarray) else part.toarray() for part in parts]
+    return [row.tobytes() for row in np.concatenate(plain, axis=1)]
 
 
 class Parrot:
@@ -119,15 +122,15 @@ class Parrot:
     def __init__(self, n_labels: int) -> None:
         self.n_labels = n_labels
 
-    def fit(self, X: np.ndarray, y: np.ndarray, **options: object) -> "Parrot":
+    def fit(self, X: Matrix, y: np.ndarray, **options: object) -> "Parrot":
         self.classes_ = np.arange(self.n_labels)
-        self.seen_ = {key_of(row): int(column) for row, column in zip(X, y, strict=True)}
+        self.seen_ = dict(zip(keys_of(X), map(int, y), strict=True))
         return self
 
-    def decision_function(self, X: np.ndarray) -> np.ndarray:
+    def decision_function(self, X: Matrix) -> np.ndarray:
         scores = np.zeros((X.shape[0], self.n_labels), dtype=np.float32)
-        for scores_row, row in zip(scores, X, strict=True):
-            scores_row[self.seen_.get(key_of(row), self.n_labels - 1)] = 5.0
+        for scores_row, key in zip(scores, keys_of(X), strict=True):
+            scores_row[self.seen_.get(key, self.n_labels - 1)] = 5.0
         return scores
 
     def to_arrays(self) -> dict[str, np.ndarray]:
