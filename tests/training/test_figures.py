@@ -216,3 +216,22 @@ def test_a_tag_that_is_worse_to_miss_has_a_lower_threshold_at_once(workspace: Wo
     said = kept.pred_probs[:, column] >= worse[money.public_id]
     rows = Prediction.objects.filter(function=function, kind=PredictionKind.OUT_OF_FOLD)
     assert sum((row.tags or {})[money.public_id] >= worse[money.public_id] for row in rows) == said.sum()
+
+
+def test_a_curve_drawn_while_figures_are_estimated_anew_is_kept(many: Function) -> None:
+    finish_work(function_id=many.pk)
+    stale = live_model(many)
+    drawn = {"removed": 0.123, "n": 66}
+    newer = stale.figures | {"curve": drawn, "forecast": {"n_more": 70, "low": 0.9, "high": 0.95}}
+    TrainedModel.objects.filter(pk=stale.pk).update(figures=newer)
+    assert figures.refresh(stale)
+    stored = live_model(many).figures
+    assert stored["curve"] == drawn
+    assert stored["forecast"]["n_more"] == 70
+
+
+def test_a_model_deleted_meanwhile_is_no_fault(many: Function) -> None:
+    finish_work(function_id=many.pk)
+    model = live_model(many)
+    TrainedModel.objects.filter(pk=model.pk).delete()
+    assert not figures.refresh(model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from django.db import transaction
@@ -30,7 +31,7 @@ GROWN = 1.1
 """The learning curve is drawn again when there are this many times as many labels."""
 
 
-def estimated(model: TrainedModel, kept: Kept, labels: Sequence[Label]) -> dict[str, object]:
+def estimated(model: TrainedModel, kept: Kept, labels: Sequence[Label]) -> dict[str, Any]:
     """Return what `TrainedModel.figures` is to hold; two queries. `labels` are those of the model, in its order.
 
     The curve of the model before is used until its own is drawn.
@@ -41,7 +42,7 @@ def estimated(model: TrainedModel, kept: Kept, labels: Sequence[Label]) -> dict[
     accuracy = estimates.accuracy(on_held_out)
     is_early = estimates.is_early(kept.labels, len(labels))
     curve = model.figures.get("curve") or _last_curve(model)
-    figures: dict[str, object] = {
+    figures: dict[str, Any] = {  # what a JSON field holds
         "accuracy": {
             "value": accuracy.value,
             "low": accuracy.low,
@@ -92,8 +93,13 @@ def refresh(model: TrainedModel) -> bool:
     if kept is None or any(public_id not in labels for public_id in model.label_ids):
         return False
     figures = estimated(model, kept, [labels[public_id] for public_id in model.label_ids])
-    model.figures = figures
-    TrainedModel.objects.filter(pk=model.pk).update(figures=figures)
+    with transaction.atomic():
+        now = _locked_figures(model)
+        if now is None:
+            return False
+        if now.get("curve") != figures.get("curve"):  # drawn meanwhile
+            figures |= {name: now[name] for name in ("curve", "forecast") if name in now}
+        _store(model, figures)
     return True
 
 
@@ -111,13 +117,16 @@ def draw_curve(model: TrainedModel, given: RoundInput) -> None:
         return
     if removed is None:
         return
-    model.refresh_from_db(fields=["figures"])
-    model.figures["curve"] = {"removed": removed, "n": given.data.inputs.n_samples}
-    accuracy = model.figures.get("accuracy")
-    if accuracy and not accuracy["is_early"]:
-        model.figures["forecast"] = _forecast(_estimate_of(accuracy), model.figures["curve"])
+    drawn = {"removed": removed, "n": given.data.inputs.n_samples}
     with transaction.atomic():
-        TrainedModel.objects.filter(pk=model.pk).update(figures=model.figures)
+        now = _locked_figures(model)
+        if now is None:
+            return
+        figures = now | {"curve": drawn}
+        accuracy = figures.get("accuracy")
+        if accuracy and not accuracy["is_early"]:
+            figures["forecast"] = _forecast(_estimate_of(accuracy), drawn)
+        _store(model, figures)
         announce(
             workspace=model.function.workspace.public_id,
             kind=Live.PREDICTIONS_CHANGED,
@@ -125,6 +134,16 @@ def draw_curve(model: TrainedModel, given: RoundInput) -> None:
             revision=model.data_revision,
             predictions=PredictionKind.OUT_OF_FOLD.value,
         )
+
+
+def _locked_figures(model: TrainedModel) -> dict[str, Any] | None:
+    """Estimating and drawing the curve may meet: each keeps what the other wrote. None where the model is gone."""
+    return TrainedModel.objects.select_for_update().filter(pk=model.pk).values_list("figures", flat=True).first()
+
+
+def _store(model: TrainedModel, figures: dict[str, Any]) -> None:
+    model.figures = figures
+    TrainedModel.objects.filter(pk=model.pk).update(figures=figures)
 
 
 def _held_out(function: Function, kept: Kept, weights: FloatArray, thresholds: FloatArray | None) -> HeldOut:
