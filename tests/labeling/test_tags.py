@@ -1,7 +1,6 @@
 """Answers with tags: what was toggled, what the person saw, hints that are only hints, undo that gives it back."""
 
 from collections.abc import Callable
-from uuid import UUID, uuid4
 
 import pytest
 from django.test import Client
@@ -10,7 +9,6 @@ from django.urls import reverse
 from apps.accounts.models import User
 from apps.functions.models import Function, InputKind, OutputKind
 from apps.functions.services import add_label, create_function, delete_label
-from apps.labeling import proofs
 from apps.labeling.models import Skip
 from apps.labeling.services import next_samples
 from apps.samples.models import Annotation, PickedBy, Sample
