@@ -81,6 +81,7 @@ def _embed_chunk(function: Function, work: FunctionWork) -> None:
     specs = layout_of(function).specs
     for spec in specs:
         backbone(spec.name.partition(":")[0])  # loading takes seconds, which say nothing about the pace
+    _languages(function, [])
     started = time.monotonic()
     costs = _next_chunk(function, pace.cost_of_a_chunk(function.input_kind))
     if not costs:
