@@ -34,8 +34,9 @@ from apps.invoke.wire import NoModel
 from apps.samples import rows
 from apps.samples.checks import TEXT_MAX_CHARACTERS, checked_text
 from apps.samples.images import as_stored
-from apps.samples.rows import ReadRow
+from apps.samples.rows import FindPicture, ReadRow
 from apps.training.models import TrainedModel
+from apps.training.rule_hits import words_of
 from apps.training.services import encoders, figures, serving
 from apps.training.services.inputs import Layout, build_inputs, embed
 from apps.training.services.serving import Served
@@ -159,13 +160,16 @@ def load_answerer(function: Function) -> Answerer | None:
     return serving.load_live(function.pk) or load_untrained(function)
 
 
-def read_content(data: Data, layout: Layout) -> Content:
-    """Turn what was sent into what models read, exactly as intake does for training. Slow for pictures."""
+def read_content(data: Data, layout: Layout, *, find_picture: FindPicture | None = None) -> Content:
+    """Turn what was sent into what models read, exactly as intake does for training. Slow for pictures.
+
+    `find_picture` returns the picture that a cell of a row names, where there are any.
+    """
     if layout.input_kind == InputKind.TABLE:
         if not isinstance(data, Mapping):
             raise InvalidInput("This function takes a row: an object with a value for each field.")
         fields = rows.typed(layout.fields)
-        return rows.read_row(rows.cells_by_name(data, fields), fields)
+        return rows.read_row(rows.cells_by_name(data, fields), fields, find_picture=find_picture)
     if layout.input_kind == InputKind.IMAGE:
         if not isinstance(data, bytes):
             raise InvalidInput("This function takes pictures, not text.")
@@ -195,6 +199,11 @@ def answer_now(*, function: Function, data: Data) -> Answer:
         raise NoModel
     predictions.record(answer, key_id=None, milliseconds=1000 * (time.perf_counter() - started))
     return answer
+
+
+def answer_many(answerer: Answerer, contents: Sequence[Content]) -> list[Answer]:
+    """Predict many inputs in this thread, by the same way as a call; nothing is recorded. Raises Unavailable."""
+    return _answer_batch([(answerer, content) for content in contents])
 
 
 def warm_up(find_names: Callable[[], Iterable[str]]) -> None:
@@ -274,7 +283,9 @@ def _pred_probs(answerer: Answerer, contents: Sequence[Content], matrices: Mappi
     if isinstance(answerer, Served):
         stored = [_as_stored(content) for content in contents]
         return answerer.pred_probs(build_inputs(answerer.layout, stored, matrices))
-    texts = [content.text if isinstance(content, ReadRow) else str(content) for content in contents]
+    texts = [
+        words_of(content.text, content.row) if isinstance(content, ReadRow) else str(content) for content in contents
+    ]
     return answerer.pred_probs(texts, matrices.get(answerer.backbone_name))
 
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.engine import languages
-from apps.functions.models import Function, InputKind, OutputKind
+from apps.functions.models import FieldType, Function, InputKind, OutputKind
 from apps.functions.services import add_rule, describe_label
 from tests.invoke.conftest import path_of, picture
 
@@ -69,6 +69,17 @@ def test_pictures_are_refused_as_before(text_function: Function, post: Post) -> 
     response = post(path_of(text_function), files={"data": ("a.png", picture("#f00"))})
     assert response.status_code == 400
     assert response.json()["message"].startswith(BEGINNING)
+
+
+def test_rows_are_answered_by_rules_that_look_in_cells_and_not_in_their_names(
+    text_function: Function, post: Post
+) -> None:
+    Function.objects.filter(pk=text_function.pk).update(input_kind=InputKind.TABLE)
+    text_function.fields.create(name="Status", type=FieldType.CATEGORY, position=0)
+    add_rule(label=text_function.labels.get(name="Refund"), words="status")
+    add_rule(label=text_function.labels.get(name="Shipping"), words="late")
+    assert post(path_of(text_function), json={"data": {"Status": "late"}}).json()["labelName"] == "Shipping"
+    assert post(path_of(text_function), json={"data": {"Status": "open"}}).json()["code"] == "no_model"
 
 
 def test_tags_are_guessed_by_rules(text_function: Function, post: Post) -> None:
