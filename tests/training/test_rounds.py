@@ -9,11 +9,12 @@ from django.utils import timezone
 
 from apps.core.leases import LEASE_SECONDS
 from apps.engine import automl, heads, search
+from apps.engine.runtime import Deadline
 from apps.engine.types import Recipe, RoundResult, TrainingData
 from apps.events.kinds import Audit
 from apps.events.models import Event
 from apps.functions.models import Function, OutputKind
-from apps.functions.services import add_label, delete_function, delete_label
+from apps.functions.services import add_label, delete_function, delete_label, note_data_change
 from apps.samples.models import PickedBy, Sample
 from apps.samples.services.annotations import annotate_many, annotate_sample, tag_sample
 from apps.training.models import (
@@ -26,7 +27,7 @@ from apps.training.models import (
     WorkKind,
 )
 from apps.training.selectors import training_state
-from apps.training.services import RoundOutcome, finish_work, publishing, rounds, serving, train_function
+from apps.training.services import RoundOutcome, figures, finish_work, publishing, rounds, serving, train_function
 from tests.training.conftest import OTHERS, PARCELS, REFUNDS, bring, embed_all, label
 from tests.training.reading import as_read
 
@@ -461,3 +462,18 @@ class TestFailures:
         assert train_function(function_id=text_function.pk) is RoundOutcome.PUBLISHED
         assert list(TrainedModel.objects.values_list("is_live", flat=True)) == [True]
         assert len(out_of_fold(text_function)) == 12
+
+
+def test_the_learning_curve_gives_way_to_the_next_round(
+    text_function: Function, samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def draw(model: TrainedModel, given: object, *, deadline: Deadline) -> None:
+        asked.append(deadline.expired())
+        note_data_change(text_function.pk)
+        asked.append(deadline.expired())
+
+    monkeypatch.setattr(figures, "draw_curve", draw)
+    train_function(function_id=text_function.pk)
+    assert asked == [False, True]

@@ -26,7 +26,6 @@ from apps.training.services.held_out import Kept
 
 MAX_POOL = 5_000
 """Confidences of unlabelled samples read for an estimate; more would not narrow it."""
-CURVE_SECONDS = 20.0
 GROWN = 1.1
 """The learning curve is drawn again when there are this many times as many labels."""
 
@@ -103,7 +102,7 @@ def refresh(model: TrainedModel) -> bool:
     return True
 
 
-def draw_curve(model: TrainedModel, given: RoundInput) -> None:
+def draw_curve(model: TrainedModel, given: RoundInput, *, deadline: Deadline) -> None:
     """Measure what the last labels brought, and say what more of them would; seldom, and never for long."""
     curve = model.figures.get("curve")
     if curve and given.data.inputs.n_samples < GROWN * curve["n"]:
@@ -112,7 +111,7 @@ def draw_curve(model: TrainedModel, given: RoundInput) -> None:
     try:
         with one_thread():
             judge = forecast.judge_of(given.data)
-            removed = forecast.errors_removed(judge, folds, deadline=Deadline.after(CURVE_SECONDS))
+            removed = forecast.errors_removed(judge, folds, deadline=deadline)
     except DeadlineExpired:
         return
     if removed is None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 
 from django.db import transaction
@@ -26,6 +28,7 @@ SEED = 0
 ROUND_SECONDS = 540  # under the actor's time limit, which cannot interrupt native code
 FIRST_RESULTS_FROM = 1000
 """From this many samples on, the first model of a function is shown before the last candidate is tried."""
+CURVE_SECONDS = 20.0
 STOPPED = "The worker stopped in the middle. The round was run again."
 STILL_READING = "Your labelled samples are still being read. Training follows by itself."
 
@@ -62,6 +65,16 @@ def train_function(*, function_id: int) -> RoundOutcome:
     return outcome
 
 
+@dataclass(frozen=True)
+class _UntilNews(Deadline):
+    """Expires early where there is something new to learn: nobody waits for the curve, somebody for the next round."""
+
+    function_id: int
+
+    def expired(self) -> bool:
+        return super().expired() or _has_news(self.function_id)
+
+
 def _has_news(function_id: int) -> bool:
     revision = Function.objects.filter(pk=function_id).values_list("data_revision", flat=True).first()
     done = FunctionWork.objects.filter(function_id=function_id, kind=WorkKind.TRAIN)
@@ -83,8 +96,7 @@ def _run_round(function: Function, work: FunctionWork) -> RoundOutcome:
             publishing.close_without_model(function=function, work=work, run=run, given=given, message=message)
             return RoundOutcome.NOT_TRAINABLE
         model = publishing.publish(function=function, work=work, run=run, given=given, result=result)
-    if not _has_news(function.pk):
-        figures.draw_curve(model, given)  # takes longer than estimating, and nobody waits for it
+    figures.draw_curve(model, given, deadline=_UntilNews(time.monotonic() + CURVE_SECONDS, function.pk))
     return RoundOutcome.PUBLISHED
 
 
