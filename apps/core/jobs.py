@@ -27,6 +27,7 @@ class JobName(StrEnum):
     PREDICT_FUNCTION = "predict_function"
     EMBED_FUNCTION = "embed_function"
     RUN_IMPORT = "run_import"
+    PREDICT_FILE = "predict_file"
 
     @property
     def queue(self) -> Queue:
@@ -38,6 +39,7 @@ _QUEUES = {
     JobName.PREDICT_FUNCTION: Queue.EMBED,
     JobName.EMBED_FUNCTION: Queue.EMBED,
     JobName.RUN_IMPORT: Queue.DEFAULT,
+    JobName.PREDICT_FILE: Queue.DEFAULT,
 }
 
 

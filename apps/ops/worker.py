@@ -22,6 +22,8 @@ from apps.core.heartbeat import BEAT_SECONDS
 from apps.core.leases import RENEW_SECONDS, Leased
 from apps.engine.errors import BackboneUnavailable
 from apps.engine.types import Modality
+from apps.invoke.file_predictions.clearing import enqueue_unfinished_files
+from apps.invoke.models import FilePrediction
 from apps.ops.signals import Signals
 from apps.samples.models import Import
 from apps.samples.services.sweeper import enqueue_unfinished_imports
@@ -39,7 +41,7 @@ STOP_MS = 4_000
 # Numpy gives up the interpreter at every product of a round, and a busy second thread keeps it for a whole interval
 # each time. A round of 35 ms beside one took 120 ms, at worst 3.4 s, with the default of 5 ms; 73 to 102 ms with this.
 SWITCH_SECONDS = 0.0005
-LEASED: tuple[type[Leased], ...] = (FunctionWork, Import)
+LEASED: tuple[type[Leased], ...] = (FunctionWork, Import, FilePrediction)
 
 
 def run_worker() -> None:
@@ -109,6 +111,7 @@ def enqueue_unfinished_work() -> None:
     """Ask for everything the database says is not done."""
     enqueue_unfinished_training()
     enqueue_unfinished_imports()
+    enqueue_unfinished_files()
 
 
 def warm_up() -> None:

@@ -65,6 +65,18 @@ def forget_files(keys: Iterable[str]) -> None:
         default_storage.delete(key)
 
 
+def forget_folder(path: str) -> None:
+    """Remove a folder of stored files with all that is in it; one already gone is no error."""
+    if not default_storage.exists(path):
+        return
+    folders, files = default_storage.listdir(path)
+    for name in files:
+        default_storage.delete(f"{path}/{name}")
+    for name in folders:
+        forget_folder(f"{path}/{name}")
+    default_storage.delete(path)
+
+
 def image_path(sample: Sample) -> Path:
     """The picture on the local disk; only for storages that have one."""
     return Path(default_storage.path(sample.file_key))

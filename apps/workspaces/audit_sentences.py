@@ -36,6 +36,7 @@ SENTENCES: dict[Audit, str] = {
     Audit.FIELD_DELETED: "deleted the column “{name}”",
     Audit.SAMPLES_IMPORTED: "brought samples in ({n_added} new)",
     Audit.SAMPLES_EXPORTED: "took samples and labels out as {format}",
+    Audit.FILE_PREDICTED: "had a file predicted ({n_rows} rows)",
     Audit.SAMPLE_DELETED: "deleted a sample",
     Audit.MODEL_PUBLISHED: "published model {number}, which learned from {n_annotations} labels",
     Audit.MODEL_DAMAGED: "found the file of a model damaged and stopped using it",
@@ -69,7 +70,7 @@ _LABELS = {
 }
 _FIRST_WORDS = {
     Topic.PEOPLE: ("workspace", "member", "invitation", "key", "person"),
-    Topic.DATA: ("function", "label", "field", "rule", "samples", "sample"),
+    Topic.DATA: ("function", "label", "field", "rule", "samples", "sample", "file"),
     Topic.MODELS: ("model",),
 }
 

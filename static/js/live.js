@@ -5,7 +5,7 @@
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 20_000;
 const TICK_MS = 5_000;
-const KINDS = ["samples", "annotations", "import", "training", "predictions", "worker", "access"];
+const KINDS = ["samples", "annotations", "import", "file", "training", "predictions", "worker", "access"];
 
 const url = document.body.dataset.liveUrl;
 let source = null;

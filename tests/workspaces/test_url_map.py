@@ -20,6 +20,7 @@ from PIL import Image
 
 from apps.accounts.models import User
 from apps.functions.models import Function, InputKind
+from apps.invoke.models import FilePrediction, FileState
 from apps.samples.media import store_picture
 from apps.samples.models import Import, ImportFormat, ImportState, Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample
@@ -111,6 +112,9 @@ def objects(workspace: Workspace, owner: User, member: User) -> dict[str, str]:
     in_a_row = store_picture(function=function, jpeg=picture(), thumbnail=picture())
     Sample.objects.filter(pk=sample.pk).update(row={field.public_id: {"file": in_a_row}})
     job = Import.objects.create(function=function, person=owner, format=ImportFormat.CSV, state=ImportState.DONE)
+    prediction = FilePrediction.objects.create(
+        function=function, person=owner, format=ImportFormat.CSV, state=FileState.DONE
+    )
     key, _text = create_key(workspace=workspace, owner=owner, name="Key", actions=[Action.INVOKE])
     invitation, _token = invite_member(workspace=workspace, email="n@example.com", role=Role.VIEWER, actor=owner)
     return {
@@ -119,6 +123,7 @@ def objects(workspace: Workspace, owner: User, member: User) -> dict[str, str]:
         "label_id": label.public_id,
         "sample_id": sample.public_id,
         "import_id": job.public_id,
+        "prediction_id": prediction.public_id,
         "model_id": model.public_id,
         "rule_id": rule.public_id,
         "field_id": field.public_id,

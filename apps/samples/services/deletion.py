@@ -12,7 +12,7 @@ from apps.events.kinds import Audit, Live
 from apps.events.services import announce, record
 from apps.functions.models import Function
 from apps.functions.services import note_data_change
-from apps.samples.media import forget_files, forget_pictures
+from apps.samples.media import forget_files, forget_folder, forget_pictures
 from apps.samples.models import Import, ImportState, Sample
 from apps.samples.rows import picture_keys
 from apps.samples.services.annotations import lock_function
@@ -63,17 +63,8 @@ def _clear_files_of_deleted_functions() -> None:
         there = [name for name in _folders(workspace) if name.startswith("function_")]
         kept = set(Function.objects.filter(public_id__in=there).values_list("public_id", flat=True))
         for function in set(there) - kept:
-            _delete_folder(f"{workspace}/{function}")
+            forget_folder(f"{workspace}/{function}")
 
 
 def _folders(path: str) -> list[str]:
     return default_storage.listdir(path)[0] if default_storage.exists(path) else []
-
-
-def _delete_folder(path: str) -> None:
-    folders, files = default_storage.listdir(path)
-    for name in files:
-        default_storage.delete(f"{path}/{name}")
-    for name in folders:
-        _delete_folder(f"{path}/{name}")
-    default_storage.delete(path)

@@ -173,7 +173,7 @@ def choose_sheet(*, import_job: Import, name: str) -> bool:
 
 
 def _create_text_import(function: Function, person: User | None, file: IO[bytes], name: str) -> Import:
-    with _as_readable_text(file, name) as (text_file, layout):
+    with as_readable_text(file, name) as (text_file, layout):
         layout = sniffed(
             text_file,
             replace(layout, gives_tags=function.output_kind == OutputKind.TAGS),
@@ -211,7 +211,7 @@ def _format_of(layout: Layout) -> ImportFormat:
 
 
 @contextmanager
-def _as_readable_text(file: IO[bytes], name: str) -> Iterator[tuple[IO[bytes], Layout]]:
+def as_readable_text(file: IO[bytes], name: str) -> Iterator[tuple[IO[bytes], Layout]]:
     """Give the file, or a rewritten copy, in an encoding whose lines can be split unread, and what is known of it."""
     encoding, start = sniff(file)
     with tempfile.TemporaryFile() as rewritten, tempfile.TemporaryFile() as lines:

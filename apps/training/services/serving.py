@@ -91,6 +91,17 @@ def load_live(function_id: int) -> Served | None:
         return _served(model, artifact)
 
 
+def load_model(model: TrainedModel) -> Served | None:
+    """Return one published model, live or not, or None where it can no longer answer. Its function must be loaded."""
+    if model.is_damaged or not model.sha256:
+        return None
+    try:
+        return _served(model, _artifacts.get((model.function.workspace_id, model.pk), partial(_read_artifact, model)))
+    except ArtifactCorrupt as error:
+        retire_damaged(model=model, reason=str(error))
+        return None
+
+
 def artifact_folder(function: Function, model_public_id: str) -> Path:
     return Path(settings.ARTIFACTS_DIR) / function.public_id / model_public_id
 
