@@ -17,7 +17,7 @@ function row_of(item) {
     term.textContent = name;
     if (picture) cell.append(cell_picture(picture, value));
     else cell.textContent = value;
-    pair.className = picture || value.length > 60 ? "is-long" : "";
+    pair.className = picture || value.length > 36 ? "is-long" : "";
     pair.append(term, cell);
     list.append(pair);
   }
