@@ -23,11 +23,12 @@ MOST_NAMES = 5
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The share expected right of samples nobody saw, and between which it lies."""
+    """The share expected right of samples nobody saw, and between which it lies; `is_early`: do not trust it yet."""
 
     value: float
     low: float
     high: float
+    is_early: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,10 @@ def accuracy_of(model: TrainedModel) -> Accuracy | None:
         return None
     numbers = [found.get(name) for name in ("value", "low", "high")]
     known = [float(number) for number in numbers if isinstance(number, int | float)]
-    return Accuracy(*known) if len(known) == len(numbers) else None
+    if len(known) < len(numbers):
+        return None
+    value, low, high = known
+    return Accuracy(value, low, high, is_early=bool(found.get("is_early")))
 
 
 def change_words(changes: Mapping[str, object]) -> tuple[str, ...]:

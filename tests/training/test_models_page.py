@@ -163,6 +163,8 @@ def test_accuracy_is_shown_with_its_interval(
     TrainedModel.objects.update(figures={"accuracy": {"value": 0.84, "low": 0.78, "high": 0.89, "n": 13}})
     assert accuracy_of(TrainedModel.objects.first() or models[0]) == Accuracy(0.84, 0.78, 0.89)
     assert "84% 78% to 89%" in row_of(page_of(owner_client, text_function), models[1])
+    TrainedModel.objects.update(figures={"accuracy": {"value": 0.84, "low": 0.2, "high": 0.89, "is_early": True}})
+    assert "too early to say 1" in row_of(page_of(owner_client, text_function), models[1])
 
 
 def test_changes_are_said_in_words() -> None:
