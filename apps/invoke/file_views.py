@@ -155,7 +155,12 @@ def _choose(request: AppHttpRequest, job: FilePrediction) -> bool:
 
 
 def _context(job: FilePrediction) -> dict[str, object]:
-    context: dict[str, object] = {"function": job.function, "tab": "predict", "prediction": job, "kept_days": KEPT_DAYS}
+    context: dict[str, object] = {
+        "function": job.function,
+        "tab": "predict",
+        "prediction": job,
+        "what": "picture" if job.function.input_kind == InputKind.IMAGE else "row",
+    }
     if job.state == FileState.PREVIEW and "layout" in job.options:
         return context | {
             "preview": selectors.file_preview(job),

@@ -1,5 +1,5 @@
 // Menus are <details class="menu">: one open at a time, closed by Escape, by a click elsewhere and by losing focus.
-// <select data-submits> sends its form when it changes.
+// <select data-submits> sends its form when it changes. The tab of this page is scrolled into sight.
 
 const open_menus = () => document.querySelectorAll("details.menu[open]");
 
@@ -22,3 +22,7 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("change", (event) => {
   if (event.target.matches("select[data-submits]")) event.target.form.requestSubmit();
 });
+
+// Tabs that do not fit are scrolled sideways: the one the page is about must be in sight.
+const tab = document.querySelector(".tabs > [aria-current=page]");
+if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - (tab.parentElement.clientWidth - tab.offsetWidth) / 2;

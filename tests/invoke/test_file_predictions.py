@@ -33,7 +33,8 @@ from apps.samples.reading.tables import Dialect
 from apps.samples.reading.tag_cells import RowTags, split_tags
 from apps.samples.services.deletion import clear_leftovers
 from apps.samples.services.imports import LayoutChoice
-from apps.samples.services.intake import NewRow, NewText, add_rows, add_texts
+from apps.samples.services.intake import NewRow, NewText, add_rows, add_texts, take_in
+from apps.samples.services.row_pictures import prepared_rows
 from apps.training.models import TrainedModel
 from apps.training.services import finish_work
 from apps.workspaces.models import Workspace
@@ -250,14 +251,31 @@ def test_a_workbook_is_read_like_a_table(trained: Function) -> None:
     assert [(row["nr"], row["label"]) for row in table_of(job)] == [("1", "Refund"), ("2.5", "Shipping")]
 
 
+def test_another_sheet_can_be_chosen_and_its_header_unsaid(trained: Function) -> None:
+    sheets = {"A": [["text"], ["please refund me"]], "B": [["parcel late"], ["where is my parcel"], ["delivery"]]}
+    job = dropped(trained, book_of(sheets), "tickets.xlsx", start=False)
+    assert creation.choose_sheet(prediction=job, name="B")
+    assert not creation.choose_sheet(prediction=job, name="B")
+    with pytest.raises(InvalidInput, match="no such sheet"):
+        creation.choose_sheet(prediction=job, name="C")
+    choice = LayoutChoice("", Dialect(), has_header=False, roles={})
+    creation.choose_layout(prediction=job, choice=choice)
+    rows = table_of(run_to_end(creation.start_prediction(prediction=job)))
+    assert [row["Column 1"] for row in rows] == ["parcel late", "where is my parcel", "delivery"]
+    assert len(default_storage.listdir(folder_of_prediction(job))[1]) == 3, "workbook, table and one part"
+
+
 def test_lines_and_json_lines_are_read_too(trained: Function) -> None:
     rows = table_of(run_to_end(dropped(trained, "please refund me\nwhere is my parcel\n", "lines.txt")))
     assert [row["label"] for row in rows] == ["Refund", "Shipping"]
-    lines = [json.dumps({"text": text, "labels": ["a", "b"], "n": n}) for n, text in enumerate(TEXTS)]
-    rows = table_of(run_to_end(dropped(trained, "\n".join([*lines, "{broken"]), "lines.jsonl")))
-    assert [row["text"] for row in rows[:5]] == TEXTS
-    assert (rows[5]["label"], len(rows)) == ("", 6)
-    assert rows[5]["text"] == "{broken" or "{broken" in rows[5].values()
+    lines = [json.dumps({"text": text, "labels": ["a", "b"], "n": n}) for n, text in enumerate(TEXTS * 50)]
+    late = json.dumps({"text": "refund", "note": "new"})
+    rows = table_of(run_to_end(dropped(trained, "\n".join([*lines, late, "{broken"]), "lines.jsonl")))
+    assert [row["text"] for row in rows[:250]] == TEXTS * 50
+    assert "note" in rows[250]["reason"]
+    assert bool(rows[250]["label"])
+    assert (rows[251]["label"], len(rows)) == ("", 252)
+    assert rows[251]["text"] == "{broken"
 
 
 def test_pictures_of_a_zip_are_answered_in_its_order(trained_pictures: Function) -> None:
@@ -318,6 +336,29 @@ def test_table_rows_are_read_by_the_names_of_their_columns(
     assert float(rows[0]["confidence"]) == pytest.approx(said["confidence"], abs=1e-3)
     with pytest.raises(InvalidInput, match="None of the columns"):
         dropped(trained_rows, "a,b\n1,2\n")
+
+
+def test_pictures_that_cells_name_come_in_the_zip_of_their_table(workspace: Workspace) -> None:
+    function = workspace.functions.create(name="Which colour?", input_kind=InputKind.TABLE)
+    photo = function.fields.create(name="Photo", type="image", position=0)
+    for position, name in enumerate(["Red", "Blue"]):
+        function.labels.create(name=name, position=position, colour=position)
+    shades = [("Red", f"#f{n}{n}") for n in range(8)] + [("Blue", f"#{n}{n}f") for n in range(8)]
+    with_photos = {f"{n}.png": picture(colour) for n, (_label, colour) in enumerate(shades)}
+    items = [NewRow({photo.public_id: f"{n}.png"}, label) for n, (label, _colour) in enumerate(shades)]
+    key = default_storage.save("brought.zip", io.BytesIO(zip_of(with_photos)))
+    with prepared_rows(function=function, items=items, origin=Origin.IMPORT, pictures_key=key) as batch:
+        take_in(batch=batch, person=None)
+    finish_work(function_id=function.pk)
+    folder = f"{function.workspace.public_id}/{function.public_id}"
+    n_stored = len(default_storage.listdir(folder)[1])
+    table = b"photo,nr\nnew/red.png,1\nblue.png,2\nmissing.png,3\n"
+    content = zip_of({"rows.csv": table, "new/red.png": picture("#e00"), "blue.png": picture("#00e")})
+    job = run_to_end(dropped(function, content, "rows.zip"))
+    rows = table_of(job)
+    assert [(row["nr"], row["label"]) for row in rows[:2]] == [("1", "Red"), ("2", "Blue")]
+    assert "no picture “missing.png”" in rows[2]["reason"]
+    assert len(default_storage.listdir(folder)[1]) == n_stored, "pictures that were only read stayed behind"
 
 
 def test_tags_are_one_cell_that_can_be_read_back(workspace: Workspace) -> None:
@@ -442,7 +483,7 @@ def test_pages_follow_a_file_from_drop_to_queue(trained: Function, owner_client:
     assert "Waiting" in owner_client.get(url).content.decode()
     run_to_end(job)
     done = owner_client.get(url).content.decode()
-    assert "Send 5 unsure rows to the label queue" in done
+    assert "Queue 5 unsure rows to label" in done
     assert job.model is not None
     assert f"model {job.model.number}" in done
     download = owner_client.get(f"{url}predicted.csv")

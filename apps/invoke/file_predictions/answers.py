@@ -82,7 +82,8 @@ def _content(row: SourceRow, answerer: Answerer, find_picture: FindPicture | Non
         raise Unreadable(error.message) from error
     notes = content.notes if isinstance(content, ReadRow) else ()
     n_more = len(notes) - NOTES_SHOWN
-    return content, " ".join(notes[:NOTES_SHOWN]) + (f" And {n_more} more." if n_more > 0 else "")
+    more = f"And {n_more} more." if n_more > 0 else ""
+    return content, " ".join(filter(None, [*notes[:NOTES_SHOWN], more, row.problem]))
 
 
 @contextmanager

@@ -24,7 +24,7 @@ RAW_CHARACTERS = 10_000
 
 @dataclass(frozen=True)
 class SourceRow:
-    """One row: its cells in the order of the columns, and what a call would be sent, or why that cannot be.
+    """One row: its cells in the order of the columns, and what a call would be sent; `problem` says why it cannot be.
 
     `end` is the cursor just past it; `name` is the file's own where the row is one.
     """
@@ -64,8 +64,14 @@ def _table_rows(prediction: FilePrediction, cursor: int, row: int) -> Generator[
             else:
                 cells = [record.cells.get(name, "") for name in layout.columns]
                 data: Data = record.cells.get(content, "") if is_text else record.cells
-                yield SourceRow(record.end, cells, data)
+                yield SourceRow(record.end, cells, data, _left_out(record, layout))
             start = record.end
+
+
+def _left_out(record: Record, layout: Layout) -> str:
+    """JSON may name in any row what the first rows, which give the columns, did not."""
+    names = [name for name in record.cells if name not in layout.columns] if layout.is_json else []
+    return f"Left out, as the first rows do not have it: {', '.join(names)}." if names else ""
 
 
 def _raw(key: str, start: int, record: Record, layout: Layout) -> str:
