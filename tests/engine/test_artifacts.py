@@ -109,7 +109,7 @@ def test_a_model_needs_one_label_id_per_class(tmp_path: Path, result: RoundResul
         artifacts.save(
             tmp_path / "model",
             predictor=result.predictor,
-                label_ids=["label_a"],
+            label_ids=["label_a"],
             backbone_versions={"minilm": "1"},
             trained_with={},
         )
