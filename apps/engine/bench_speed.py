@@ -82,7 +82,8 @@ def _round_and_reference(data: TrainingData) -> tuple[float, float]:
             warnings.simplefilter("ignore")
             reference.fit(X, data.labels)
 
-    return _medians(lambda: automl.train(data), fit_reference, n_turns=N_ROUNDS)
+    ours, theirs = _medians(lambda: automl.train(data), fit_reference, n_turns=N_ROUNDS)
+    return round(ours, 4), round(theirs, 4)
 
 
 def _embedding(backbone: Backbone, inputs: Sequence[Input]) -> tuple[float, float]:
@@ -108,7 +109,8 @@ def _bare(backbone: Backbone, inputs: Sequence[Input]) -> FloatArray:
             parts = [pixels[i : i + step].permute(0, 3, 1, 2) for i in range(0, len(inputs), step)]
             return np.concatenate([backbone._network(part).numpy() for part in parts])
     small = np.stack([to_rgb(one, size_px=pixels_module.SIZE_PX) for one in inputs])
-    return pixels_module.describe(small)
+    step = pixels_module.BATCH
+    return np.concatenate([pixels_module.describe(small[i : i + step]) for i in range(0, len(small), step)])
 
 
 def _answers_to_text(backbone: Backbone, texts: Sequence[str], data: TrainingData) -> tuple[float, float]:
