@@ -77,7 +77,7 @@ def test_a_file_is_predicted_through_a_killed_worker_and_its_unsure_rows_are_lab
     assert [bool(row["label"]) for row in rows[:10]] == [True] * 8 + [False] + [True]
     unsure = {row["what they wrote"] for row in rows if row["decision"] == "review"}
     assert unsure
-    page.get_by_role("button", name="to label").click()
+    page.get_by_role("button", name="Queue").click()
     expect(page.locator("#sent")).to_contain_text(f"{len(unsure):,} unsure", timeout=PATIENCE_MS)
     page.get_by_role("link", name="Label them").click()
     expect(page.locator("[data-part=specimen]")).not_to_have_text("", timeout=PATIENCE_MS)

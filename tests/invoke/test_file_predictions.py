@@ -36,7 +36,7 @@ from apps.samples.services.imports import LayoutChoice
 from apps.samples.services.intake import NewRow, NewText, add_rows, add_texts, take_in
 from apps.samples.services.row_pictures import prepared_rows
 from apps.training.models import TrainedModel
-from apps.training.services import finish_work
+from apps.training.services import figures, finish_work
 from apps.workspaces.models import Workspace
 from tests.invoke.conftest import path_of, picture
 from tests.samples.workbooks import book_of
@@ -204,6 +204,19 @@ def test_the_model_of_the_start_answers_to_the_end(trained: Function) -> None:
     TrainedModel.objects.filter(pk=gone.model_id).update(sha256="")
     gone = run_to_end(gone)
     assert (gone.state, gone.message) == (FileState.FAILED, runs.GONE)
+
+
+def test_what_was_wanted_of_automated_answers_at_the_start_decides_to_the_end(
+    trained: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "threshold_for", lambda _model, target: None if target > 0.9 else 0.0)
+    Function.objects.filter(pk=trained.pk).update(automation_target=0.8)
+    trained.refresh_from_db()
+    job = dropped(trained, as_csv([f"refund {n}" for n in range(100)]))
+    runs.work_on_file(prediction_id=job.pk, n_slices=0, budget_seconds=0.0)
+    Function.objects.filter(pk=trained.pk).update(automation_target=0.99)
+    job = run_to_end(job)
+    assert (job.n_auto, job.n_review) == (100, 0)
 
 
 def test_before_training_it_guesses_and_says_so(text_function: Function) -> None:
@@ -483,7 +496,7 @@ def test_pages_follow_a_file_from_drop_to_queue(trained: Function, owner_client:
     assert "Waiting" in owner_client.get(url).content.decode()
     run_to_end(job)
     done = owner_client.get(url).content.decode()
-    assert "Queue 5 unsure rows to label" in done
+    assert "Queue 5 unsure rows<" in done
     assert job.model is not None
     assert f"model {job.model.number}" in done
     download = owner_client.get(f"{url}predicted.csv")

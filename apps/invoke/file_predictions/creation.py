@@ -241,7 +241,9 @@ def _with_content(layout: Layout, column: str) -> Layout:
 
 
 def start_prediction(*, prediction: FilePrediction) -> FilePrediction:
-    """Hand the file to the worker. The model that answers now answers to its end. Starting twice starts once.
+    """Hand the file to the worker. Starting twice starts once.
+
+    The model that answers now answers to its end, and what is wanted of automated answers now decides to its end.
 
     Raises InvalidInput where nothing can be said of it.
     """
@@ -249,7 +251,11 @@ def start_prediction(*, prediction: FilePrediction) -> FilePrediction:
         return prediction
     answerer = require_answers(prediction.function)
     columns = _source_columns(prediction)
-    prediction.options |= {"columns": columns, "answer_columns": _answer_columns(prediction.function, columns)}
+    prediction.options |= {
+        "columns": columns,
+        "answer_columns": _answer_columns(prediction.function, columns),
+        "automation_target": prediction.function.automation_target,
+    }
     return _hand_over(prediction, answerer.model.pk if isinstance(answerer, Served) else None)
 
 

@@ -115,7 +115,11 @@ def _answerer_of(job: FilePrediction) -> Answerer | None:
     """What was asked at the start answers to the end, also where a newer model is live by now."""
     if job.is_guess:
         return load_untrained(job.function)
-    return load_model(job.model) if job.model is not None else None
+    if job.model is None:
+        return None
+    # This process's own copy of the row: the slider may be moved while the file is at work, its rows have one rule.
+    job.model.function.automation_target = job.options["automation_target"]
+    return load_model(job.model)
 
 
 def _answer(job: FilePrediction, answerer: Answerer, rows: Generator[SourceRow, None, None], ends_at: float) -> bool:
