@@ -5,8 +5,10 @@ from django.db import migrations, models
 
 
 def have_trained_anew(apps, schema_editor):
-    """Models written before blends can no longer be read: take them out of service and train new ones."""
-    apps.get_model("training", "TrainedModel").objects.filter(is_live=True).update(is_live=False)
+    """Models written before blends can no longer be read: say so of each, and train new ones."""
+    models = apps.get_model("training", "TrainedModel").objects
+    for pk, recipe in models.values_list("pk", "recipe").iterator():
+        models.filter(pk=pk).update(is_live=False, backbone_versions={recipe["backbone"]: "before blends"})
     apps.get_model("training", "FunctionWork").objects.filter(kind="train").update(done_revision=0)
 
 
