@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+import threading
 import zipfile
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connection
 from django.http import StreamingHttpResponse
 from django.test import Client
 from django.utils import timezone
@@ -407,6 +409,26 @@ def test_unsure_rows_become_samples_without_a_label_and_known_ones_stay_one(
     again = sending.send_to_queue(prediction=job, person=owner)
     assert (again.state, trained.samples.count()) == (FileState.DONE, n_before + 153)
     assert Event.objects.filter(kind="samples.imported", data__n_added=153, actor=owner.public_id).exists()
+
+
+def test_others_write_while_unsure_rows_are_sent(trained: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = run_to_end(dropped(trained, as_csv([f"something odd {n}" for n in range(800)])), budget_seconds=0.0)
+    assert job.parts.count() == 25
+    plain = sending._prepared
+
+    def meanwhile() -> None:
+        Function.objects.filter(pk=trained.pk).update(name="Renamed meanwhile")
+        connection.close()
+
+    def prepared(*args: Any) -> Any:
+        thread = threading.Thread(target=meanwhile)
+        thread.start()
+        thread.join()
+        return plain(*args)
+
+    monkeypatch.setattr(sending, "_prepared", prepared)
+    sending.send_to_queue(prediction=job, person=None)
+    assert run_to_end(job).n_sent == 800
 
 
 def test_unsure_pictures_and_rows_are_sent_as_what_they_are(trained_pictures: Function, trained_rows: Function) -> None:

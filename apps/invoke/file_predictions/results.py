@@ -27,7 +27,7 @@ def columns_of(prediction: FilePrediction) -> list[str]:
 def csv_chunks(prediction: FilePrediction) -> Iterator[str]:
     """The whole file as CSV, part by part, never whole in memory."""
     yield csv_lines([columns_of(prediction)])
-    for key in prediction.parts.order_by("number").values_list("file_key", flat=True).iterator(chunk_size=500):
+    for key in list(prediction.parts.order_by("number").values_list("file_key", flat=True)):
         yield _text_of(key)
 
 

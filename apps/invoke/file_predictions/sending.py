@@ -37,6 +37,7 @@ from apps.samples.services.intake import (
 from apps.samples.services.row_pictures import prepared_rows
 
 ATTEMPTS_MAX = 5
+PARTS_PER_SLICE = 20
 ORIGIN = Origin.CAPTURE
 """They are what the model was asked in use and was unsure of, like a captured call; nobody chose them as examples."""
 
@@ -68,15 +69,15 @@ def send_slice(job: FilePrediction, ends_at: float) -> bool:
     """Take parts in for a while. Returns whether all are through."""
     if not _begin_attempt(job):
         return _end(job, "Some of the rows could not be sent; those before them are in the queue.")
-    parts = job.parts.order_by("number")[job.n_parts_sent :]
-    for part in parts.iterator(chunk_size=20):
+    # A list: a query still being read would see the past, and SQLite lets nobody write who does.
+    for part in list(job.parts.order_by("number")[job.n_parts_sent : job.n_parts_sent + PARTS_PER_SLICE]):
         try:
             _send_part(job, part)
         except FileNotFoundError:
             return _end(job, "The file is no longer there; the rows before it are in the queue.")
         if monotonic() > ends_at:
             return False
-    return _end(job, "")
+    return _end(job, "") if job.n_parts_sent >= job.options["n_parts"] else False
 
 
 def _begin_attempt(job: FilePrediction) -> bool:
