@@ -35,7 +35,8 @@ Judge = Callable[[IntArray, IntArray], BoolArray]
 class Forecast:
     """With `n_more` labels, drawn as those before, the share right is expected between `low` and `high`, about `value`.
 
-    `low` is never below what is right today.
+    `value` is never below what is right today, nor `low` below the lower end of today's interval: what is not known of
+    today is not known of tomorrow either.
     """
 
     n_more: int
@@ -107,7 +108,7 @@ def forecast(now: Estimate, removed: float | None) -> Forecast | None:
     missed = GAIN_ERROR * min(1.0, gain / 0.05)
     low = value - math.hypot((now.value - now.low) * per_deviation * staying, missed)
     high = value + math.hypot((now.high - now.value) * per_deviation * staying, missed)
-    return Forecast(n_more, value, max(low, now.value), min(1.0, max(high, value)))
+    return Forecast(n_more, value, max(low, now.low), min(1.0, max(high, value)))
 
 
 def _round_number(n: int) -> int:

@@ -77,7 +77,7 @@ def home(client: Client, function: Function) -> str:
 def test_the_home_says_the_interval_and_what_more_labels_would_bring(
     owner_client: Client, text_function: Function, model: TrainedModel, judged: None
 ) -> None:
-    give_figures(model, forecast={"n_more": 100, "low": 0.86, "high": 0.91})
+    give_figures(model, forecast={"n_more": 100, "value": 0.88, "low": 0.86, "high": 0.91})
     said = home(owner_client, text_function)
     assert "expect 78% to 89% right" in said
     assert "by the 31 drawn at random" in said
@@ -87,7 +87,7 @@ def test_the_home_says_the_interval_and_what_more_labels_would_bring(
 def test_a_forecast_of_next_to_nothing_is_said_as_that(
     owner_client: Client, text_function: Function, model: TrainedModel, judged: None
 ) -> None:
-    give_figures(model, forecast={"n_more": 100, "low": 0.84, "high": 0.85})
+    give_figures(model, forecast={"n_more": 100, "value": 0.845, "low": 0.84, "high": 0.85})
     said = home(owner_client, text_function)
     assert "would hardly change that" in said
     assert "should bring" not in said
@@ -98,7 +98,7 @@ def test_below_ten_of_each_it_is_too_early_and_says_what_to_label(
 ) -> None:
     for _ in range(4):
         add("Refund", "Refund")
-    give_figures(model, accuracy=ACCURACY | {"is_early": True}, forecast={"n_more": 10, "low": 0.9, "high": 0.9})
+    give_figures(model, accuracy=ACCURACY | {"is_early": True}, forecast={"n_more": 10, "value": 0.9, "low": 0.9, "high": 0.9})
     said = home(owner_client, text_function)
     assert "Too early to say" in said
     assert "6 more Refund, 10 more Shipping" in said

@@ -70,7 +70,9 @@ def test_a_forecast_follows_once_the_curve_is_drawn(many: Function) -> None:
     assert figures_now["curve"]["n"] == 60
     assert figures_now["forecast"]["n_more"] == 60
     accuracy = figures_now["accuracy"]
-    assert accuracy["value"] <= figures_now["forecast"]["low"] <= figures_now["forecast"]["high"] <= 1
+    then = figures_now["forecast"]
+    assert accuracy["value"] <= then["value"]
+    assert accuracy["low"] <= then["low"] <= then["value"] <= then["high"] <= 1
 
 
 def test_with_few_labels_it_is_too_early_for_a_forecast(text_function: Function, samples: Samples) -> None:
@@ -222,7 +224,7 @@ def test_a_curve_drawn_while_figures_are_estimated_anew_is_kept(many: Function) 
     finish_work(function_id=many.pk)
     stale = live_model(many)
     drawn = {"removed": 0.123, "n": 66}
-    newer = stale.figures | {"curve": drawn, "forecast": {"n_more": 70, "low": 0.9, "high": 0.95}}
+    newer = stale.figures | {"curve": drawn, "forecast": {"n_more": 70, "value": 0.92, "low": 0.9, "high": 0.95}}
     TrainedModel.objects.filter(pk=stale.pk).update(figures=newer)
     assert figures.refresh(stale)
     stored = live_model(many).figures

@@ -18,7 +18,7 @@ from apps.training.selectors import judging_model
 
 MOST_NAMED = 3
 HARDLY = 0.015
-"""A forecast that ends this near to today's figure is said as: hardly anything."""
+"""A forecast this near to today's figure is said as: hardly anything."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Expectation:
     lacking: tuple[Lacking, ...]
     n_lacking: int
     n_more: int | None
+    value_then: float
     low_then: float
     high_then: float
 
@@ -61,7 +62,7 @@ class Expectation:
 
     @property
     def hardly_grows(self) -> bool:
-        return self.high_then - self.value < HARDLY
+        return self.value_then - self.value < HARDLY
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ def expectation(function: Function, figures: Figures) -> Expectation | None:
         lacking=tuple(lacking[:MOST_NAMED]),
         n_lacking=max(0, len(lacking) - MOST_NAMED),
         n_more=forecast.get("n_more"),
+        value_then=forecast.get("value", 0.0),
         low_then=forecast.get("low", 0.0),
         high_then=forecast.get("high", 0.0),
     )

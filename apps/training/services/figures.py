@@ -184,7 +184,7 @@ def _last_curve(model: TrainedModel) -> Mapping[str, float] | None:
 
 def _forecast(now: Estimate, curve: Mapping[str, float] | None) -> dict[str, object] | None:
     said = forecast.forecast(now, curve["removed"]) if curve else None
-    return None if said is None else {"n_more": said.n_more, "low": said.low, "high": said.high}
+    return None if said is None else {"n_more": said.n_more, "value": said.value, "low": said.low, "high": said.high}
 
 
 def _estimate_of(accuracy: Mapping[str, object]) -> Estimate:
