@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.functions.models import Function, Label
 from apps.labeling.models import Skip
-from apps.samples.models import Annotation, PickedBy, Sample
+from apps.samples.models import Annotation, Origin, PickedBy, Sample
 from apps.training.models import Prediction, PredictionKind, TrainedModel
 from apps.training.selectors import TrainingStatus, training_state
 
@@ -53,6 +53,11 @@ def live_model(function: Function) -> TrainedModel | None:
 
 def unlabelled(function: Function) -> QuerySet[Sample]:
     return Sample.objects.filter(function=function, annotation=None)
+
+
+def fair(pool: QuerySet[Sample]) -> QuerySet[Sample]:
+    """Leave out what was sent here for being doubtful: figures are estimated on what is drawn from the rest."""
+    return pool.exclude(origin=Origin.CAPTURE)
 
 
 def hidden_from(person: User, exclude: Sequence[str]) -> set[int]:

@@ -87,12 +87,13 @@ def next_samples(
     pool = selectors.unlabelled(function)
     has_model = selectors.has_model(function)
     is_random = [not has_model or (n_given + i) % RANDOM_EVERY == RANDOM_EVERY - 1 for i in range(n)]
-    drawn = selectors.draw_at_random(pool, sum(is_random), hidden=hidden)
+    drawn = selectors.draw_at_random(selectors.fair(pool), sum(is_random), hidden=hidden)
     hidden.update(sample.pk for sample in drawn)
-    n_asked = n - len(drawn) if has_model else 0
-    asked = selectors.most_doubtful(function, n_asked, hidden=hidden)
+    n_asked = n - len(drawn)
+    asked = selectors.most_doubtful(function, n_asked, hidden=hidden) if has_model else []
     hidden.update(prediction.sample_id for prediction in asked)
-    # Samples the model has not looked at yet. They count as asked for: what is left over is no fair draw.
+    # Samples the model has not looked at yet, or sent here because it was unsure. They count as asked for: what is
+    # left over is no fair draw.
     fresh = selectors.draw_at_random(pool, n_asked - len(asked), hidden=hidden)
     at_random = iter([QueueItem(sample, PickedBy.RANDOM) for sample in drawn])
     say = _tag_teller(function) if function.output_kind == OutputKind.TAGS else _asked_for

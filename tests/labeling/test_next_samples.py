@@ -13,7 +13,7 @@ from apps.functions.models import Function
 from apps.labeling import selectors
 from apps.labeling.models import Skip
 from apps.labeling.services import RANDOM_EVERY, next_samples, show_skipped_again
-from apps.samples.models import PickedBy, Sample
+from apps.samples.models import Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample
 from apps.training.models import Prediction, TrainedModel
 from tests.labeling.rows import make_samples
@@ -172,3 +172,15 @@ def test_the_number_of_queries_does_not_grow(text_function: Function, owner: Use
         next_samples(function=text_function, person=owner, n=20)
 
     assert len(many) <= len(few) + 1
+
+
+def test_what_was_sent_here_for_being_doubtful_is_never_called_random(
+    text_function: Function, owner: User, samples: list[Sample]
+) -> None:
+    sent = {sample.pk for sample in samples[:30]}
+    Sample.objects.filter(pk__in=sent).update(origin=Origin.CAPTURE)
+
+    items = next_samples(function=text_function, person=owner, n=len(samples))
+
+    assert len(items) == len(samples)
+    assert {item.sample.pk for item in items if item.picked_by == PickedBy.QUEUE} == sent

@@ -18,7 +18,7 @@ from apps.engine.types import FloatArray, RoundResult
 from apps.events.kinds import Live
 from apps.events.services import announce
 from apps.functions.models import Function, Label
-from apps.samples.models import Sample
+from apps.samples.models import Origin, Sample
 from apps.training.models import Prediction, PredictionKind, TrainedModel
 from apps.training.services import held_out
 from apps.training.services.arrays import RoundInput
@@ -153,14 +153,18 @@ def _held_out(function: Function, kept: Kept, weights: FloatArray, thresholds: F
     else:
         confidence = decisions.confidence_of_tags(kept.pred_probs, thresholds)
         is_right = metrics.is_right(kept.pred_probs, kept.labels, thresholds)
-    n_pool = Sample.objects.filter(function=function, annotation=None).count()
+    n_pool = Sample.objects.filter(function=function, annotation=None).exclude(origin=Origin.CAPTURE).count()
     pool = _pool(function, n_pool)
     return HeldOut(confidence, is_right, kept.is_random, pool, max(n_pool, len(pool)))
 
 
 def _pool(function: Function, n_pool: int) -> FloatArray:
-    """Return confidences of unlabelled samples; of many, every so manieth, since they may have come in any order."""
+    """Return confidences of unlabelled samples; of many, every so manieth, since they may have come in any order.
+
+    What was sent here for being doubtful is not like the rest of the world.
+    """
     live = Prediction.objects.filter(function=function, kind=PredictionKind.LIVE, sample__annotation=None)
+    live = live.exclude(sample__origin=Origin.CAPTURE)
     step = math.ceil(n_pool / MAX_POOL)
     if step > 1:
         live = live.annotate(turn=F("sample_id") % step).filter(turn=0)
