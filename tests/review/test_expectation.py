@@ -98,7 +98,8 @@ def test_below_ten_of_each_it_is_too_early_and_says_what_to_label(
 ) -> None:
     for _ in range(4):
         add("Refund", "Refund")
-    give_figures(model, accuracy=ACCURACY | {"is_early": True}, forecast={"n_more": 10, "value": 0.9, "low": 0.9, "high": 0.9})
+    early = ACCURACY | {"is_early": True}
+    give_figures(model, accuracy=early, forecast={"n_more": 10, "value": 0.9, "low": 0.9, "high": 0.9})
     said = home(owner_client, text_function)
     assert "Too early to say" in said
     assert "6 more Refund, 10 more Shipping" in said
