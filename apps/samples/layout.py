@@ -60,16 +60,20 @@ class Layout:
         fields = dict(options)
         dialect, columns, roles = fields.pop("dialect"), fields.pop("columns"), fields.pop("roles")
         flags, separator = fields.pop("flags", []), fields.pop("tag_separator", TagSeparator.ANY)
+        uses = fields.pop("uses", {})
         assert isinstance(dialect, dict)
         assert isinstance(columns, list)
         assert isinstance(flags, list)
         assert isinstance(roles, dict)
+        assert isinstance(uses, dict)
         layout = replace(cls(), **fields)  # type: ignore[arg-type]  # the other fields are plain, written by to_options
         return replace(
             layout,
             dialect=Dialect(**dialect),
             columns=tuple(columns),
             roles={Role(role): name for role, name in roles.items()},
+            # PostgreSQL keeps the keys of JSON in an order of its own; fields are made in that of the columns.
+            uses={name: uses[name] for name in columns if name in uses},
             flags=tuple(flags),
             tag_separator=TagSeparator(str(separator)),
         )

@@ -13,6 +13,7 @@ from apps.accounts.models import User
 from apps.core.errors import InvalidInput
 from apps.functions.models import FieldType, Function, InputKind, OutputKind
 from apps.samples import exports
+from apps.samples.layout import Layout
 from apps.samples.models import Import, ImportState
 from apps.samples.rows import cells_of
 from apps.samples.services.deletion import delete_sample
@@ -266,3 +267,9 @@ def test_a_zip_without_one_table_is_refused_for_rows(function: Function) -> None
         uploaded(function, zip_of({"a.csv": b"a\n1\n", "b.csv": b"a\n1\n"}), "a.zip")
     book = book_of({"All": [["age"], [31], [32]]})
     assert brought(function, zip_of({"book.xlsx": book}), "book.zip").n_added == 2
+
+
+def test_uses_keep_the_order_of_the_columns_wherever_they_were_kept() -> None:
+    layout = Layout(columns=("zip", "age", "id"), uses={"zip": "category", "age": "number", "id": "external_id"})
+    kept = layout.to_options() | {"uses": {"id": "external_id", "age": "number", "zip": "category"}}
+    assert list(Layout.from_options(kept).uses) == ["zip", "age", "id"]
