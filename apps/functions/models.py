@@ -2,8 +2,9 @@
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from apps.core.ids import PublicIdField
 from apps.workspaces.models import Workspace
@@ -20,12 +21,31 @@ class OutputKind(models.TextChoices):
     TAGS = "tags", "Any number of tags"
 
 
+class DecidedBy(models.TextChoices):
+    """Who has the last word where several people were asked the same."""
+
+    MAJORITY = "majority", "What most of them say"
+    ADJUDICATOR = "adjudicator", "A reviewer, whatever they say"
+
+
+class ReviewLevel(models.TextChoices):
+    """How many answers a reviewer looks at again."""
+
+    OFF = "off", "None"
+    SPOT = "spot", "A share of them"
+    ALL = "all", "All of them"
+
+
 class Function(models.Model):
     """One question a workspace wants answered.
 
     `data_revision` grows with every change that a model should learn from; it is compared with the revision a
     round was made from, so that no change is ever forgotten. `automation_target` is the share of answers that must be
     right where no person looks: each model finds its own threshold for it.
+
+    Teamwork: `overlap_share` of the samples go to `overlap_people` people each, `gold_share` of what a labeler is asked
+    has a known answer, and a labeler who gets less than `gold_bar` of those right is told. Where the machine goes
+    first, its confident predictions stand provisionally until a person accepts them.
     """
 
     WORKSPACE_PATH: ClassVar[str] = "workspace"
@@ -37,6 +57,15 @@ class Function(models.Model):
     input_kind = models.CharField(max_length=10, choices=InputKind)
     output_kind = models.CharField(max_length=10, choices=OutputKind, default=OutputKind.LABEL)
     automation_target = models.FloatField(default=0.95)
+    instructions = models.TextField(blank=True)
+    overlap_share = models.FloatField(default=0.0)
+    overlap_people = models.PositiveSmallIntegerField(default=2)
+    decided_by = models.CharField(max_length=12, choices=DecidedBy, default=DecidedBy.MAJORITY)
+    review_level = models.CharField(max_length=10, choices=ReviewLevel, default=ReviewLevel.OFF)
+    review_share = models.FloatField(default=0.1)
+    gold_share = models.FloatField(default=0.05)
+    gold_bar = models.FloatField(default=0.8)
+    is_machine_first = models.BooleanField(default=False)
     data_revision = models.PositiveBigIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -49,8 +78,8 @@ class Function(models.Model):
 
 class LabelQuerySet(models.QuerySet["Label"]):
     def in_use(self) -> "LabelQuerySet":
-        """Leave deleted labels out; they stay as rows so that the history keeps its meaning."""
-        return self.filter(deleted_at=None)
+        """Leave deleted and merged labels out; they stay as rows so that the history keeps its meaning."""
+        return self.filter(deleted_at=None, merged_into=None)
 
 
 class Weight(models.IntegerChoices):
@@ -62,7 +91,10 @@ class Weight(models.IntegerChoices):
 
 
 class Label(models.Model):
-    """A class of a function, or one of its tags. Its identity is the row; its name is display."""
+    """A class of a function, or one of its tags. Its identity is the row; its name is display.
+
+    One that was merged is another name for `merged_into`: annotations keep saying it, samples count as the other.
+    """
 
     WORKSPACE_PATH: ClassVar[str] = "function__workspace"
     ID_KIND: ClassVar[str] = "label"
@@ -78,13 +110,17 @@ class Label(models.Model):
     weight = models.PositiveSmallIntegerField(choices=Weight, default=Weight.USUAL)
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
+    merged_into = models.ForeignKey("self", null=True, blank=True, on_delete=models.RESTRICT, related_name="aliases")
 
     objects = LabelQuerySet.as_manager()
 
     class Meta:
         ordering = ["position", "id"]
         constraints = [
-            models.UniqueConstraint(fields=["function", "name"], condition=Q(deleted_at=None), name="label_name_once")
+            models.UniqueConstraint(
+                fields=["function", "name"], condition=Q(deleted_at=None, merged_into=None), name="label_name_once"
+            ),
+            models.CheckConstraint(condition=~Q(merged_into=F("pk")), name="label_not_merged_into_itself"),
         ]
 
     def __str__(self) -> str:
@@ -146,3 +182,73 @@ class KeywordRule(models.Model):
 
     def __str__(self) -> str:
         return self.words
+
+
+class ProposalState(models.TextChoices):
+    OPEN = "open", "Waiting"
+    ACCEPTED = "accepted", "Accepted"
+    DECLINED = "declined", "Declined"
+
+
+class LabelProposal(models.Model):
+    """A label that somebody who may not make labels asks for; `label` is what came of it."""
+
+    WORKSPACE_PATH: ClassVar[str] = "function__workspace"
+    ID_KIND: ClassVar[str] = "proposal"
+
+    public_id = PublicIdField("proposal")
+    function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="proposals")
+    name = models.CharField(max_length=200)
+    note = models.CharField(max_length=400, blank=True)
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    state = models.CharField(max_length=10, choices=ProposalState, default=ProposalState.OPEN)
+    label = models.ForeignKey(Label, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.state})"
+
+
+class ActKind(models.TextChoices):
+    """What can be taken back as one."""
+
+    GRID = "grid", "labelled in the grid"
+    SELECTION = "selection", "labelled a selection"
+    IMPORT = "import", "brought samples"
+    DELETE_SAMPLES = "delete_samples", "deleted samples"
+    SET_ASIDE = "set_aside", "set a person's answers aside"
+    RENAME_LABEL = "rename_label", "renamed a label"
+    RECOLOUR_LABEL = "recolour_label", "changed a label's colour"
+    DESCRIBE_LABEL = "describe_label", "described a label"
+    MERGE_LABELS = "merge_labels", "merged two labels"
+    SPLIT_LABEL = "split_label", "split a label"
+    DELETE_LABEL = "delete_label", "deleted a label"
+
+
+class Act(models.Model):
+    """Something a person did to many samples, or to a label, that is undone as one.
+
+    Annotations and samples that came of it point at it; `facts` holds the rest of what undoing needs.
+    """
+
+    WORKSPACE_PATH: ClassVar[str] = "function__workspace"
+    ID_KIND: ClassVar[str] = "act"
+
+    public_id = PublicIdField("act")
+    function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="acts")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    kind = models.CharField(max_length=20, choices=ActKind)
+    n_samples = models.PositiveIntegerField(default=0)
+    facts = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+    undone_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["function", "-id"], name="act_newest_first")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} ({self.n_samples})"

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from apps.core.ids import PublicIdField
 from apps.core.leases import Leased
-from apps.functions.models import Function, Label
+from apps.functions.models import Act, Function, Label
 
 
 class Origin(models.TextChoices):
@@ -17,6 +17,22 @@ class Origin(models.TextChoices):
     IMPORT = "import", "Import"
     API = "api", "API"
     CAPTURE = "capture", "Captured call"
+
+
+class ReviewState(models.TextChoices):
+    """Where a sample's answer is with the reviewers; most are of no concern to them."""
+
+    NONE = "", "not asked for"
+    WANTED = "wanted", "to be checked"
+    ACCEPTED = "accepted", "checked"
+    SENT_BACK = "sent_back", "sent back"
+
+
+class SampleManager(models.Manager["Sample"]):
+    """Leaves out what is in the bin. What belongs to a function is read through this; the bin through `everywhere`."""
+
+    def get_queryset(self) -> "models.QuerySet[Sample]":
+        return super().get_queryset().filter(deleted_at=None)
 
 
 class Sample(models.Model):
@@ -30,6 +46,10 @@ class Sample(models.Model):
     A table row is `row`: values by the public id of their field, as numbers or texts, missing ones left out; and under
     `rows.WRITTEN` cells as they were written, where the value does not say so. Its `text` is the words of the row, to
     search in. A picture in a row is `{"file": key, "width": px, "height": px, "hash": …}`.
+
+    `n_wanted` people are asked; with more than one, what each said is an `Opinion`, and the annotation in force is what
+    was decided: none until `n_opinions` are in. A deleted sample rests in the bin (`deleted_at`) without label,
+    annotation, tags or predictions, so that nothing finds it by way of those; restoring it reads its history.
     """
 
     WORKSPACE_PATH: ClassVar[str] = "function__workspace"
@@ -53,7 +73,24 @@ class Sample(models.Model):
         "samples.Annotation", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     labelled_at = models.DateTimeField(null=True, blank=True)
+    n_wanted = models.PositiveSmallIntegerField(default=1)
+    n_opinions = models.PositiveSmallIntegerField(default=0)
+    is_disputed = models.BooleanField(default=False)
+    review = models.CharField(max_length=10, choices=ReviewState, blank=True, default=ReviewState.NONE)
+    sent_back_to = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    brought_by = models.ForeignKey(
+        Act, null=True, blank=True, on_delete=models.SET_NULL, related_name="samples", db_index=False
+    )
+    deleted_by = models.ForeignKey(
+        Act, null=True, blank=True, on_delete=models.SET_NULL, related_name="deleted_samples", db_index=False
+    )
+    deleted_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = SampleManager()
+    everywhere = models.Manager["Sample"]()
 
     class Meta:
         ordering = ["id"]
@@ -64,8 +101,20 @@ class Sample(models.Model):
         indexes = [
             models.Index(fields=["function", "label"], name="sample_by_label"),
             models.Index(fields=["function", "external_id"], name="sample_by_external_id"),
-            models.Index(fields=["function"], condition=Q(is_embedded=False), name="sample_to_embed"),
-            models.Index(fields=["function"], condition=Q(annotation=None), name="sample_unlabelled"),
+            models.Index(fields=["function"], condition=Q(is_embedded=False, deleted_at=None), name="sample_to_embed"),
+            models.Index(fields=["function"], condition=Q(annotation=None, deleted_at=None), name="sample_unlabelled"),
+            models.Index(fields=["function"], condition=Q(deleted_at=None), name="sample_not_in_bin"),
+            models.Index(fields=["function", "deleted_at"], condition=~Q(deleted_at=None), name="sample_in_bin"),
+            models.Index(
+                fields=["function", "n_opinions"],
+                condition=Q(n_wanted__gt=1, annotation=None, deleted_at=None),
+                name="sample_wants_opinions",
+            ),
+            models.Index(fields=["function"], condition=Q(is_disputed=True, deleted_at=None), name="sample_disputed"),
+            models.Index(fields=["function", "review"], condition=~Q(review=""), name="sample_by_review"),
+            models.Index(fields=["brought_by"], condition=~Q(brought_by=None), name="sample_by_import"),
+            models.Index(fields=["deleted_by"], condition=~Q(deleted_by=None), name="sample_by_deletion"),
+            models.Index(fields=["sent_back_to"], condition=~Q(sent_back_to=None), name="sample_sent_back"),
         ]
 
     def __str__(self) -> str:
@@ -91,6 +140,7 @@ class PickedBy(models.TextChoices):
 
     RANDOM = "random", "drawn at random"
     QUEUE = "queue", "asked for by the model"
+    GRID = "grid", "accepted among many that looked alike"
     PERSON = "person", "chosen by a person"
     IMPORT = "import", "brought with its label"
 
@@ -99,6 +149,8 @@ class Annotation(models.Model):
     """A person's label on a sample. Never changed and never erased: undo appends one that restores the last state.
 
     Where the function gives tags, `tags` says of each by public id whether it is there, and `label` is empty.
+    `is_opinion`: the person was one of several, or the answer was known beforehand; by itself it is not in force.
+    `active_ms` is how long the person was at it, pauses of over a minute left out.
     """
 
     sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="annotations")
@@ -108,14 +160,104 @@ class Annotation(models.Model):
     picked_by = models.CharField(max_length=10, choices=PickedBy)
     undoes = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="undone_by")
     client_token = models.UUIDField(null=True, blank=True, unique=True)
+    act = models.ForeignKey(
+        Act, null=True, blank=True, on_delete=models.SET_NULL, related_name="annotations", db_index=False
+    )
+    is_opinion = models.BooleanField(default=False)
+    active_ms = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["id"]
-        indexes = [models.Index(fields=["sample", "-id"], name="annotation_newest_first")]
+        indexes = [
+            models.Index(fields=["sample", "-id"], name="annotation_newest_first"),
+            models.Index(fields=["act"], condition=~Q(act=None), name="annotation_by_act"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.label} on {self.sample_id}"
+
+
+class Opinion(models.Model):
+    """What one person says of a sample that several are asked about, or whose answer is known: their newest annotation.
+
+    Written by `services.opinions` beside the annotation; taken back, it is gone.
+    """
+
+    sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="opinions", db_index=False)
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    annotation = models.OneToOneField(Annotation, on_delete=models.CASCADE, related_name="opinion")
+    label = models.ForeignKey(Label, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sample", "person"], name="opinion_once")]
+
+    def __str__(self) -> str:
+        return f"{self.label_id} on {self.sample_id}, says {self.person_id}"
+
+
+class GoldSample(models.Model):
+    """A sample whose answer is known: hidden among what labelers are asked, to see how often they are right."""
+
+    sample = models.OneToOneField(Sample, on_delete=models.CASCADE, related_name="gold")
+    label = models.ForeignKey(Label, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    tags = models.JSONField(null=True, blank=True)
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.sample_id} is known to be {self.label_id}"
+
+
+class MarkKind(models.TextChoices):
+    FLAG = "flag", "Flagged"
+    UNSURE = "unsure", "Not sure"
+
+
+class Mark(models.Model):
+    """A person's flag on a sample, or that they were not sure of their answer. Gone once a reviewer has seen to it."""
+
+    sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="marks", db_index=False)
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=10, choices=MarkKind)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sample", "person", "kind"], name="mark_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} on {self.sample_id}"
+
+
+class Comment(models.Model):
+    """What a person wrote beside a sample."""
+
+    WORKSPACE_PATH: ClassVar[str] = "sample__function__workspace"
+    ID_KIND: ClassVar[str] = "comment"
+
+    public_id = PublicIdField("comment")
+    sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="comments")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    text = models.CharField(max_length=2000)
+    client_token = models.UUIDField(null=True, blank=True, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.text[:60]
+
+
+class Confirmation(models.Model):
+    """A reviewer looked at this annotation again and kept it: nobody is asked about it again."""
+
+    annotation = models.OneToOneField(Annotation, on_delete=models.CASCADE, related_name="confirmation")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.annotation_id} kept"
 
 
 class ImportState(models.TextChoices):

@@ -34,6 +34,9 @@ class WorkKind(models.TextChoices):
     EMBED = "embed", "embedding samples"
     TRAIN = "train", "training"
     PREDICT = "predict", "predicting unlabelled samples"
+    SURVEY = "survey", "looking over all samples"
+    INSPECT = "inspect", "looking for what may be wrong"
+    PLAN = "plan", "choosing what to ask next"
 
 
 class FunctionWork(Leased):
@@ -89,6 +92,7 @@ class TrainedModel(models.Model):
     """An immutable result. It learned from each sample's newest annotation up to `last_annotation_id`, nothing else.
 
     `published_at` is empty only while its first predictions are being written; the next round removes such a row.
+    `label_names`, in the order of `label_ids`, are what it answers: a label renamed since is called so by the next one.
     `recipe` is a blend (`apps.engine.types.Blend`), `backbone_versions` the version of each backbone it reads.
     `figures` holds what was estimated with it (`training.services.figures`), `changes` what it learned that the model
     before had not. A pinned model stays live until it is unpinned, whatever is learned meanwhile.
@@ -104,6 +108,7 @@ class TrainedModel(models.Model):
     recipe = models.JSONField()
     backbone_versions = models.JSONField(default=dict)
     label_ids = models.JSONField()
+    label_names = models.JSONField(default=list)
     sha256 = models.CharField(max_length=64)
     last_annotation_id = models.PositiveBigIntegerField()
     n_annotations = models.PositiveIntegerField()
@@ -147,7 +152,10 @@ class Prediction(models.Model):
     function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="+", db_index=False)
     kind = models.CharField(max_length=12, choices=PredictionKind)
     model = models.ForeignKey(TrainedModel, on_delete=models.CASCADE, related_name="+")
-    label = models.ForeignKey(Label, null=True, on_delete=models.CASCADE, related_name="+")
+    label = models.ForeignKey(Label, null=True, on_delete=models.CASCADE, related_name="+", db_index=False)
+    runner_up = models.ForeignKey(
+        Label, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
     tags = models.JSONField(null=True, blank=True)
     confidence = models.FloatField()
     margin = models.FloatField()
@@ -156,7 +164,57 @@ class Prediction(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["sample", "kind"], name="prediction_once"),
         ]
-        indexes = [models.Index(fields=["function", "kind", "margin"], name="prediction_by_margin")]
+        indexes = [
+            models.Index(fields=["function", "kind", "margin"], name="prediction_by_margin"),
+            models.Index(fields=["label", "kind", "-confidence"], name="prediction_surest_first"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.label_id} for {self.sample_id} ({self.confidence:.2f})"
+
+
+class Survey(models.Model):
+    """A look over all samples of a function at once: what lies near what. The arrays are in a file beside its models.
+
+    Made anew when the samples have changed, by `training.services.survey`; never needed for an answer to be right.
+    """
+
+    function = models.OneToOneField(Function, on_delete=models.CASCADE, related_name="survey")
+    n_samples = models.PositiveIntegerField(default=0)
+    last_sample_id = models.PositiveBigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64)
+    made_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.n_samples} samples of {self.function_id}"
+
+
+class FindingKind(models.TextChoices):
+    WRONG_LABEL = "wrong_label", "Likely wrong label"
+    NEW_KIND = "new_kind", "Unlike everything labelled"
+    NEAR_DUPLICATE = "near_duplicate", "Nearly the same as another"
+
+
+class Finding(models.Model):
+    """Something a person should look at, found by the machine; written anew by each inspection, the worst first.
+
+    `label` is what it would be instead, `other` the sample it nearly repeats, `facts` the reason: the nearest labelled
+    samples by key. `annotation` is the one doubted: once another is in force the finding is out of date.
+    """
+
+    function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="+", db_index=False)
+    kind = models.CharField(max_length=16, choices=FindingKind)
+    sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="findings")
+    other = models.ForeignKey(Sample, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    annotation = models.ForeignKey(
+        "samples.Annotation", null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+    )
+    label = models.ForeignKey(Label, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    score = models.FloatField()
+    facts = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [models.Index(fields=["function", "kind", "-score"], name="finding_worst_first")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.sample_id}"

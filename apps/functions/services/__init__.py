@@ -4,6 +4,7 @@ Whoever changes labels or samples of a function locks the function's row first (
 samples do), so that two of them never wait on each other in a circle.
 """
 
+from apps.functions.services.acts import begin_act, count_act
 from apps.functions.services.changes import ROWS_PER_TRANSACTION, note_data_change
 from apps.functions.services.fields import (
     NewField,
@@ -36,6 +37,8 @@ __all__ = [
     "NewField",
     "add_label",
     "add_rule",
+    "begin_act",
+    "count_act",
     "create_function",
     "delete_field",
     "delete_function",

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from apps.functions.models import Function, Label, OutputKind
+from apps.functions.models import Act, Function, Label, OutputKind
 from apps.functions.services import note_data_change
 from apps.samples.models import Annotation, PickedBy, Sample, SampleTag
 
@@ -52,6 +52,17 @@ class _Said:
         return self.label_id is None and self.tags is None
 
 
+@dataclass(frozen=True)
+class _Source:
+    """Who said it, how the sample came to them, and as part of which act."""
+
+    person: User | None
+    picked_by: PickedBy
+    client_token: UUID | None = None
+    active_ms: int | None = None
+    act: Act | None = None
+
+
 def annotate_sample(
     *,
     sample: Sample,
@@ -59,13 +70,14 @@ def annotate_sample(
     person: User | None,
     picked_by: PickedBy,
     client_token: UUID | None = None,
+    active_ms: int | None = None,
 ) -> Annotation:
     """Give a sample a label, or take away what was said of it, tags too (`label=None`).
 
-    The same `client_token` again returns the first answer.
+    The same `client_token` again returns the first answer. `active_ms` is how long the person was at it.
     """
     said = _Said(label_id=label.pk if label else None)
-    return _annotate(sample, said, person, picked_by, client_token)
+    return _annotate(sample, said, _Source(person, picked_by, client_token, active_ms))
 
 
 def tag_sample(
@@ -75,6 +87,7 @@ def tag_sample(
     person: User | None,
     picked_by: PickedBy,
     client_token: UUID | None = None,
+    active_ms: int | None = None,
     is_whole: bool = True,
 ) -> Annotation:
     """Say which tags a sample has. Labels in use that are not mentioned are not on it; later ones stay unknown.
@@ -84,19 +97,17 @@ def tag_sample(
     holds all the same. The same `client_token` again returns the first answer.
     """
     said = _Said(tags={label.pk: is_present for label, is_present in tags.items()}, is_whole=is_whole)
-    return _annotate(sample, said, person, picked_by, client_token)
+    return _annotate(sample, said, _Source(person, picked_by, client_token, active_ms))
 
 
-def _annotate(
-    sample: Sample, said: _Said, person: User | None, picked_by: PickedBy, client_token: UUID | None
-) -> Annotation:
+def _annotate(sample: Sample, said: _Said, source: _Source) -> Annotation:
     try:
         with transaction.atomic():
             gives = lock_function(sample.function_id)
-            return _repeated(sample, client_token) or _append(sample, gives, said, person, picked_by, client_token)
+            return _repeated(sample, source.client_token) or _append(sample, gives, said, source)
     except IntegrityError:
         # The token's first use was for a sample of another function, hence behind another lock.
-        repeated = _repeated(sample, client_token)
+        repeated = _repeated(sample, source.client_token)
         if repeated is None:
             raise
         return repeated
@@ -111,14 +122,7 @@ def _repeated(sample: Sample, client_token: UUID | None) -> Annotation | None:
     return earlier
 
 
-def _append(
-    sample: Sample,
-    gives: OutputKind,
-    said: _Said,
-    person: User | None,
-    picked_by: PickedBy,
-    client_token: UUID | None,
-) -> Annotation:
+def _append(sample: Sample, gives: OutputKind, said: _Said, source: _Source) -> Annotation:
     # Asked anew, under the lock: the labels in hand may have been deleted since they were read.
     labels = _Labels(sample.function_id)
     said = labels.checked(said, gives)
@@ -129,9 +133,10 @@ def _append(
         sample=sample,
         label_id=said.label_id,
         tags=labels.by_public_id(said.tags),
-        person=person,
-        picked_by=_kept_reason(before["annotation__picked_by"], picked_by),
-        client_token=client_token,
+        person=source.person,
+        picked_by=_kept_reason(before["annotation__picked_by"], source.picked_by),
+        client_token=source.client_token,
+        active_ms=source.active_ms,
     )
     _put_in_force(sample, None if said.is_nothing else annotation)
     if gives is OutputKind.TAGS:
@@ -206,22 +211,32 @@ def _repeat_tags(tags_of: Mapping[int, Mapping[int, bool] | None]) -> None:
 
 
 def annotate_many(
-    *, function: Function, pairs: Sequence[tuple[int, int | None]], person: User | None, picked_by: PickedBy
+    *,
+    function: Function,
+    pairs: Sequence[tuple[int, int | None]],
+    person: User | None,
+    picked_by: PickedBy,
+    act: Act | None = None,
 ) -> int:
     """Label many samples of one function: pairs of sample and label keys, None takes away what was said.
 
     Pairs that would change nothing are passed over. Returns how many annotations were appended. Works in transactions
-    of `ROWS_PER_TRANSACTION`, or inside the caller's.
+    of `ROWS_PER_TRANSACTION`, or inside the caller's. With an `act`, all of it is undone as one.
     """
     known = _Labels(function.pk).in_use
     if any(label_id is not None and label_id not in known for _sample_id, label_id in pairs):
         raise InvalidInput("One of the labels does not belong to the function. Reload the page and choose again.")
     said = {sample_id: _Said(label_id=label_id) for sample_id, label_id in pairs}
-    return _say_of_many(function, said, person, picked_by)
+    return _say_of_many(function, said, _Source(person, picked_by, act=act))
 
 
 def tag_many(
-    *, function: Function, tags_of: Mapping[int, Mapping[int, bool]], person: User | None, picked_by: PickedBy
+    *,
+    function: Function,
+    tags_of: Mapping[int, Mapping[int, bool]],
+    person: User | None,
+    picked_by: PickedBy,
+    act: Act | None = None,
 ) -> int:
     """Tag many samples of one function: by sample key, whether each label is on it, by label key.
 
@@ -229,7 +244,8 @@ def tag_many(
     """
     said = {pk: _Said(tags=tags) for pk, tags in tags_of.items()}
     n_tags = max((len(tags) for tags in tags_of.values()), default=0)
-    return _say_of_many(function, said, person, picked_by, n_at_once=samples_per_transaction(n_tags))
+    n_at_once = samples_per_transaction(n_tags)
+    return _say_of_many(function, said, _Source(person, picked_by, act=act), n_at_once=n_at_once)
 
 
 def samples_per_transaction(n_tags: int, most: int = ROWS_PER_TRANSACTION) -> int:
@@ -238,20 +254,15 @@ def samples_per_transaction(n_tags: int, most: int = ROWS_PER_TRANSACTION) -> in
 
 
 def _say_of_many(
-    function: Function,
-    said: Mapping[int, _Said],
-    person: User | None,
-    picked_by: PickedBy,
-    *,
-    n_at_once: int = ROWS_PER_TRANSACTION,
+    function: Function, said: Mapping[int, _Said], source: _Source, *, n_at_once: int = ROWS_PER_TRANSACTION
 ) -> int:
     rows = list(said.items())
     chunks = (rows[start : start + n_at_once] for start in range(0, len(rows), n_at_once))
-    return sum(_annotate_chunk(function, dict(chunk), person, picked_by) for chunk in chunks)
+    return sum(_annotate_chunk(function, dict(chunk), source) for chunk in chunks)
 
 
 @transaction.atomic
-def _annotate_chunk(function: Function, said: dict[int, _Said], person: User | None, picked_by: PickedBy) -> int:
+def _annotate_chunk(function: Function, said: dict[int, _Said], source: _Source) -> int:
     gives = lock_function(function.pk)
     labels = _Labels(function.pk)
     possible = {None, *labels.in_use}  # one may have been deleted between two chunks
@@ -265,8 +276,9 @@ def _annotate_chunk(function: Function, said: dict[int, _Said], person: User | N
             sample_id=pk,
             label_id=each.label_id,
             tags=labels.by_public_id(each.tags),
-            person=person,
-            picked_by=_kept_reason(before[pk][1], picked_by),
+            person=source.person,
+            picked_by=_kept_reason(before[pk][1], source.picked_by),
+            act=source.act,
         )
         for pk, each in changes.items()
     )
@@ -346,9 +358,9 @@ def _restore(sample: Sample, gives: OutputKind, annotation: Annotation, person: 
 
 
 def standing_annotations(sample: Sample) -> list[Annotation]:
-    """The sample's annotations that no undo took back, oldest first; the last one is in force."""
+    """The sample's annotations that no undo took back, oldest first; the last one is in force. Opinions aside."""
     standing: list[Annotation] = []
-    for annotation in sample.annotations.select_related("label").order_by("id"):
+    for annotation in sample.annotations.filter(is_opinion=False).select_related("label").order_by("id"):
         if annotation.undoes_id is None:
             standing.append(annotation)
         elif standing and standing[-1].pk == annotation.undoes_id:

@@ -1,0 +1,24 @@
+"""The beginning of whatever is undone as one; who did it appends to it and says in the end how much it was."""
+
+from collections.abc import Mapping
+
+from apps.accounts.models import User
+from apps.events.services import JsonValue
+from apps.functions.models import Act, ActKind, Function
+
+
+def begin_act(
+    *, function: Function, kind: ActKind, person: User | None, facts: Mapping[str, JsonValue] | None = None
+) -> Act:
+    """Make the row that annotations and samples of one act point at."""
+    return Act.objects.create(function=function, kind=kind, person=person, facts=dict(facts or {}))
+
+
+def count_act(*, act: Act, n_samples: int) -> Act:
+    """Say how many samples it changed; one that changed none is nothing to undo, and not kept."""
+    act.n_samples = n_samples
+    if n_samples:
+        act.save(update_fields=["n_samples"])
+    else:
+        act.delete()
+    return act
