@@ -265,7 +265,7 @@ def _date(cell: Cell, facts: CellFacts) -> str | None:
 
 def _date_of_number(number: Cell) -> str:
     """Read a year, or the seconds or milliseconds since 1970 that programs send."""
-    if isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number):
+    if isinstance(number, int | float) and not isinstance(number, bool):
         if 1000 <= number <= 2999 and float(number).is_integer():
             return f"{int(number)}-01-01"
         if 1e8 <= number < 1e10:
