@@ -1,7 +1,7 @@
 // Predicting a file: one place to drop a table, a zip or pictures. Pictures go up in chunks; all else in one piece.
 
 import { chosen, dropped, is_table } from "./bring/files.js";
-import { SignedOut, chunks_of, post, post_until_answered, send_all } from "./bring/sending.js";
+import { SignedOut, chunks_of, post, post_until_answered, send_all, upload } from "./bring/sending.js";
 
 const drop = document.getElementById("drop");
 const panel = document.getElementById("drop-progress");
@@ -39,26 +39,9 @@ async function receive(found) {
   }
 }
 
-// XMLHttpRequest: fetch cannot say how much of a body has been sent.
-function upload(file) {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    const body = new FormData(drop);
-    body.set("file", file);
-    request.open("POST", drop.dataset.fileUrl);
-    request.setRequestHeader("Accept", "application/json");
-    request.responseType = "json";
-    request.upload.onprogress = ({ loaded, total }) => {
-      bar.value = total ? loaded / total : 0;
-      state.textContent = loaded < total ? `Sending ${file.name}` : `Reading ${file.name}`;
-    };
-    request.onerror = () => reject(new Error("The connection broke. Try again."));
-    request.onload = () => {
-      if (request.status < 300 && request.response?.url) resolve(request.response.url);
-      else reject(request.response ? new Error(request.response.message ?? "That did not work. Try again.") : new SignedOut());
-    };
-    request.send(body);
-  });
+function show_sent(file, loaded, total) {
+  bar.value = total ? loaded / total : 0;
+  state.textContent = loaded < total ? `Sending ${file.name}` : `Reading ${file.name}`;
 }
 
 async function send_file(file) {
@@ -66,7 +49,7 @@ async function send_file(file) {
     throw new Error(`The file is larger than ${megabytes(drop.dataset.uploadMaxBytes)}. Split it into several.`);
   }
   begin(`Sending ${file.name}`);
-  location.assign(await upload(file));
+  location.assign(await upload(drop, file, { on_progress: (loaded, total) => show_sent(file, loaded, total) }));
 }
 
 // A picture too large to be sent goes as its name and size alone: it keeps its row, which says why it has no answer.

@@ -26,13 +26,11 @@ from apps.samples.media import forget_folder
 from apps.samples.models import ImportFormat
 from apps.samples.reading.archives import BadMember, UnreadableZip, members, open_zip, read_member
 from apps.samples.reading.columns import Role
-from apps.samples.reading.encodings import CHOICES
 from apps.samples.reading.json_lines import NotARecord
 from apps.samples.reading.kinds import OLD_OFFICE, NotReadable, is_named_table, suffix_of, why_no_office_file
 from apps.samples.reading.sheets import sheet_to_csv
-from apps.samples.reading.tables import DELIMITERS
 from apps.samples.reading.workbooks import Sheet, check_workbook, is_office_file
-from apps.samples.services.imports import LayoutChoice, as_readable_text
+from apps.samples.services.imports import LayoutChoice, as_readable_text, with_choice
 from apps.training.selectors import training_state
 from apps.training.services.serving import Served
 
@@ -210,7 +208,7 @@ def choose_layout(*, prediction: FilePrediction, choice: LayoutChoice) -> bool:
     """Take over what a person chose. Returns whether the columns are those they saw, rather than guessed anew."""
     _require_waiting(prediction)
     before = layout_of(prediction)
-    layout = _with_choice(prediction, before, choice)
+    layout = with_choice(before, choice, prediction.format)
     has_new_columns = layout != before
     with default_storage.open(prediction.options["source_key"]) as file:
         if has_new_columns:
@@ -221,17 +219,6 @@ def choose_layout(*, prediction: FilePrediction, choice: LayoutChoice) -> bool:
     prediction.options |= {"layout": layout.to_options()}
     _update_waiting(prediction)
     return not has_new_columns
-
-
-def _with_choice(prediction: FilePrediction, layout: Layout, choice: LayoutChoice) -> Layout:
-    if layout.is_json:
-        return layout
-    if prediction.format == ImportFormat.XLSX:
-        return replace(layout, has_header=choice.has_header)
-    if choice.encoding not in CHOICES or choice.dialect.delimiter not in {*DELIMITERS, ""}:
-        raise InvalidInput("Choose one of the encodings and delimiters offered.")
-    dialect = replace(layout.dialect, delimiter=choice.dialect.delimiter)
-    return replace(layout, encoding=choice.encoding, dialect=dialect, has_header=choice.has_header)
 
 
 def _with_content(layout: Layout, column: str) -> Layout:

@@ -273,7 +273,7 @@ def choose_layout(*, import_job: Import, choice: LayoutChoice) -> bool:
     """
     _require_waiting(import_job)
     before = layout_of(import_job)
-    layout = _with_choice(import_job, before, choice)
+    layout = with_choice(before, choice, import_job.format)
     with default_storage.open(import_job.file_key) as file:
         has_new_columns = layout != before
         if has_new_columns:
@@ -291,10 +291,11 @@ def choose_layout(*, import_job: Import, choice: LayoutChoice) -> bool:
     return not has_new_columns
 
 
-def _with_choice(import_job: Import, layout: Layout, choice: LayoutChoice) -> Layout:
+def with_choice(layout: Layout, choice: LayoutChoice, import_format: str) -> Layout:
+    """Return the layout as a person wants the file read; of a spreadsheet only whether it begins with names."""
     if layout.is_json:
         return layout
-    if import_job.format == ImportFormat.XLSX:
+    if import_format == ImportFormat.XLSX:
         return replace(layout, has_header=choice.has_header)
     if choice.encoding not in CHOICES or choice.dialect.delimiter not in {*DELIMITERS, ""}:
         raise InvalidInput("Choose one of the encodings and delimiters offered.")

@@ -1,7 +1,7 @@
 // The bring page: one place to drop anything. Tables and zips become an import to be checked; pictures go in at once.
 
 import { chosen, dropped, is_table, with_labels } from "./files.js";
-import { SignedOut, chunks_of, post, post_until_answered, send_all } from "./sending.js";
+import { SignedOut, chunks_of, post, post_until_answered, send_all, upload } from "./sending.js";
 
 const drop = document.getElementById("drop");
 const panel = document.getElementById("drop-progress");
@@ -53,26 +53,9 @@ async function receive(found) {
 
 /* One file that becomes an import */
 
-// XMLHttpRequest: fetch cannot say how much of a body has been sent.
-function upload(file) {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    const body = new FormData(drop);
-    body.set("file", file);
-    request.open("POST", drop.dataset.fileUrl);
-    request.setRequestHeader("Accept", "application/json");
-    request.responseType = "json";
-    request.upload.onprogress = ({ loaded, total }) => {
-      bar.value = total ? loaded / total : 0;
-      state.textContent = loaded < total ? `Sending ${file.name}` : `Reading ${file.name}`;
-    };
-    request.onerror = () => reject(new Error("The connection broke. Try again."));
-    request.onload = () => {
-      if (request.status < 300 && request.response?.url) resolve(request.response.url);
-      else reject(request.response ? new Error(request.response.message ?? "That did not work. Try again.") : new SignedOut());
-    };
-    request.send(body);
-  });
+function show_sent(file, loaded, total) {
+  bar.value = total ? loaded / total : 0;
+  state.textContent = loaded < total ? `Sending ${file.name}` : `Reading ${file.name}`;
 }
 
 async function bring_file(file) {
@@ -80,7 +63,7 @@ async function bring_file(file) {
     throw new Error(`The file is larger than ${megabytes(drop.dataset.uploadMaxBytes)}. Split it into several.`);
   }
   begin(`Sending ${file.name}`);
-  location.assign(await upload(file));
+  location.assign(await upload(drop, file, { on_progress: (loaded, total) => show_sent(file, loaded, total) }));
 }
 
 /* Many pictures */

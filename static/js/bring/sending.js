@@ -40,6 +40,26 @@ export async function post_until_answered(url, body, { on_wait, on_back }) {
   }
 }
 
+// One file in one piece, with what else the form holds. Resolves to the address to go on at. XMLHttpRequest: fetch
+// cannot say how much of a body has been sent.
+export function upload(form, file, { on_progress }) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    const body = new FormData(form);
+    body.set("file", file);
+    request.open("POST", form.dataset.fileUrl);
+    request.setRequestHeader("Accept", "application/json");
+    request.responseType = "json";
+    request.upload.onprogress = ({ loaded, total }) => on_progress(loaded, total);
+    request.onerror = () => reject(new Error("The connection broke. Try again."));
+    request.onload = () => {
+      if (request.status < 300 && request.response?.url) resolve(request.response.url);
+      else reject(request.response ? new Error(request.response.message ?? "That did not work. Try again.") : new SignedOut());
+    };
+    request.send(body);
+  });
+}
+
 export function chunks_of(files, { files_per_chunk, chunk_max_bytes }) {
   const chunks = [];
   let chunk = null;
