@@ -199,7 +199,9 @@ class Finding(models.Model):
     """Something a person should look at, found by the machine; written anew by each inspection, the worst first.
 
     `label` is what it would be instead, `other` the sample it nearly repeats, `facts` the reason: the nearest labelled
-    samples by key. `annotation` is the one doubted: once another is in force the finding is out of date.
+    samples by key. `annotation` is the one doubted: once another is in force the finding is out of date. Of two alike
+    that were labelled differently `label` is that of the other; others have neither annotation nor label. Where tags
+    are given `label` is the tag doubted.
     """
 
     function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="+", db_index=False)

@@ -13,7 +13,20 @@ from apps.engine import readiness
 from apps.engine.types import IntArray
 from apps.functions.models import Function, OutputKind
 from apps.samples.models import Sample, SampleTag
+from apps.training.findings import findings, n_findings
 from apps.training.models import FunctionWork, TrainedModel, WorkKind
+
+__all__ = [
+    "TrainingStatus",
+    "findings",
+    "is_finished",
+    "judging_model",
+    "missing_sentence",
+    "n_findings",
+    "tag_thresholds",
+    "tags_said",
+    "training_state",
+]
 
 EVEN = 0.5
 """The threshold of a tag whose own has not been chosen."""
