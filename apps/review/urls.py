@@ -2,17 +2,17 @@
 
 from django.urls import path
 
-from apps.review import views
+from apps.review.views import home, samples
 
 app_name = "review"
 
 urlpatterns = [
-    path("functions/<str:function_id>/", views.function_home, name="function_home"),
-    path("functions/<str:function_id>/figures/", views.figures, name="figures"),
-    path("functions/<str:function_id>/teaser/", views.teaser, name="teaser"),
-    path("functions/<str:function_id>/samples/", views.samples, name="samples"),
-    path("functions/<str:function_id>/automation/", views.automation, name="automation"),
-    path("functions/<str:function_id>/automation/target/", views.set_automation, name="set_automation"),
-    path("labels/<str:label_id>/weight/", views.weigh_label, name="weigh_label"),
-    path("samples/<str:sample_id>/fix/", views.fix_label, name="fix_label"),
+    path("functions/<str:function_id>/", home.function_home, name="function_home"),
+    path("functions/<str:function_id>/figures/", home.figures, name="figures"),
+    path("functions/<str:function_id>/teaser/", home.teaser, name="teaser"),
+    path("functions/<str:function_id>/automation/", home.automation, name="automation"),
+    path("functions/<str:function_id>/automation/target/", home.set_automation, name="set_automation"),
+    path("labels/<str:label_id>/weight/", home.weigh_label, name="weigh_label"),
+    path("functions/<str:function_id>/samples/", samples.samples, name="samples"),
+    path("samples/<str:sample_id>/fix/", samples.fix_label, name="fix_label"),
 ]

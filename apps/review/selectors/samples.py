@@ -28,13 +28,11 @@ SUREST_FIRST = {Verdict.WRONG}
 
 
 @dataclass(frozen=True)
-class Row:
-    """A sample, its label, and what a model said of it."""
+class Shown:
+    """A sample as a row shows it, and how sure a model was of what it said."""
 
     sample: Sample
     excerpt: str
-    label: Label | None
-    predicted: Label | None
     confidence: float
     is_unsure: bool
 
@@ -45,6 +43,14 @@ class Row:
     @property
     def is_cut(self) -> bool:
         return len(self.excerpt) == EXCERPT_CHARS
+
+
+@dataclass(frozen=True)
+class Row(Shown):
+    """A sample, its label, and what a model said of it."""
+
+    label: Label | None
+    predicted: Label | None
 
     @property
     def verdict(self) -> Verdict | None:

@@ -12,39 +12,35 @@ from django.db.models.functions import Left
 from apps.engine.types import BoolArray, IntArray
 from apps.functions.models import Function, Label
 from apps.review.filters import SampleFilter, Tab, Verdict
-from apps.review.selectors.samples import EXCERPT_CHARS, KINDS, PER_PAGE, SUREST_FIRST, SamplesPage, found, n_pages_of
+from apps.review.selectors.samples import (
+    EXCERPT_CHARS,
+    KINDS,
+    PER_PAGE,
+    SUREST_FIRST,
+    SamplesPage,
+    Shown,
+    found,
+    n_pages_of,
+)
 from apps.review.selectors.tag_table import UNSURE_MARGIN, TagTable, tag_table
 from apps.samples.models import Sample
 from apps.training.models import Prediction, PredictionKind, TrainedModel
 from apps.training.selectors import EVEN, judging_model, tag_thresholds, tags_said
-from apps.training.words import confidence_word
 
 
 @dataclass(frozen=True)
-class TagRow:
+class TagRow(Shown):
     """A sample, the tags on it (`tags`, None where nobody said), and those a model said (`said`, None likewise).
 
     `missed` are on it and were not said, `false_alarms` the other way round; tags nobody was asked about are neither.
     `known` are the labels the model told of, by public id: taking its word over says no more than that.
     """
 
-    sample: Sample
-    excerpt: str
     tags: tuple[Label, ...] | None
     said: tuple[Label, ...] | None
     missed: tuple[Label, ...]
     false_alarms: tuple[Label, ...]
     known: tuple[str, ...]
-    confidence: float
-    is_unsure: bool
-
-    @property
-    def word(self) -> str:
-        return confidence_word(self.confidence)
-
-    @property
-    def is_cut(self) -> bool:
-        return len(self.excerpt) == EXCERPT_CHARS
 
     @property
     def verdict(self) -> Verdict | None:

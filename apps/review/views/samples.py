@@ -1,0 +1,84 @@
+"""The list of samples on the function home, and correcting one of them in its row."""
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_GET, require_POST
+
+from apps.functions.models import Function, OutputKind
+from apps.review import selectors
+from apps.review.filters import SampleFilter, Verdict, read_filter
+from apps.review.selectors import SamplesPage
+from apps.review.services import fix_label as fix
+from apps.review.services import fix_tags
+from apps.samples.models import Sample
+from apps.workspaces.access import AppHttpRequest, requires
+from apps.workspaces.roles import Action
+
+VERDICT_NAMES = {
+    Verdict.JUDGED: "Judged",
+    Verdict.RIGHT: "Right",
+    Verdict.WRONG: "Wrong",
+    Verdict.UNSURE: "Unsure",
+    Verdict.WAITING: "Not judged yet",
+}
+# More labels than fit one glance get a field to find them by name.
+FILTER_ABOVE = 12
+
+
+@require_GET
+@requires(Action.VIEW)
+def samples(request: AppHttpRequest, function_id: str) -> HttpResponse:
+    """The list alone; where the filter form asked, the page's address follows it."""
+    function = request.access.fetch(Function, function_id)
+    page = asked_page(request, function)
+    context = {"function": function, **list_context(function, page)}
+    response = render(request, "review/function_home.html#samples", context)
+    if request.htmx.trigger == "filters":
+        response["HX-Replace-Url"] = _address(function, page.filter)
+    patch_vary_headers(response, ["HX-Request", "HX-Trigger"])
+    return response
+
+
+@require_POST
+@requires(Action.REVIEW)
+def fix_label(request: AppHttpRequest, sample_id: str) -> HttpResponse:
+    sample = request.access.fetch(Sample, sample_id, related=("function",))
+    if sample.function.output_kind == OutputKind.TAGS:
+        there, asked = request.POST.getlist("tag"), request.POST.getlist("asked")
+        fix_tags(sample=sample, there=there, asked=asked, person=request.user)
+    else:
+        fix(sample=sample, label_id=request.POST.get("label", ""), person=request.user)
+    labels = list(sample.function.labels.in_use())
+    context = {"function": sample.function, "row": selectors.row_of(sample, labels), "is_fixed": True}
+    return render(request, "review/function_home.html#row", context)
+
+
+def asked_page(request: AppHttpRequest, function: Function) -> SamplesPage:
+    labels = list(function.labels.in_use())
+    chosen = read_filter(request.GET, {label.public_id: label for label in labels})
+    return selectors.samples_page(function, labels, chosen)
+
+
+def list_context(function: Function, page: SamplesPage) -> dict[str, object]:
+    return {
+        "page": page,
+        "labels": page.labels,
+        "n_labelled": selectors.n_labelled(function, page.labels),
+        "n_unlabelled": selectors.n_unlabelled(function),
+        "verdicts": _verdicts(page),
+        "filter_above": FILTER_ABOVE,
+    }
+
+
+def _verdicts(page: SamplesPage) -> list[tuple[str, str]]:
+    """The verdicts to choose from; the rarer two only where a number led there."""
+    usual = [Verdict.RIGHT, Verdict.WRONG, Verdict.UNSURE]
+    chosen = [page.filter.verdict] if page.filter.verdict and page.filter.verdict not in usual else []
+    return [("", "All"), *((verdict.value, VERDICT_NAMES[verdict]) for verdict in (*usual, *chosen))]
+
+
+def _address(function: Function, chosen: SampleFilter) -> str:
+    path = reverse("review:function_home", args=[function.public_id])
+    return f"{path}?{chosen.query}" if chosen.query else path
