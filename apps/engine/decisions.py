@@ -24,6 +24,16 @@ def decide(pred_probs: FloatArray, weights: FloatArray) -> IntArray:
     return said
 
 
+def runners_up(pred_probs: FloatArray, said: IntArray) -> IntArray:
+    """Return the likeliest label of each sample other than the one said, `(n_samples,)`; -1 where there is no other."""
+    if pred_probs.shape[1] < 2:
+        return np.full(len(pred_probs), -1, dtype=np.int64)
+    others = pred_probs.astype(np.float64)
+    others[np.arange(len(others)), said] = -1.0
+    seconds: IntArray = others.argmax(axis=1)
+    return seconds
+
+
 def weighed_thresholds(thresholds: FloatArray, weights: FloatArray) -> npt.NDArray[np.float64]:
     """Return thresholds of tags, `(n_classes,)` in [0, 1], lowered where a tag is worse to miss.
 

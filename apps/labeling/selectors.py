@@ -112,9 +112,8 @@ def _count_out(pool: QuerySet[Sample], n: int) -> list[int]:
 def most_doubtful(function: Function, n: int, *, hidden: Collection[int] = ()) -> list[Prediction]:
     """Return live predictions of unlabelled samples, the nearest tie first, with sample and label."""
     rows = Prediction.objects.filter(function=function, kind=PredictionKind.LIVE, sample__annotation=None)
-    return list(
-        rows.exclude(sample_id__in=hidden).select_related("sample", "label").order_by("margin", "pk")[: max(n, 0)]
-    )
+    doubtful = rows.exclude(sample_id__in=hidden).order_by("margin", "pk")
+    return list(doubtful.select_related("sample", "label", "runner_up")[: max(n, 0)])
 
 
 def last_answer(function: Function, person: User) -> Annotation | None:

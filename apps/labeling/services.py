@@ -10,10 +10,10 @@ from apps.accounts.models import User
 from apps.core.errors import Conflict, HundredfoldError, NotFound
 from apps.functions.models import Function, Label, OutputKind
 from apps.labeling import proofs, selectors
-from apps.labeling.models import Skip
+from apps.labeling.models import Reason, Skip
+from apps.labeling.plan import Planned, is_planned, planned
 from apps.samples.models import Annotation, PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample, tag_sample, undo_annotation
-from apps.training.models import Prediction
 from apps.training.selectors import tag_thresholds, tags_said
 
 # One sample in five is drawn at random, and figures are estimated on those.
@@ -33,11 +33,14 @@ class QueueItem:
     """A sample to ask about, and why this one.
 
     `suggestions` are the tags the model says are there, the likeliest first; None where it has not said anything.
-    `said` are the tags of an answer just taken back, so that it can be mended rather than given anew.
+    `said` are the tags of an answer just taken back, so that it can be mended rather than given anew. `reason` is empty
+    where it was drawn at random; `reason_labels` are those the reason is about.
     """
 
     sample: Sample
     picked_by: PickedBy
+    reason: Reason | None = None
+    reason_labels: tuple[Label, ...] = ()
     suggestion: Suggestion | None = None
     suggestions: tuple[Suggestion, ...] | None = None
     said: tuple[str, ...] = ()
@@ -78,26 +81,26 @@ class Outcome:
 def next_samples(
     *, function: Function, person: User, n: int, exclude: Sequence[str] = (), n_given: int = 0
 ) -> list[QueueItem]:
-    """Return what to ask this person next: the most doubtful first, every fifth at random; at random before a model.
+    """Return what to ask this person next: as planned, every fifth at random; at random where nothing is planned yet.
 
     `n_given` counts the samples handed out before, so that the fifth stays the fifth however few are fetched at once.
     Random ones are drawn first and from all that is left: the queue must not take its pick before them.
     """
     hidden = selectors.hidden_from(person, exclude)
     pool = selectors.unlabelled(function)
-    has_model = selectors.has_model(function)
-    is_random = [not has_model or (n_given + i) % RANDOM_EVERY == RANDOM_EVERY - 1 for i in range(n)]
+    has_queue = selectors.has_model(function) or is_planned(function)
+    is_random = [not has_queue or (n_given + i) % RANDOM_EVERY == RANDOM_EVERY - 1 for i in range(n)]
     drawn = selectors.draw_at_random(selectors.fair(pool), sum(is_random), hidden=hidden)
     hidden.update(sample.pk for sample in drawn)
     n_asked = n - len(drawn)
-    asked = selectors.most_doubtful(function, n_asked, hidden=hidden) if has_model else []
-    hidden.update(prediction.sample_id for prediction in asked)
+    asked = planned(function, n_asked, hidden)
+    hidden.update(each.sample.pk for each in asked)
     # Samples the model has not looked at yet, or sent here because it was unsure. They count as asked for: what is
     # left over is no fair draw.
     fresh = selectors.draw_at_random(pool, n_asked - len(asked), hidden=hidden)
     at_random = iter([QueueItem(sample, PickedBy.RANDOM) for sample in drawn])
     say = _tag_teller(function) if function.output_kind == OutputKind.TAGS else _asked_for
-    by_model = iter([*map(say, asked), *(QueueItem(sample, PickedBy.QUEUE) for sample in fresh)])
+    by_model = iter([*map(say, asked), *(QueueItem(sample, PickedBy.QUEUE, Reason.NEW) for sample in fresh)])
     return list(_interleave(is_random, at_random, by_model))
 
 
@@ -176,22 +179,25 @@ def _annotate(
     )
 
 
-def _asked_for(prediction: Prediction) -> QueueItem:
-    label = prediction.label
-    suggestion = None if label is None or label.deleted_at else Suggestion(label, prediction.confidence)
-    return QueueItem(prediction.sample, PickedBy.QUEUE, suggestion)
+def _asked_for(asked: Planned) -> QueueItem:
+    label = asked.prediction.label if asked.prediction else None
+    confidence = asked.prediction.confidence if asked.prediction else 0.0
+    suggestion = Suggestion(label, confidence) if label and not (label.deleted_at or label.merged_into_id) else None
+    return QueueItem(asked.sample, PickedBy.QUEUE, asked.reason, asked.labels, suggestion)
 
 
-def _tag_teller(function: Function) -> Callable[[Prediction], QueueItem]:
+def _tag_teller(function: Function) -> Callable[[Planned], QueueItem]:
     """Return what makes queue items of predictions that hold tags."""
     labels = {label.public_id: label for label in function.labels.in_use()}
     thresholds = tag_thresholds(selectors.live_model(function))
 
-    def say(prediction: Prediction) -> QueueItem:
-        tags = prediction.tags or {}
+    def say(asked: Planned) -> QueueItem:
+        if asked.prediction is None:
+            return QueueItem(asked.sample, PickedBy.QUEUE, asked.reason)
+        tags = asked.prediction.tags or {}
         there = [public_id for public_id in tags_said(tags, thresholds) if public_id in labels]
         suggestions = tuple(Suggestion(labels[public_id], tags[public_id]) for public_id in there)
-        return QueueItem(prediction.sample, PickedBy.QUEUE, suggestions=suggestions)
+        return QueueItem(asked.sample, PickedBy.QUEUE, asked.reason, asked.labels, suggestions=suggestions)
 
     return say
 

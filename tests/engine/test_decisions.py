@@ -28,3 +28,9 @@ def test_a_tag_that_is_worse_to_miss_has_a_lower_threshold_for_the_same_odds(thr
 def test_the_confidence_of_tags_is_that_of_all_of_them_together() -> None:
     pred_probs = np.array([[0.9, 0.2], [0.4, 0.6]], dtype=np.float32)
     assert decisions.confidence_of_tags(pred_probs, np.array([0.5, 0.5])) == pytest.approx([0.72, 0.36])
+
+
+def test_the_runner_up_is_the_likeliest_label_that_was_not_said() -> None:
+    pred_probs = np.array([[0.5, 0.4, 0.1], [0.5, 0.2, 0.3]])
+    assert decisions.runners_up(pred_probs, np.array([0, 1])).tolist() == [1, 0]
+    assert decisions.runners_up(np.ones((2, 1)), np.array([0, 0])).tolist() == [-1, -1]

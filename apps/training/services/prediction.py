@@ -71,6 +71,7 @@ def prediction_rows(
     said = decisions.decide(pred_probs, weights)
     confidences = np.take_along_axis(pred_probs, said[:, None], axis=1)[:, 0]
     margins = 1.0 - margin_scores(pred_probs)
+    seconds = decisions.runners_up(pred_probs, said)
     return [
         Prediction(
             sample_id=sample_id,
@@ -78,10 +79,13 @@ def prediction_rows(
             kind=kind,
             model=model,
             label=labels[column],
+            runner_up=labels[second] if second >= 0 else None,
             confidence=float(confidence),
             margin=float(margin),
         )
-        for sample_id, column, confidence, margin in zip(sample_ids, said, confidences, margins, strict=True)
+        for sample_id, column, second, confidence, margin in zip(
+            sample_ids, said, seconds, confidences, margins, strict=True
+        )
     ]
 
 
@@ -119,7 +123,7 @@ def write_predictions(rows: list[Prediction]) -> None:
         rows,
         update_conflicts=True,
         unique_fields=["sample", "kind"],
-        update_fields=["model", "label", "tags", "confidence", "margin"],
+        update_fields=["model", "label", "runner_up", "tags", "confidence", "margin"],
     )
 
 
