@@ -1,0 +1,87 @@
+"""axe-core over every page of a function that has learned, wide and on a telephone, light and dark."""
+
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from apps.ops import demo
+from tests.browser.axe import violations
+from tests.browser.desk import Desk, make_desk
+from tests.live_up import LiveUp
+
+SIZES = {"wide": (1280, 800), "telephone": (390, 780)}
+THEMES = ("light", "dark")
+PAGES = [
+    "/",
+    "/functions/new/",
+    "/functions/{function}/",
+    "/functions/{function}/?verdict=wrong",
+    "/functions/{function}/?tab=unlabelled",
+    "/functions/{function}/label/",
+    "/functions/{function}/bring/",
+    "/functions/{function}/rules/",
+    "/functions/{function}/models/",
+    "/functions/{function}/call/",
+    "/functions/{function}/predict/",
+    "/functions/{function}/settings/",
+    "/workspaces/{workspace}/members/",
+    "/workspaces/{workspace}/keys/",
+    "/workspaces/{workspace}/audit/",
+    "/workspaces/new/",
+    "/profile/",
+    "/nowhere/",
+]
+_LABEL = """
+import time
+from apps.functions.models import Function
+from apps.samples.models import PickedBy, Sample
+from apps.samples.services.annotations import annotate_many
+from apps.training.selectors import is_finished
+function = Function.objects.get(public_id={function!r})
+labels = list(function.labels.in_use())
+keys = list(Sample.objects.filter(function=function).order_by("pk").values_list("pk", flat=True)[:30])
+pairs = [(key, labels[place % 2].pk) for place, key in enumerate(keys)]
+annotate_many(function=function, pairs=pairs, person=None, picked_by=PickedBy.RANDOM)
+until = time.monotonic() + 60
+while not is_finished(function.pk) or not function.trained_models.exists():
+    assert time.monotonic() < until, "nothing was learned"
+    time.sleep(0.2)
+print(function.workspace.public_id)
+"""
+
+
+@pytest.fixture(scope="module")
+def desk(shared_up: LiveUp) -> Desk:
+    return make_desk(shared_up, labels=["Refund", "Delivery"], texts=[item.text for item in demo.demo_messages()[:60]])
+
+
+@pytest.fixture(scope="module")
+def workspace(desk: Desk) -> str:
+    """The desk's function has learned something, right and wrong, before anything is looked at."""
+    return desk.run(_LABEL.format(function=desk.function)).strip()
+
+
+@pytest.fixture(scope="module")
+def pages(browser: Browser, shared_up: LiveUp, desk: Desk) -> Iterator[dict[str, Page]]:
+    """A window for each size and theme."""
+    contexts = {}
+    for (size, (width, height)), theme in product(SIZES.items(), THEMES):
+        context = browser.new_context(
+            base_url=shared_up.url, viewport={"width": width, "height": height}, color_scheme=theme
+        )
+        context.add_cookies([{"name": "hundredfold_session", "value": desk.cookie, "url": shared_up.url}])
+        contexts[f"{size}, {theme}"] = context
+    yield {name: context.new_page() for name, context in contexts.items()}
+    for context in contexts.values():
+        context.close()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_wrong(path: str, pages: dict[str, Page], desk: Desk, workspace: str) -> None:
+    found = {}
+    for name, page in pages.items():
+        page.goto(path.format(function=desk.function, workspace=workspace))
+        found[name] = violations(page)
+    assert found == dict.fromkeys(pages, [])
