@@ -84,4 +84,4 @@ def test_axe_finds_nothing_wrong(path: str, pages: dict[str, Page], desk: Desk, 
     for name, page in pages.items():
         page.goto(path.format(function=desk.function, workspace=workspace))
         found[name] = violations(page)
-    assert found == dict.fromkeys(pages, [])
+    assert found == {name: [] for name in pages}
