@@ -5,7 +5,7 @@ other in a circle, and a sample's newest annotation is always the one its column
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -17,8 +17,8 @@ from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from apps.functions.models import Act, Function, Label, OutputKind
 from apps.functions.services import note_data_change
 from apps.samples.models import Annotation, PickedBy, Sample, SampleTag
+from apps.samples.services.saying import ROWS_PER_TRANSACTION, KnownLabels, Said, repeat_tags
 
-ROWS_PER_TRANSACTION = 500
 # 2,000 rows of tags hold the write lock for about 45 ms (two cores, SQLite).
 TAGS_PER_TRANSACTION = 2_000
 
@@ -34,22 +34,6 @@ def lock_function(function_id: int) -> OutputKind:
     if output_kind is None:
         raise NotFound("This function has been deleted.")
     return OutputKind(output_kind)
-
-
-@dataclass(frozen=True)
-class _Said:
-    """What a person says of a sample: its label, or its tags by label key. Neither takes away what was said before.
-
-    With `is_whole`, tags that are not mentioned are not on the sample.
-    """
-
-    label_id: int | None = None
-    tags: Mapping[int, bool] | None = None
-    is_whole: bool = field(default=False, compare=False)
-
-    @property
-    def is_nothing(self) -> bool:
-        return self.label_id is None and self.tags is None
 
 
 @dataclass(frozen=True)
@@ -76,7 +60,7 @@ def annotate_sample(
 
     The same `client_token` again returns the first answer. `active_ms` is how long the person was at it.
     """
-    said = _Said(label_id=label.pk if label else None)
+    said = Said(label_id=label.pk if label else None)
     return _annotate(sample, said, _Source(person, picked_by, client_token, active_ms))
 
 
@@ -96,11 +80,11 @@ def tag_sample(
     been made before the answer arrived. A tag deleted since it was read is passed over: what was said of the others
     holds all the same. The same `client_token` again returns the first answer.
     """
-    said = _Said(tags={label.pk: is_present for label, is_present in tags.items()}, is_whole=is_whole)
+    said = Said(tags={label.pk: is_present for label, is_present in tags.items()}, is_whole=is_whole)
     return _annotate(sample, said, _Source(person, picked_by, client_token, active_ms))
 
 
-def _annotate(sample: Sample, said: _Said, source: _Source) -> Annotation:
+def _annotate(sample: Sample, said: Said, source: _Source) -> Annotation:
     try:
         with transaction.atomic():
             gives = lock_function(sample.function_id)
@@ -122,9 +106,9 @@ def _repeated(sample: Sample, client_token: UUID | None) -> Annotation | None:
     return earlier
 
 
-def _append(sample: Sample, gives: OutputKind, said: _Said, source: _Source) -> Annotation:
+def _append(sample: Sample, gives: OutputKind, said: Said, source: _Source) -> Annotation:
     # Asked anew, under the lock: the labels in hand may have been deleted since they were read.
-    labels = _Labels(sample.function_id)
+    labels = KnownLabels(sample.function_id)
     said = labels.checked(said, gives)
     before = Sample.objects.filter(pk=sample.pk).values("annotation__picked_by").first()
     if before is None:
@@ -138,49 +122,11 @@ def _append(sample: Sample, gives: OutputKind, said: _Said, source: _Source) -> 
         client_token=source.client_token,
         active_ms=source.active_ms,
     )
-    _put_in_force(sample, None if said.is_nothing else annotation)
+    _put_in_force(sample, annotation, said)
     if gives is OutputKind.TAGS:
-        _repeat_tags({sample.pk: said.tags})
+        repeat_tags({sample.pk: said.tags})
     note_data_change(sample.function_id)
     return annotation
-
-
-class _Labels:
-    """The labels of a function as they are now, deleted ones too: history and old answers still name those."""
-
-    def __init__(self, function_id: int) -> None:
-        rows = list(Label.objects.filter(function=function_id).values_list("pk", "public_id", "deleted_at"))
-        self._public_ids = {pk: public_id for pk, public_id, _deleted_at in rows}
-        self._keys = {public_id: pk for pk, public_id, _deleted_at in rows}
-        self.in_use = [pk for pk, _public_id, deleted_at in rows if deleted_at is None]
-
-    def checked(self, said: _Said, gives: OutputKind) -> _Said:
-        """Return what is to be stored, without tags that are deleted. Raises InvalidInput where it does not fit."""
-        if said.label_id is not None and gives is OutputKind.TAGS:
-            raise InvalidInput("This function gives tags: say of each whether it is there.")
-        if said.tags is not None and gives is OutputKind.LABEL:
-            raise InvalidInput("This function gives one label, no tags.")
-        if said.label_id is not None and said.label_id not in self.in_use:
-            raise InvalidInput("This label does not belong to the function. Reload the page and choose again.")
-        if said.tags is None:
-            return said
-        if not self._public_ids.keys() >= said.tags.keys():
-            raise InvalidInput("One of the tags does not belong to the function. Reload the page and choose again.")
-        in_use = set(self.in_use)
-        tags = {pk: is_present for pk, is_present in said.tags.items() if pk in in_use}
-        others = {pk: False for pk in self.in_use if pk not in tags} if said.is_whole else {}
-        return _Said(tags=tags | others)
-
-    def by_public_id(self, tags: Mapping[int, bool] | None) -> dict[str, bool] | None:
-        return None if tags is None else {self._public_ids[pk]: is_present for pk, is_present in tags.items()}
-
-    def by_key(self, tags: Mapping[str, bool] | None) -> dict[int, bool] | None:
-        """Read tags out of the history: those that are still in use."""
-        if tags is None:
-            return None
-        in_use = set(self.in_use)
-        keys = ((self._keys.get(public_id), is_present) for public_id, is_present in tags.items())
-        return {pk: is_present for pk, is_present in keys if pk is not None and pk in in_use}
 
 
 def _kept_reason(earlier: str | None, picked_by: PickedBy) -> str:
@@ -188,25 +134,14 @@ def _kept_reason(earlier: str | None, picked_by: PickedBy) -> str:
     return earlier or picked_by
 
 
-def _put_in_force(sample: Sample, annotation: Annotation | None) -> None:
+def _put_in_force(sample: Sample, annotation: Annotation | None, said: Said) -> None:
+    """Repeat beside the sample what the annotation says in the labels of now; where that is nothing, none is."""
+    annotation = None if said.is_nothing else annotation
     sample.annotation = annotation
-    sample.label_id = annotation.label_id if annotation else None
+    sample.label_id = said.label_id
     sample.labelled_at = annotation.created_at if annotation else None
     Sample.objects.filter(pk=sample.pk).update(
         annotation=annotation, label=sample.label_id, labelled_at=sample.labelled_at
-    )
-
-
-def _repeat_tags(tags_of: Mapping[int, Mapping[int, bool] | None]) -> None:
-    """Let the rows of these samples' tags be those in force, in the order in which they were said."""
-    SampleTag.objects.filter(sample__in=list(tags_of)).delete()
-    SampleTag.objects.bulk_create(
-        (
-            SampleTag(sample_id=sample_id, label_id=label_id, is_present=is_present)
-            for sample_id, tags in tags_of.items()
-            for label_id, is_present in (tags or {}).items()
-        ),
-        batch_size=ROWS_PER_TRANSACTION,
     )
 
 
@@ -223,10 +158,10 @@ def annotate_many(
     Pairs that would change nothing are passed over. Returns how many annotations were appended. Works in transactions
     of `ROWS_PER_TRANSACTION`, or inside the caller's. With an `act`, all of it is undone as one.
     """
-    known = _Labels(function.pk).in_use
-    if any(label_id is not None and label_id not in known for _sample_id, label_id in pairs):
+    known = KnownLabels(function.pk)
+    if any(label_id is not None and known.standing_for(label_id) is None for _sample_id, label_id in pairs):
         raise InvalidInput("One of the labels does not belong to the function. Reload the page and choose again.")
-    said = {sample_id: _Said(label_id=label_id) for sample_id, label_id in pairs}
+    said = {sample_id: Said(label_id=label_id) for sample_id, label_id in pairs}
     return _say_of_many(function, said, _Source(person, picked_by, act=act))
 
 
@@ -242,7 +177,7 @@ def tag_many(
 
     A label that is not mentioned stays unknown: whoever means *not on it* says so. Otherwise as `annotate_many`.
     """
-    said = {pk: _Said(tags=tags) for pk, tags in tags_of.items()}
+    said = {pk: Said(tags=tags) for pk, tags in tags_of.items()}
     n_tags = max((len(tags) for tags in tags_of.values()), default=0)
     n_at_once = samples_per_transaction(n_tags)
     return _say_of_many(function, said, _Source(person, picked_by, act=act), n_at_once=n_at_once)
@@ -254,7 +189,7 @@ def samples_per_transaction(n_tags: int, most: int = ROWS_PER_TRANSACTION) -> in
 
 
 def _say_of_many(
-    function: Function, said: Mapping[int, _Said], source: _Source, *, n_at_once: int = ROWS_PER_TRANSACTION
+    function: Function, said: Mapping[int, Said], source: _Source, *, n_at_once: int = ROWS_PER_TRANSACTION
 ) -> int:
     rows = list(said.items())
     chunks = (rows[start : start + n_at_once] for start in range(0, len(rows), n_at_once))
@@ -262,11 +197,14 @@ def _say_of_many(
 
 
 @transaction.atomic
-def _annotate_chunk(function: Function, said: dict[int, _Said], source: _Source) -> int:
+def _annotate_chunk(function: Function, said: dict[int, Said], source: _Source) -> int:
     gives = lock_function(function.pk)
-    labels = _Labels(function.pk)
-    possible = {None, *labels.in_use}  # one may have been deleted between two chunks
-    wanted = {pk: labels.checked(each, gives) for pk, each in said.items() if each.label_id in possible}
+    labels = KnownLabels(function.pk)
+    wanted = {
+        pk: labels.checked(each, gives)
+        for pk, each in said.items()
+        if each.label_id is None or labels.standing_for(each.label_id)  # one may have been deleted between two chunks
+    }
     before = _said_before(function, list(wanted), gives)
     changes = {pk: each for pk, each in wanted.items() if pk in before and before[pk][0] != each}
     if not changes:
@@ -287,14 +225,14 @@ def _annotate_chunk(function: Function, said: dict[int, _Said], source: _Source)
         label=None, annotation=None, labelled_at=None
     )
     if gives is OutputKind.TAGS:
-        _repeat_tags({pk: each.tags for pk, each in changes.items()})
+        repeat_tags({pk: each.tags for pk, each in changes.items()})
     note_data_change(function.pk)
     return len(changes)
 
 
 def _said_before(
     function: Function, sample_ids: Sequence[int], gives: OutputKind
-) -> dict[int, tuple[_Said, str | None]]:
+) -> dict[int, tuple[Said, str | None]]:
     """What is in force of each of these samples, and why it came to be annotated."""
     rows = list(
         Sample.objects.filter(function=function, pk__in=sample_ids).values_list(
@@ -302,12 +240,12 @@ def _said_before(
         )
     )
     if gives is OutputKind.LABEL:
-        return {pk: (_Said(label_id=label_id), reason) for pk, label_id, _annotation_id, reason in rows}
+        return {pk: (Said(label_id=label_id), reason) for pk, label_id, _annotation_id, reason in rows}
     tags: dict[int, dict[int, bool]] = {pk: {} for pk, _label_id, annotation_id, _reason in rows if annotation_id}
     said = SampleTag.objects.filter(sample__in=list(tags)).values_list("sample_id", "label_id", "is_present")
     for sample_id, label_id, is_present in said:
         tags[sample_id][label_id] = is_present
-    return {pk: (_Said(tags=tags.get(pk)), reason) for pk, _label_id, _annotation_id, reason in rows}
+    return {pk: (Said(tags=tags.get(pk)), reason) for pk, _label_id, _annotation_id, reason in rows}
 
 
 def _repeat_newest(sample_ids: list[int]) -> None:
@@ -338,10 +276,8 @@ def _restore(sample: Sample, gives: OutputKind, annotation: Annotation, person: 
     if not standing or standing[-1].pk != annotation.pk:
         raise Conflict("This sample has been labelled anew since, so there is nothing to undo.")
     before = standing[-2] if len(standing) > 1 else None
-    labels = _Labels(sample.function_id)
-    said = _Said(before.label_id, labels.by_key(before.tags)) if before else _Said()
-    if said.label_id is not None and said.label_id not in labels.in_use:
-        said = _Said()
+    labels = KnownLabels(sample.function_id)
+    said = labels.of_history(before.label_id, before.tags) if before else Said()
     restoring = Annotation.objects.create(
         sample=sample,
         label_id=said.label_id,
@@ -350,9 +286,9 @@ def _restore(sample: Sample, gives: OutputKind, annotation: Annotation, person: 
         picked_by=before.picked_by if before else annotation.picked_by,
         undoes=annotation,
     )
-    _put_in_force(sample, None if said.is_nothing else before)
+    _put_in_force(sample, before, said)
     if gives is OutputKind.TAGS:
-        _repeat_tags({sample.pk: said.tags})
+        repeat_tags({sample.pk: said.tags})
     note_data_change(sample.function_id)
     return restoring
 
