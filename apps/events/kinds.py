@@ -17,6 +17,7 @@ class Audit(StrEnum):
     FUNCTION_RENAMED = "function.renamed"
     FUNCTION_DELETED = "function.deleted"
     AUTOMATION_CHANGED = "function.automation_changed"
+    TEAMWORK_CHANGED = "function.teamwork_changed"
     LABEL_CREATED = "label.created"
     LABEL_RENAMED = "label.renamed"
     LABEL_DELETED = "label.deleted"

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.functions import views
+from apps.functions import teamwork_views, views
 
 app_name = "functions"
 
@@ -12,6 +12,7 @@ urlpatterns = [
     path("functions/<str:function_id>/settings/", views.settings_page, name="settings_page"),
     path("functions/<str:function_id>/settings/name/", views.rename_function, name="rename_function"),
     path("functions/<str:function_id>/settings/delete/", views.delete_function, name="delete_function"),
+    path("functions/<str:function_id>/teamwork/", teamwork_views.teamwork_page, name="teamwork_page"),
     path("functions/<str:function_id>/labels/", views.add_label, name="add_label"),
     path("labels/<str:label_id>/name/", views.rename_label, name="rename_label"),
     path("labels/<str:label_id>/description/", views.describe_label, name="describe_label"),

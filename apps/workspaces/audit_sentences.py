@@ -22,6 +22,7 @@ SENTENCES: dict[Audit, str] = {
     Audit.FUNCTION_RENAMED: "renamed the function “{old_name}” to “{name}”",
     Audit.FUNCTION_DELETED: "deleted the function “{name}” with its samples ({n_samples})",
     Audit.AUTOMATION_CHANGED: "wants {target}% of the automated answers of “{name}” right ({old_target}% before)",
+    Audit.TEAMWORK_CHANGED: "changed how people work together on “{name}”",
     Audit.LABEL_CREATED: "added to the labels: {labels}",
     Audit.LABEL_RENAMED: "renamed the label “{old_name}” to “{name}”",
     Audit.LABEL_DELETED: "deleted the label “{name}” (it was on {n_samples} samples)",
