@@ -23,7 +23,20 @@ from apps.engine.predictor import Member, Predictor
 from apps.engine.readers import Reader
 from apps.engine.runtime import Deadline, one_thread
 from apps.engine.selection import Candidate, Mixture, Truth
-from apps.engine.types import Blend, Decision, Recipe, RoundResult, Task, TrainingData, Verdict
+from apps.engine.types import (
+    Blend,
+    Decision,
+    FloatArray,
+    IntArray,
+    Recipe,
+    RoundResult,
+    Task,
+    TrainingData,
+    Verdict,
+)
+
+FEWEST_COUNTED = 20
+"""With fewer samples that count, recipes are compared on all: what was accepted in the grid beats chance."""
 
 
 def train(
@@ -93,7 +106,7 @@ class _Round:
         self.data = data
         n_folds = crossval.n_folds_for(len(data.labels), data.n_classes)
         self.folds = crossval.assign_folds(data.labels, data.groups, n_folds=n_folds, seed=seed)
-        self.truth = Truth(data.labels, crossval.could_be_known(data.labels, self.folds))
+        self.truth = _truth(data, self.folds)
         self.fitted: defaultdict[tuple[str, str], dict[int, Head]] = defaultdict(dict)
         self._views: dict[str, _View] = {}
 
@@ -128,7 +141,7 @@ class _Round:
             self.data.n_classes,
             task=self.data.task,
             temperature=chosen.temperature,
-            thresholds=thresholds.choose(chosen.pred_probs, self.data.labels) if is_tags else None,
+            thresholds=self._thresholds(chosen) if is_tags else None,
         )
         return RoundResult(
             blend=chosen.blend,
@@ -141,11 +154,23 @@ class _Round:
             is_complete=is_complete,
         )
 
+    def _thresholds(self, chosen: Mixture) -> FloatArray:
+        counts = self.data.is_counted
+        return thresholds.choose(chosen.pred_probs[counts], self.data.labels[counts])
+
     def _member(self, candidate: Candidate, weight: float) -> Member:
         recipe, view = candidate.recipe, self.view(candidate.recipe.backbone)
         near = self.fitted[recipe.backbone, recipe.head].get(0)
         head = heads.create(recipe.head, recipe.settings, task=self.data.task)
         return Member(recipe, weight, candidate.temperature, view.reader, view.fitted(head, self.data, near))
+
+
+def _truth(data: TrainingData, folds: IntArray) -> Truth:
+    """Return what recipes are compared by: samples that count, or all where those are too few to tell anything."""
+    could_be_known = crossval.could_be_known(data.labels, folds)
+    counts = could_be_known & (data.is_counted if data.task is Task.LABEL else data.is_counted[:, None])
+    n_counted = int((counts if counts.ndim == 1 else counts.any(axis=1)).sum())
+    return Truth(data.labels, counts if n_counted >= FEWEST_COUNTED else could_be_known)
 
 
 class _View:

@@ -45,7 +45,14 @@ class Forecast:
     high: float
 
 
-def errors_removed(judge: Judge, folds: IntArray, *, seed: int = 0, deadline: Deadline | None = None) -> float | None:
+def errors_removed(
+    judge: Judge,
+    folds: IntArray,
+    *,
+    counts: BoolArray | None = None,
+    seed: int = 0,
+    deadline: Deadline | None = None,
+) -> float | None:
     """Return which part of the errors the last doubling of labels removed, in [0, 1), or None where that is unknown.
 
     Each fold is judged by a model of all others and, a few times over, by models of half of them; both see the same
@@ -57,19 +64,22 @@ def errors_removed(judge: Judge, folds: IntArray, *, seed: int = 0, deadline: De
         Trains the cheapest recipe worth the name.
     folds
         `(n_samples,)`, groups kept together; only the first two are held out where samples are many.
+    counts
+        `(n_samples,)`: which samples are judged; the others are only learned from. None: all are judged.
     deadline
         Checked before each fit. Raises `DeadlineExpired`.
     """
     n = len(folds)
-    if n < MIN_SAMPLES:
+    is_judged = np.ones(n, dtype=np.bool_) if counts is None else counts
+    if is_judged.sum() < MIN_SAMPLES:
         return None
     random = np.random.default_rng(seed)
     n_wrong, n_wrong_by_half, n_judged = 0.0, 0.0, 0
     is_few = n <= FEW_SAMPLES
     held_out_folds, n_repeats = np.unique(folds)[: None if is_few else FOLDS_OF_MANY], N_REPEATS if is_few else 1
     for fold in held_out_folds:
-        held_out, others = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        if len(others) < 4:
+        held_out, others = np.flatnonzero((folds == fold) & is_judged), np.flatnonzero(folds != fold)
+        if len(others) < 4 or not len(held_out):
             continue
         if deadline is not None:
             deadline.check()
@@ -86,7 +96,7 @@ def errors_removed(judge: Judge, folds: IntArray, *, seed: int = 0, deadline: De
     return min(0.9, max(0.0, 1 - after / before))
 
 
-def forecast(now: Estimate, removed: float | None) -> Forecast | None:
+def forecast(now: Estimate, removed: float | None, *, n_learned: int | None = None) -> Forecast | None:
     """Return what about as many labels more as there are should bring; None where nobody can know.
 
     Parameters
@@ -95,11 +105,14 @@ def forecast(now: Estimate, removed: float | None) -> Forecast | None:
         What is right today.
     removed
         What `errors_removed` returned.
+    n_learned
+        How many labels were learned from, where that is more than are judged.
     """
     if removed is None or now.n < MIN_SAMPLES or not now.n_random:
         return None
-    n_more = _round_number(now.n)
-    doublings = math.log2((now.n + n_more) / now.n)
+    n_now = max(now.n, n_learned or 0)
+    n_more = _round_number(n_now)
+    doublings = math.log2((n_now + n_more) / n_now)
     gain = (1 - now.value) * (1 - (1 - SLOWING * removed) ** doublings)
     value = now.value + gain
     per_deviation = NormalDist().inv_cdf((1 + SPREAD_LEVEL) / 2) / NormalDist().inv_cdf((1 + LEVEL) / 2)

@@ -214,6 +214,9 @@ class TrainingData:
         What the owner knows beforehand.
     is_random
         `(n_samples,)`: drawn at random, so that figures on them hold for the world. None: all of them.
+    counts
+        `(n_samples,)`: whether being right about it tells anything. Labels that a person accepted by the dozen because
+        a model said so are learned from; to count them would be to ask the model about itself. None: all count.
     """
 
     inputs: Inputs
@@ -224,6 +227,7 @@ class TrainingData:
     label_embeddings: Mapping[str, FloatArray] = field(default_factory=dict)
     rules: Sequence[Rule] = ()
     is_random: BoolArray | None = None
+    counts: BoolArray | None = None
 
     def __post_init__(self) -> None:
         n_samples = self.inputs.n_samples
@@ -231,6 +235,8 @@ class TrainingData:
             raise ValueError("Labels and groups must have one entry per sample.")
         if self.is_random is not None and len(self.is_random) != n_samples:
             raise ValueError("There must be one entry per sample on whether it was drawn at random.")
+        if self.counts is not None and len(self.counts) != n_samples:
+            raise ValueError("There must be one entry per sample on whether it counts.")
         if self.task is Task.TAGS:
             if self.labels.shape[1] != self.n_classes or not np.isin(self.labels, (-1, 0, 1)).all():
                 raise ValueError("Tags must be 1, 0 or -1, one column each.")
@@ -241,6 +247,11 @@ class TrainingData:
     def task(self) -> Task:
         """One label a sample, or tags: as the labels are shaped."""
         return Task.TAGS if self.labels.ndim == 2 else Task.LABEL
+
+    @property
+    def is_counted(self) -> BoolArray:
+        """`(n_samples,)`: which samples count."""
+        return np.ones(self.inputs.n_samples, dtype=np.bool_) if self.counts is None else self.counts
 
 
 @dataclass(frozen=True)

@@ -239,12 +239,12 @@ def _report(function: Function, data: DataSet, started: float, seconds_to_first_
     tested = load_items(data.test, data.column_names)
     test_accuracy = accuracy_of_calls(function, tested)
     model = function.trained_models.get(is_live=True)
-    low, high = metrics.wilson_interval(model.n_right, model.n_annotations)
+    low, high = metrics.wilson_interval(model.n_right, model.n_judged)
     commonest = max(data.label_names, key=lambda name: sum(item.label_name == name for item in tested))
     return Report(
         function=function.public_id,
         n_labels=model.n_annotations,
-        cv_accuracy=round(model.n_right / model.n_annotations, 4),
+        cv_accuracy=round(model.n_right / model.n_judged, 4),
         interval=(round(low, 4), round(high, 4)),
         test_accuracy=round(test_accuracy, 4),
         majority=round(sum(item.label_name == commonest for item in tested) / max(1, len(tested)), 4),

@@ -27,13 +27,17 @@ class Tab(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What became of a labelled sample. Unsure ones are right or wrong as well; waiting ones have no prediction yet."""
+    """What became of a labelled sample. Unsure ones are right or wrong as well; waiting ones have no prediction yet.
+
+    Those accepted in the grid are learned from and never judged: the model proposed their labels itself.
+    """
 
     JUDGED = "judged"
     RIGHT = "right"
     WRONG = "wrong"
     UNSURE = "unsure"
     WAITING = "waiting"
+    GRID = "grid"
 
 
 @dataclass(frozen=True)

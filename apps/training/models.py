@@ -94,6 +94,7 @@ class TrainedModel(models.Model):
     `published_at` is empty only while its first predictions are being written; the next round removes such a row.
     `label_names`, in the order of `label_ids`, are what it answers: a label renamed since is called so by the next one.
     `recipe` is a blend (`apps.engine.types.Blend`), `backbone_versions` the version of each backbone it reads.
+    It was judged, held out, on `n_judged` of them and right on `n_right`.
     `figures` holds what was estimated with it (`training.services.figures`), `changes` what it learned that the model
     before had not. A pinned model stays live until it is unpinned, whatever is learned meanwhile.
     """
@@ -132,6 +133,13 @@ class TrainedModel(models.Model):
 
     def __str__(self) -> str:
         return f"model {self.number} of {self.function_id}"
+
+    @property
+    def n_judged(self) -> int:
+        """What was accepted in the grid it learned from, and is not judged on. Models of before were judged on all."""
+        accuracy = self.figures.get("accuracy")
+        n = accuracy.get("n") if isinstance(accuracy, dict) else None
+        return n if isinstance(n, int) else self.n_annotations
 
 
 class PredictionKind(models.TextChoices):

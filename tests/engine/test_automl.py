@@ -291,3 +291,25 @@ def test_data_that_contradicts_itself_is_refused() -> None:
     for labels, groups in (([0, 1], [0, 1]), ([0, 1, 2], [0, 1, 2]), ([0, 1, -1], [0, 1, 2]), ([0, 1, 1], [0])):
         with pytest.raises(ValueError, match="must"):
             TrainingData(inputs(X), np.array(labels), 2, np.array(groups))
+
+
+def test_samples_that_do_not_count_have_no_say_in_which_recipe_is_best() -> None:
+    """All of them carry the wrong label: judged by them, confidence would mean nothing."""
+    random = np.random.default_rng(3)
+    y = np.arange(160) % 2
+    X = random.normal(size=(160, 8)) + 1.5 * y[:, None]
+    counts = np.arange(160) < 120
+    told = np.where(counts, y, 1 - y)
+    counted = automl.train(TrainingData(inputs(X), told, 2, np.arange(160), counts=counts))
+    everything = automl.train(TrainingData(inputs(X), told, 2, np.arange(160)))
+    assert counted.log_loss < everything.log_loss - 0.1
+    right = metrics.is_right(counted.pred_probs, told)
+    assert right[counts].mean() > 0.9 > 0.3 > right[~counts].mean()
+
+
+def test_where_too_few_count_all_are_compared_by() -> None:
+    random = np.random.default_rng(3)
+    y = np.arange(60) % 2
+    X = random.normal(size=(60, 8)) + 1.5 * y[:, None]
+    few = automl.train(TrainingData(inputs(X), y, 2, np.arange(60), counts=np.arange(60) < 5))
+    assert few.log_loss == automl.train(TrainingData(inputs(X), y, 2, np.arange(60))).log_loss

@@ -101,3 +101,26 @@ def test_the_judge_of_a_round_learns_what_can_be_learned(gives_tags: bool) -> No
     removed = errors_removed(judge, np.arange(200) % 5)
     assert removed is not None
     assert 0 <= removed < 0.9
+
+
+def test_samples_that_do_not_count_are_learned_from_and_never_judged() -> None:
+    judged: set[int] = set()
+    learned: set[int] = set()
+
+    def judge(train: IntArray, test: IntArray) -> BoolArray:
+        judged.update(test.tolist())
+        learned.update(train.tolist())
+        return np.ones(len(test), dtype=bool)
+
+    counts = np.arange(400) % 3 > 0
+    errors_removed(judge, FOLDS, counts=counts)
+    assert judged
+    assert counts[sorted(judged)].all()
+    assert not counts[sorted(learned)].all()
+    assert errors_removed(judge, FOLDS, counts=np.arange(400) < 20) is None
+
+
+def test_more_is_forecast_of_all_that_was_learned_from() -> None:
+    found = forecast(NOW, 0.5, n_learned=600)
+    assert found is not None
+    assert found.n_more == 600

@@ -28,29 +28,31 @@ Version: TypeAlias = tuple[int, int | None, frozenset[int]]
 
 @dataclass(frozen=True)
 class Cell:
-    """`n` labelled samples alike. `predicted` is the label's key, None while no model has judged them."""
+    """`n` labelled samples alike. `predicted` is the label's key, None while no model has said anything of them."""
 
     label: int
     predicted: int | None
     is_unsure: bool
     is_random: bool
+    is_from_grid: bool
     n: int
 
     @property
     def is_judged(self) -> bool:
-        return self.predicted is not None
+        return self.predicted is not None and not self.is_from_grid
 
     @property
     def is_right(self) -> bool:
-        return self.predicted == self.label
+        return self.is_judged and self.predicted == self.label
 
     def is_verdict(self, verdict: Verdict) -> bool:
         return {
             Verdict.JUDGED: self.is_judged,
             Verdict.RIGHT: self.is_right,
             Verdict.WRONG: self.is_judged and not self.is_right,
-            Verdict.UNSURE: self.is_unsure,
-            Verdict.WAITING: not self.is_judged,
+            Verdict.UNSURE: self.is_judged and self.is_unsure,
+            Verdict.WAITING: self.predicted is None,
+            Verdict.GRID: self.is_from_grid and self.predicted is not None,
         }[verdict]
 
     def matches(self, chosen: SampleFilter) -> bool:
@@ -59,8 +61,12 @@ class Cell:
             (chosen.verdict is None or self.is_verdict(chosen.verdict))
             and (chosen.label is None or self.label == chosen.label.pk)
             and (chosen.without is None or self.label != chosen.without.pk)
-            and (chosen.predicted is None or self.predicted == chosen.predicted.pk)
+            and (chosen.predicted is None or (self._is_comparable(chosen) and self.predicted == chosen.predicted.pk))
         )
+
+    def _is_comparable(self, chosen: SampleFilter) -> bool:
+        """Whether what was said of them counts, or they were asked for all the same."""
+        return self.is_judged or chosen.verdict is Verdict.GRID
 
 
 def total(cells: Iterable[Cell]) -> int:
@@ -117,12 +123,13 @@ def _count(function: Function, label_ids: frozenset[int]) -> tuple[Cell, ...]:
             is_unsure=_flag(Q(said__margin__lt=UNSURE_MARGIN)),
             # A correction keeps the reason for which its sample was drawn: the stream does not lose its errors.
             is_random=_flag(Q(annotation__picked_by__in=DRAWN_AT_RANDOM)),
+            is_from_grid=_flag(Q(annotation__picked_by=PickedBy.GRID)),
         )
         .order_by()
-        .values("label_id", "predicted", "is_unsure", "is_random")
+        .values_list("label_id", "predicted", "is_unsure", "is_random", "is_from_grid")
         .annotate(n=Count("pk"))
     )
-    return tuple(Cell(row["label_id"], row["predicted"], row["is_unsure"], row["is_random"], row["n"]) for row in rows)
+    return tuple(Cell(*row) for row in rows)
 
 
 def _flag(condition: Q) -> Case:

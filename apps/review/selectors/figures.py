@@ -67,12 +67,15 @@ class LabelLine:
 class Figures:
     """Figures of one function. Right and wrong add up to judged; unsure ones are some of both.
 
+    What is labelled is judged, waiting for a model to say anything, or accepted in the grid, which is never judged.
+
     `majority_share` and `majority_label` come from the same samples: those drawn at random (`basis`), or all judged
     ones where too few were. Where the function gives tags, `majority_tags` is the commonest set of them.
     """
 
     n_labelled: int
     n_judged: int
+    n_from_grid: int
     n_right: int
     n_right_unsure: int
     n_wrong_unsure: int
@@ -95,7 +98,7 @@ class Figures:
 
     @property
     def n_waiting(self) -> int:
-        return self.n_labelled - self.n_judged
+        return self.n_labelled - self.n_judged - self.n_from_grid
 
     @property
     def segments(self) -> tuple[Segment, ...]:
@@ -138,6 +141,7 @@ def label_figures(function: Function, in_use: Sequence[Label]) -> Figures:
     return Figures(
         n_labelled=total(cells),
         n_judged=total(judged),
+        n_from_grid=total(cell for cell in cells if cell.is_verdict(Verdict.GRID)),
         n_right=total(right),
         n_right_unsure=total(cell for cell in right if cell.is_unsure),
         n_wrong_unsure=total(cell for cell in judged if cell.is_unsure and not cell.is_right),

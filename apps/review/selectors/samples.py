@@ -12,7 +12,7 @@ from django.db.models.functions import Left
 from apps.functions.models import Function, Label
 from apps.review.filters import UNSURE_MARGIN, SampleFilter, Tab, Verdict
 from apps.review.selectors.counts import cells_of, total
-from apps.samples.models import Sample
+from apps.samples.models import PickedBy, Sample
 from apps.training.models import Prediction, PredictionKind
 from apps.training.words import confidence_word
 
@@ -35,6 +35,7 @@ class Shown:
     excerpt: str
     confidence: float
     is_unsure: bool
+    is_from_grid: bool
 
     @property
     def word(self) -> str:
@@ -54,11 +55,13 @@ class Row(Shown):
 
     @property
     def verdict(self) -> Verdict | None:
-        """Right, wrong or waiting; None for a sample without a label."""
+        """Right, wrong, waiting or never judged; None for a sample without a label."""
         if self.label is None:
             return None
         if self.predicted is None:
             return Verdict.WAITING
+        if self.is_from_grid:
+            return Verdict.GRID
         return Verdict.RIGHT if self.predicted == self.label else Verdict.WRONG
 
 
@@ -149,6 +152,8 @@ def _by_prediction(
         rows = rows.filter(sample__label__in=_label_keys(labels, chosen))
         if chosen.without:
             rows = rows.exclude(sample__label=chosen.without)
+        is_from_grid = Q(sample__annotation__picked_by=PickedBy.GRID)
+        rows = rows.filter(is_from_grid if chosen.verdict is Verdict.GRID else ~is_from_grid)
     if chosen.verdict is Verdict.RIGHT:
         rows = rows.filter(sample__label=F("label"))
     elif chosen.verdict is Verdict.WRONG:
@@ -174,7 +179,8 @@ def found(chosen: SampleFilter, path: str) -> Q:
 
 
 def _rows(keys: list[int], labels: Mapping[int, Label], tab: Tab) -> tuple[Row, ...]:
-    samples = Sample.objects.filter(pk__in=keys).defer("text").annotate(excerpt=Left("text", EXCERPT_CHARS))
+    samples = Sample.objects.filter(pk__in=keys).defer("text")
+    samples = samples.annotate(excerpt=Left("text", EXCERPT_CHARS), reason=F("annotation__picked_by"))
     by_key = {sample.pk: sample for sample in samples}
     said = {row.sample_id: row for row in Prediction.objects.filter(sample__in=keys, kind=KINDS[tab], label__in=labels)}
     return tuple(_row(by_key[key], said.get(key), labels) for key in keys if key in by_key)
@@ -188,4 +194,5 @@ def _row(sample: Sample, said: Prediction | None, labels: Mapping[int, Label]) -
         predicted=labels.get(said.label_id) if said and said.label_id else None,
         confidence=said.confidence if said else 0.0,
         is_unsure=said is not None and said.margin < UNSURE_MARGIN,
+        is_from_grid=getattr(sample, "reason", None) == PickedBy.GRID,
     )

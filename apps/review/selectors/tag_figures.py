@@ -8,7 +8,7 @@ import numpy as np
 
 from apps.engine.types import BoolArray
 from apps.functions.models import Function, Label
-from apps.review.filters import SampleFilter
+from apps.review.filters import SampleFilter, Verdict
 from apps.review.selectors.figures import MIN_RANDOM, Basis, Figures, LabelLine
 from apps.review.selectors.tag_table import ABSENT, THERE, TagTable, tag_table
 
@@ -36,6 +36,7 @@ def tag_figures(function: Function, labels: Sequence[Label]) -> Figures:
     return Figures(
         n_labelled=len(table.sample_ids),
         n_judged=_n(judged),
+        n_from_grid=_n(table.is_verdict(Verdict.GRID)),
         n_right=_n(right),
         n_right_unsure=_n(right & unsure),
         n_wrong_unsure=_n(judged & ~right & unsure),

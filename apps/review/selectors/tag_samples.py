@@ -23,7 +23,7 @@ from apps.review.selectors.samples import (
     n_pages_of,
 )
 from apps.review.selectors.tag_table import UNSURE_MARGIN, TagTable, tag_table
-from apps.samples.models import Sample
+from apps.samples.models import PickedBy, Sample
 from apps.training.models import Prediction, PredictionKind, TrainedModel
 from apps.training.selectors import EVEN, judging_model, tag_thresholds, tags_said
 
@@ -44,11 +44,13 @@ class TagRow(Shown):
 
     @property
     def verdict(self) -> Verdict | None:
-        """Right, wrong or waiting; None for a sample nobody has tagged."""
+        """Right, wrong, waiting or never judged; None for a sample nobody has tagged."""
         if self.tags is None:
             return None
         if self.said is None:
             return Verdict.WAITING
+        if self.is_from_grid:
+            return Verdict.GRID
         return Verdict.WRONG if self.missed or self.false_alarms else Verdict.RIGHT
 
     @property
@@ -146,4 +148,5 @@ def _row(
         known=tuple(public_id for public_id in probs or {} if public_id in labels),
         confidence=said.confidence if said else 0.0,
         is_unsure=said is not None and said.margin < UNSURE_MARGIN,
+        is_from_grid=sample.annotation is not None and sample.annotation.picked_by == PickedBy.GRID,
     )

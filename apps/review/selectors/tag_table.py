@@ -20,7 +20,7 @@ from apps.engine.types import BoolArray, FloatArray, IntArray
 from apps.functions.models import Function, Label
 from apps.review.filters import SampleFilter, Verdict
 from apps.review.selectors.counts import DRAWN_AT_RANDOM
-from apps.samples.models import Sample
+from apps.samples.models import PickedBy, Sample
 from apps.training.models import PredictionKind
 from apps.training.selectors import EVEN, judging_model, tag_thresholds
 
@@ -35,16 +35,23 @@ class TagTable:
     """Rows are the annotated samples in the order they came, columns the labels in use.
 
     `truth` is `(n_samples, n_labels)`: there, absent or unknown, as the person said; `said` whether the model says it
-    is there, False where it has not judged the sample.
+    is there, False where it has said nothing of the sample (`is_answered`). What was accepted in the grid it does not
+    judge.
     """
 
     labels: tuple[Label, ...]
     sample_ids: IntArray
     truth: npt.NDArray[np.int8]
     said: BoolArray
-    is_judged: BoolArray
+    is_answered: BoolArray
     is_random: BoolArray
+    is_from_grid: BoolArray
     margins: FloatArray
+
+    @property
+    def is_judged(self) -> BoolArray:
+        judged: BoolArray = self.is_answered & ~self.is_from_grid
+        return judged
 
     @property
     def is_right(self) -> BoolArray:
@@ -76,7 +83,9 @@ class TagTable:
         if verdict is Verdict.WRONG:
             mask = judged & ~self.is_right
         elif verdict is Verdict.WAITING:
-            mask = ~judged
+            mask = ~self.is_answered
+        elif verdict is Verdict.GRID:
+            mask = self.is_answered & self.is_from_grid
         return mask
 
     def matching(self, chosen: SampleFilter) -> BoolArray:
@@ -90,6 +99,7 @@ class TagTable:
             passes &= self.has(chosen.without, ABSENT)
         if chosen.predicted:
             passes &= self.says(chosen.predicted)
+            passes &= self.is_judged | (chosen.verdict is Verdict.GRID)
         return passes
 
     def _column(self, label: Label) -> int:
@@ -154,7 +164,8 @@ def _read(function: Function, labels: tuple[Label, ...], thresholds: Mapping[str
         sample_ids=np.array([row[0] for row in rows], dtype=np.int64),
         truth=truth,
         said=probs >= limits,
-        is_judged=np.array([row[3] is not None for row in rows], dtype=bool),
+        is_answered=np.array([row[3] is not None for row in rows], dtype=bool),
         is_random=np.array([row[2] in DRAWN_AT_RANDOM for row in rows], dtype=bool),
+        is_from_grid=np.array([row[2] == PickedBy.GRID for row in rows], dtype=bool),
         margins=np.array([row[4] if row[4] is not None else 0.0 for row in rows]),
     )

@@ -22,6 +22,7 @@ VERDICT_NAMES = {
     Verdict.WRONG: "Wrong",
     Verdict.UNSURE: "Unsure",
     Verdict.WAITING: "Not judged yet",
+    Verdict.GRID: "Accepted in the grid",
 }
 # More labels than fit one glance get a field to find them by name.
 FILTER_ABOVE = 12

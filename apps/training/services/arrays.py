@@ -74,6 +74,7 @@ def read_round(function: Function) -> RoundInput:
         label_embeddings=_label_embeddings(function, layout, labels),
         rules=_rules(function, labels),
         is_random=np.array([row.picked_by in FAIR for row in used], dtype=bool),
+        counts=np.array([row.picked_by != PickedBy.GRID for row in used], dtype=bool),
     )
     return RoundInput(
         revision=revision,

@@ -39,7 +39,7 @@ def estimated(model: TrainedModel, kept: Kept, labels: Sequence[Label]) -> dict[
     thresholds = None if kept.thresholds is None else decisions.weighed_thresholds(kept.thresholds, weights)
     on_held_out = _held_out(model.function, kept, weights, thresholds)
     accuracy = estimates.accuracy(on_held_out)
-    is_early = estimates.is_early(kept.labels, len(labels))
+    is_early = estimates.is_early(kept.labels[kept.counts], len(labels))
     curve = model.figures.get("curve") or _last_curve(model)
     figures: dict[str, Any] = {  # what a JSON field holds
         "accuracy": {
@@ -56,7 +56,7 @@ def estimated(model: TrainedModel, kept: Kept, labels: Sequence[Label]) -> dict[
             {"target": option.target, "threshold": option.threshold, "share": option.share, "right": option.right}
             for option in automation.options(on_held_out)
         ],
-        "forecast": None if is_early else _forecast(accuracy, curve),
+        "forecast": None if is_early else _forecast(accuracy, curve, len(kept.labels)),
     }
     if curve:
         figures["curve"] = curve
@@ -111,7 +111,7 @@ def draw_curve(model: TrainedModel, given: RoundInput, *, deadline: Deadline) ->
     try:
         with one_thread():
             judge = forecast.judge_of(given.data)
-            removed = forecast.errors_removed(judge, folds, deadline=deadline)
+            removed = forecast.errors_removed(judge, folds, counts=given.data.counts, deadline=deadline)
     except DeadlineExpired:
         return
     if removed is None:
@@ -124,7 +124,7 @@ def draw_curve(model: TrainedModel, given: RoundInput, *, deadline: Deadline) ->
         figures = now | {"curve": drawn}
         accuracy = figures.get("accuracy")
         if accuracy and not accuracy["is_early"]:
-            figures["forecast"] = _forecast(_estimate_of(accuracy), drawn)
+            figures["forecast"] = _forecast(_estimate_of(accuracy), drawn, model.n_annotations)
         _store(model, figures)
         announce(
             workspace=model.function.workspace.public_id,
@@ -146,6 +146,7 @@ def _store(model: TrainedModel, figures: dict[str, Any]) -> None:
 
 
 def _held_out(function: Function, kept: Kept, weights: FloatArray, thresholds: FloatArray | None) -> HeldOut:
+    """Put together what is estimated from. Samples that do not count stand among those nobody has labelled."""
     if thresholds is None:
         said = decisions.decide(kept.pred_probs, weights)
         confidence: FloatArray = np.take_along_axis(kept.pred_probs, said[:, None], axis=1)[:, 0]
@@ -154,8 +155,12 @@ def _held_out(function: Function, kept: Kept, weights: FloatArray, thresholds: F
         confidence = decisions.confidence_of_tags(kept.pred_probs, thresholds)
         is_right = metrics.is_right(kept.pred_probs, kept.labels, thresholds)
     n_pool = Sample.objects.filter(function=function, annotation=None).exclude(origin=Origin.CAPTURE).count()
-    pool = _pool(function, n_pool)
-    return HeldOut(confidence, is_right, kept.is_random, pool, max(n_pool, len(pool)))
+    pool, counts = _pool(function, n_pool), kept.counts
+    n_pool = max(n_pool, len(pool))
+    if len(pool) or not n_pool:
+        pool = np.concatenate([pool, confidence[~counts][:: _step(n_pool)]])
+    n_pool = max(n_pool + int((~counts).sum()), len(pool))
+    return HeldOut(confidence[counts], is_right[counts], kept.is_random[counts], pool, n_pool)
 
 
 def _pool(function: Function, n_pool: int) -> FloatArray:
@@ -165,15 +170,18 @@ def _pool(function: Function, n_pool: int) -> FloatArray:
     """
     live = Prediction.objects.filter(function=function, kind=PredictionKind.LIVE, sample__annotation=None)
     live = live.exclude(sample__origin=Origin.CAPTURE)
-    step = math.ceil(n_pool / MAX_POOL)
-    if step > 1:
+    if (step := _step(n_pool)) > 1:
         live = live.annotate(turn=F("sample_id") % step).filter(turn=0)
     return np.array(live.values_list("confidence", flat=True), dtype=np.float64)
 
 
+def _step(n_pool: int) -> int:
+    return max(1, math.ceil(n_pool / MAX_POOL))
+
+
 def _majority_share(kept: Kept) -> float:
     """The share right when always answering the commonest label, of samples drawn at random where there are enough."""
-    fair = kept.labels[kept.is_random] if kept.is_random.sum() >= estimates.MIN_PER_LABEL else kept.labels
+    fair = kept.labels[kept.is_random if kept.is_random.sum() >= estimates.MIN_PER_LABEL else kept.counts]
     if fair.ndim == 1:
         return metrics.majority_share(fair)
     return float(np.unique(fair == 1, axis=0, return_counts=True)[1].max() / len(fair)) if len(fair) else 0.0
@@ -186,8 +194,8 @@ def _last_curve(model: TrainedModel) -> Mapping[str, float] | None:
     return curve
 
 
-def _forecast(now: Estimate, curve: Mapping[str, float] | None) -> dict[str, object] | None:
-    said = forecast.forecast(now, curve["removed"]) if curve else None
+def _forecast(now: Estimate, curve: Mapping[str, float] | None, n_learned: int) -> dict[str, object] | None:
+    said = forecast.forecast(now, curve["removed"], n_learned=n_learned) if curve else None
     return None if said is None else {"n_more": said.n_more, "value": said.value, "low": said.low, "high": said.high}
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import safetensors
 import safetensors.numpy
 
+from apps.engine import metrics
 from apps.engine.types import BoolArray, FloatArray, IntArray, RoundResult
 from apps.training.models import TrainedModel
 from apps.training.services.arrays import RoundInput
@@ -24,6 +25,7 @@ class Kept:
     """Samples by key, what the model said of each, and what a person did.
 
     `labels` and the columns of `pred_probs` are in the order of the model's `label_ids`; tags have a column each.
+    `counts`: others were accepted by the dozen because a model said so, and are in no figure.
     `thresholds` are those chosen for tags, before any is weighed; None for one label a sample.
     """
 
@@ -31,7 +33,13 @@ class Kept:
     pred_probs: FloatArray
     labels: IntArray
     is_random: BoolArray
+    counts: BoolArray
     thresholds: FloatArray | None
+
+    @property
+    def is_right(self) -> BoolArray:
+        """`(n_samples,)`: whether the likeliest label is the sample's, or every tag is as said."""
+        return metrics.is_right(self.pred_probs, self.labels, self.thresholds)
 
     @classmethod
     def of(cls, given: RoundInput, result: RoundResult) -> Kept:
@@ -39,7 +47,8 @@ class Kept:
         n = len(given.sample_ids)
         is_random = np.ones(n, dtype=bool) if given.data.is_random is None else given.data.is_random
         sample_ids = np.array(given.sample_ids, dtype=np.int64)
-        return cls(sample_ids, result.pred_probs, given.data.labels, is_random, result.predictor.thresholds)
+        counts = given.data.is_counted
+        return cls(sample_ids, result.pred_probs, given.data.labels, is_random, counts, result.predictor.thresholds)
 
 
 def keep(model: TrainedModel, kept: Kept) -> None:
@@ -51,6 +60,7 @@ def keep(model: TrainedModel, kept: Kept) -> None:
         "pred_probs": kept.pred_probs.astype(np.float32),
         "labels": kept.labels.astype(np.int32),
         "is_random": kept.is_random.astype(np.uint8),
+        "counts": kept.counts.astype(np.uint8),
     }
     if kept.thresholds is not None:
         arrays["thresholds"] = kept.thresholds.astype(np.float64)
@@ -68,9 +78,11 @@ def read(model: TrainedModel) -> Kept | None:
             arrays["pred_probs"],
             arrays["labels"].astype(np.int64),
             arrays["is_random"].astype(bool),
+            arrays.get("counts", np.ones(len(arrays["labels"]))).astype(bool),
             arrays.get("thresholds"),
         )
     except (OSError, KeyError, ValueError, safetensors.SafetensorError):
         return None
     fits = kept.pred_probs.shape == (len(kept.sample_ids), len(model.label_ids))
-    return kept if fits and len(kept.labels) == len(kept.sample_ids) == len(kept.is_random) else None
+    lengths = {len(each) for each in (kept.labels, kept.sample_ids, kept.is_random, kept.counts)}
+    return kept if fits and len(lengths) == 1 else None

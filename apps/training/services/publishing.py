@@ -13,7 +13,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from apps.core.jobs import JobName, enqueue_on_commit
-from apps.engine import artifacts, metrics, readers
+from apps.engine import artifacts, readers
 from apps.engine.types import RoundResult, Trial, Verdict
 from apps.events.kinds import Audit, Live
 from apps.events.services import announce, record
@@ -31,6 +31,7 @@ from apps.training.models import (
 )
 from apps.training.services import choosing, figures, learned
 from apps.training.services.arrays import RoundInput
+from apps.training.services.held_out import Kept
 from apps.training.services.prediction import prediction_rows, write_predictions
 from apps.training.services.serving import artifact_folder
 from apps.training.services.work import require_mine, want_predictions
@@ -111,7 +112,7 @@ def _new_model(function: Function, given: RoundInput, result: RoundResult) -> Tr
         label_ids=[label.public_id for label in given.labels],
         last_annotation_id=given.last_annotation_id,
         n_annotations=len(given.sample_ids),
-        n_right=int(np.sum(metrics.is_right(result.pred_probs, given.data.labels, result.predictor.thresholds))),
+        n_right=int(np.sum(Kept.of(given, result).is_right & given.data.is_counted)),
         log_loss=result.log_loss,
     )
 
