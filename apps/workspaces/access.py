@@ -44,6 +44,7 @@ class Access:
     user: User | None = None
     key: ApiKey | None = None
     workspace: Workspace | None = field(default=None, init=False)
+    _role: str = field(default="", init=False)
 
     def fetch(self, model: type[M], public_id: str, *, related: tuple[str, ...] = ()) -> M:
         """Return the row with that public id (its kind in front or not), with its workspace loaded.
@@ -73,6 +74,10 @@ class Access:
         self.workspace = row
         return row
 
+    def also(self, action: Action) -> bool:
+        """Whether whoever fetched something here may do this with it as well: a page shows more to some than others."""
+        return self.key.allows(action) if self.key is not None else may(self._role, action)
+
     def _visible(self, model: type[M], path: str) -> QuerySet[M, M]:
         prefix = f"{path}__" if path else ""
         rows = model._default_manager.all()
@@ -83,6 +88,7 @@ class Access:
         return cast("QuerySet[M, M]", mine.annotate(access_role=F(f"{prefix}memberships__role")))
 
     def _require(self, role: str) -> None:
+        self._role = role
         if self.key is not None and not self.key.allows(self.action):
             raise NotAllowed(f"This key does not include this: {self.action.label}. Make one that does.")
         if self.key is None and not may(role, self.action):
