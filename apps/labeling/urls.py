@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.labeling import views
+from apps.labeling import grid_views, views
 
 app_name = "labeling"
 
@@ -14,4 +14,5 @@ urlpatterns = [
     path("functions/<str:function_id>/queue/", views.queue, name="queue"),
     path("functions/<str:function_id>/answers/", views.answers, name="answers"),
     path("functions/<str:function_id>/undo/", views.undo, name="undo"),
+    path("functions/<str:function_id>/label-selection/", grid_views.label_selection, name="label_selection"),
 ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -29,10 +27,10 @@ BOARD = """
 
 
 @pytest.fixture
-def board(page: Page, base_url: str) -> Iterator[Page]:
+def board(page: Page, base_url: str) -> Page:
     page.goto("/sign-in/")
     page.evaluate(BOARD)
-    yield page
+    return page
 
 
 def chosen(page: Page) -> str:

@@ -11,6 +11,8 @@ from apps.samples.services.annotations import annotate_many, tag_many
 
 MOST_AT_ONCE = 2_000
 """More than anybody has looked at; beyond it a request would take longer than a person waits."""
+REPEATED_WITHIN = 200
+"""Acts looked through for a token: what a page kept through a cut comes in the order in which it was done."""
 
 
 def label_selection(
@@ -21,15 +23,20 @@ def label_selection(
     person: User,
     kind: ActKind = ActKind.SELECTION,
     picked_by: PickedBy = PickedBy.PERSON,
+    token: str = "",
 ) -> Act:
     """Give each of these samples (by public id) the label, or take away what was said of it (None), as one act.
 
     Where the function gives tags the label is put on, beside those a sample has. Samples deleted meanwhile are passed
-    over. Returns the act, with how many samples it changed. Raises InvalidInput for none, or too many.
+    over. The same `token` again returns the first act, so that a request whose answer was lost can be sent once more.
+    Returns the act, with how many samples it changed. Raises InvalidInput for none, or too many.
     """
     _check_selection(sample_ids)
+    earlier = repeated_act(function, person, token)
+    if earlier is not None:
+        return earlier
     keys = keys_of(function, sample_ids)
-    facts = {"label": label.name if label else ""}
+    facts = {"label": label.name if label else "", "token": token}
     act = begin_act(function=function, kind=kind, person=person, facts=facts)
     if label is not None and function.output_kind == OutputKind.TAGS:
         tags = _with_tag(keys, label)
@@ -46,6 +53,14 @@ def keys_of(function: Function, sample_ids: Sequence[str]) -> list[int]:
     rows = Sample.objects.filter(public_id__in=sample_ids).values_list("public_id", "pk", "function_id")
     keys = {public_id: pk for public_id, pk, function_id in rows if function_id == function.pk}
     return [keys[public_id] for public_id in dict.fromkeys(sample_ids) if public_id in keys]
+
+
+def repeated_act(function: Function, person: User, token: str) -> Act | None:
+    """Return the act with this token among the person's last ones here: what is sent again is sent again soon."""
+    if not token:
+        return None
+    last = Act.objects.filter(function=function, person=person).order_by("-id")[:REPEATED_WITHIN]
+    return next((act for act in last if act.facts.get("token") == token), None)
 
 
 def _check_selection(sample_ids: Sequence[str]) -> None:
