@@ -23,14 +23,12 @@ Json: TypeAlias = dict[str, object]
 MAX_ITEMS = 20
 MAX_ANSWERS = 100
 MAX_EXCLUDED = 200
-# Keys for the first twenty labels: the digits, then the digits with shift.
-LABEL_KEYS = [*"1234567890", *(f"⇧{digit}" for digit in "1234567890")]
 # A person reads a page or two before deciding; a whole book would only make the queue slow.
 SHOWN_CHARACTERS = 20_000
 
 
 def labels_as_json(function: Function) -> list[Json]:
-    return [_label_as_json(label, place) for place, label in enumerate(selectors.labels_in_order(function))]
+    return [_label_as_json(label) for label in selectors.labels_in_order(function)]
 
 
 def queue_as_json(function: Function, person: User, items: list[QueueItem], *, n_given: int) -> Json:
@@ -134,13 +132,12 @@ def excluded_from(request: HttpRequest) -> list[str]:
     return [part for part in request.GET.get("exclude", "").split(",") if part][:MAX_EXCLUDED]
 
 
-def _label_as_json(label: Label, place: int) -> Json:
+def _label_as_json(label: Label) -> Json:
     return {
         "id": label.public_id,
         "name": label.name,
         "description": label.description,
         "colour": label.colour % Label.N_COLOURS,
-        "key": LABEL_KEYS[place] if place < len(LABEL_KEYS) else "",
     }
 
 

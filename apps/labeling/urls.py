@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.labeling import grid_views, views
+from apps.labeling import grid_views, key_views, views
 
 app_name = "labeling"
 
@@ -15,4 +15,7 @@ urlpatterns = [
     path("functions/<str:function_id>/answers/", views.answers, name="answers"),
     path("functions/<str:function_id>/undo/", views.undo, name="undo"),
     path("functions/<str:function_id>/label-selection/", grid_views.label_selection, name="label_selection"),
+    path("shortcuts/key/", key_views.choose, name="choose_key"),
+    path("shortcuts/switch/", key_views.switch, name="switch_keys"),
+    path("shortcuts/reset/", key_views.reset, name="reset_keys"),
 ]

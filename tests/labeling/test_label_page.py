@@ -39,10 +39,7 @@ def test_labeler_sees_the_page_with_its_first_samples(member_client: Client, tex
     assert response.status_code == 200
     queue = queue_in(response.content.decode())
     assert len(queue["items"]) == 4  # type: ignore[arg-type]  # JSON
-    assert [(label["name"], label["key"]) for label in queue["labels"]] == [  # type: ignore[attr-defined]
-        ("Refund", "1"),
-        ("Shipping", "2"),
-    ]
+    assert [label["name"] for label in queue["labels"]] == ["Refund", "Shipping"]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", ["label_page", "queue", "progress"])
@@ -102,20 +99,6 @@ def test_a_very_long_text_is_cut_for_showing(member_client: Client, text_functio
     assert (len(item["text"]), item["isCut"]) == (serializers.SHOWN_CHARACTERS, True)
 
 
-@pytest.mark.parametrize("n_labels", [0, 25])
-def test_twenty_labels_have_keys_and_the_rest_do_not(
-    member_client: Client, text_function: Function, n_labels: int
-) -> None:
-    for place in range(n_labels):
-        text_function.labels.create(name=f"label {place}", position=place + 2, colour=place % 12)
-
-    labels = member_client.get(url("queue", text_function), headers=JSON).json()["labels"]
-
-    keys = [label["key"] for label in labels if label["key"]]
-    assert keys == serializers.LABEL_KEYS[: len(labels)]
-    assert len(set(keys)) == min(len(labels), 20)
-
-
 def test_the_page_says_that_there_is_nothing_to_label(owner_client: Client, text_function: Function) -> None:
     html = owner_client.get(url("label_page", text_function)).content.decode()
 
@@ -162,7 +145,7 @@ def test_progress_says_how_the_model_does_on_what_it_never_saw(
     assert f"Right on {model.n_right} of {model.n_annotations} it never saw" in html
 
 
-def test_a_new_label_comes_back_with_its_key(owner_client: Client, text_function: Function) -> None:
+def test_a_new_label_comes_back_with_all_labels(owner_client: Client, text_function: Function) -> None:
     body = {"name": "  Complaint "}
     response = owner_client.post(url("new_label", text_function), body, content_type="application/json", headers=JSON)
 
@@ -173,7 +156,6 @@ def test_a_new_label_comes_back_with_its_key(owner_client: Client, text_function
         "name": "Complaint",
         "description": "",
         "colour": 2,
-        "key": "3",
     }
 
 

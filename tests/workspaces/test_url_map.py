@@ -19,7 +19,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from PIL import Image
 
 from apps.accounts.models import User
-from apps.functions.models import Function, InputKind
+from apps.functions.models import ActKind, Function, InputKind
 from apps.invoke.models import FilePrediction, FileState
 from apps.samples.media import store_picture
 from apps.samples.models import Import, ImportFormat, ImportState, Origin, PickedBy, Sample
@@ -44,6 +44,9 @@ PUBLIC = {
 }
 ABOUT_ONESELF = {
     "functions:home",
+    "labeling:choose_key",
+    "labeling:reset_keys",
+    "labeling:switch_keys",
     "ops:worker_banner",
     "workspaces:change_password",
     "workspaces:new_workspace_page",
@@ -108,6 +111,7 @@ def objects(workspace: Workspace, owner: User, member: User) -> dict[str, str]:
         n_right=1,
         log_loss=0.5,
     )
+    act = function.acts.create(person=owner, kind=ActKind.SELECTION, n_samples=1)
     field = function.fields.create(name="Photo", type="image", position=0)
     in_a_row = store_picture(function=function, jpeg=picture(), thumbnail=picture())
     Sample.objects.filter(pk=sample.pk).update(row={field.public_id: {"file": in_a_row}})
@@ -127,6 +131,7 @@ def objects(workspace: Workspace, owner: User, member: User) -> dict[str, str]:
         "model_id": model.public_id,
         "rule_id": rule.public_id,
         "field_id": field.public_id,
+        "act_id": act.public_id,
         "member_id": membership_of(member, workspace).public_id,
         "key_id": key.public_id,
         "invitation_id": invitation.public_id,

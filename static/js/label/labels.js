@@ -7,16 +7,19 @@ const MS_SHOWN_AS_PICKED = 160;
 export class Labels extends EventTarget {
   #list;
   #template;
+  #keys;
   #labels = [];
   #buttons = new Map();
   #are_toggles;
   #on = new Set();
 
   // Dispatches "pick" {label} when one is clicked or tapped, "toggle" when another set of them is on.
-  constructor(list, template, { are_toggles = false } = {}) {
+  constructor(list, template, keys, { are_toggles = false } = {}) {
     super();
     this.#list = list;
     this.#template = template;
+    this.#keys = keys;
+    keys.addEventListener("change", () => this.#show_keys());
     this.#are_toggles = are_toggles;
     list.addEventListener("click", (event) => {
       const label = this.by_id(event.target.closest("[data-label-id]")?.dataset.labelId);
@@ -49,6 +52,7 @@ export class Labels extends EventTarget {
     if (JSON.stringify(labels) === JSON.stringify(this.#labels)) return;
     this.#labels = labels;
     this.#buttons = new Map(labels.map((label) => [label.id, this.#button_of(label)]));
+    this.#show_keys();
     this.#list.replaceChildren(...this.#buttons.values());
     this.turn_on([...this.#on]);
     this.dispatchEvent(new CustomEvent("change"));
@@ -95,9 +99,14 @@ export class Labels extends EventTarget {
     button.classList.add(`label-${label.colour}`);
     if (label.description) button.title = label.description;
     button.querySelector("[data-name]").textContent = label.name;
-    const key = button.querySelector("kbd");
-    key.textContent = label.key;
-    key.hidden = !label.key;
     return button;
+  }
+
+  #show_keys() {
+    for (const [place, label] of this.#labels.entries()) {
+      const key = this.#buttons.get(label.id).querySelector("kbd");
+      key.textContent = this.#keys.words_of_label(place);
+      key.hidden = !key.textContent;
+    }
   }
 }

@@ -1,8 +1,8 @@
 // The label page: keys, buttons, queue, outbox and stage put together. Where the function gives one label, picking it is
 // the answer. Where it gives tags, picking toggles one, and Enter says: these, and no others.
 
+import { keys } from "../keys.js";
 import { Api, Failure } from "./api.js";
-import { action_of, single_keys_are_on, switch_single_keys } from "./keys.js";
 import { Labels } from "./labels.js";
 import { NewLabel } from "./new-label.js";
 import { Outbox } from "./outbox.js";
@@ -29,7 +29,7 @@ const status = new Status({
   waiting: part("label-waiting"),
   refusals: part("label-refusals"),
 });
-const labels = new Labels(part("label-keys"), part("label-key-template"), { are_toggles: gives_tags });
+const labels = new Labels(part("label-keys"), part("label-key-template"), keys, { are_toggles: gives_tags });
 const outbox = new Outbox(`${urls.person}:${urls.function}`, deliver);
 const queue = new Queue(api, urls.queueUrl, first, () => outbox.sample_ids());
 const new_label = part("new-label") && new NewLabel(part("new-label"), (name) => api.post(urls.newLabelUrl, { name }));
@@ -231,13 +231,7 @@ const actions = {
   filter: () => filter.focus(),
 };
 
-document.addEventListener("keydown", (event) => {
-  const action = action_of(event, labels.n);
-  if (!action) return;
-  event.preventDefault();
-  // A key held down must not label a hundred samples.
-  if (!event.repeat) actions[action.name](action);
-});
+keys.listen(actions, { n_labels: () => labels.n });
 
 page.addEventListener("click", (event) => {
   const button = event.target.closest("[data-action]");
@@ -264,8 +258,6 @@ filter.addEventListener("keydown", (event) => {
 });
 
 part("skipped-again").addEventListener("click", bring_skipped_back);
-part("single-keys").checked = single_keys_are_on();
-part("single-keys").addEventListener("change", (event) => switch_single_keys(event.target.checked));
 
 // What changes by itself
 
@@ -283,7 +275,8 @@ new_label?.addEventListener("made", ({ detail }) => {
   labels.show(detail.labels);
   const label = labels.by_id(detail.labelId);
   if (gives_tags && queue.current) labels.toggle(label.id); // made because this sample has it
-  status.say("New label ", chip_of(label), label.key ? ` on key ${label.key}` : "");
+  const key = keys.words_of_label(labels.all.indexOf(label));
+  status.say("New label ", chip_of(label), key ? ` on key ${key}` : "");
 });
 outbox.addEventListener("change", show_waiting);
 outbox.addEventListener("arrived", () => {
