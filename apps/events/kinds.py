@@ -34,6 +34,7 @@ class Audit(StrEnum):
     SAMPLES_EXPORTED = "samples.exported"
     FILE_PREDICTED = "file.predicted"
     SAMPLE_DELETED = "sample.deleted"
+    ACT_UNDONE = "act.undone"
     MODEL_PUBLISHED = "model.published"
     MODEL_DAMAGED = "model.damaged"
     MODEL_PINNED = "model.pinned"

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.samples.views import bring, downloads, fields, imports, pictures
+from apps.samples.views import acts, bring, downloads, fields, imports, pictures
 
 app_name = "samples"
 
@@ -13,6 +13,7 @@ urlpatterns = [
     path("functions/<str:function_id>/bring/drop/", bring.begin_drop, name="begin_drop"),
     path("functions/<str:function_id>/export.csv", downloads.export_csv, name="export_csv"),
     path("functions/<str:function_id>/export.jsonl", downloads.export_jsonl, name="export_jsonl"),
+    path("functions/<str:function_id>/acts/<str:act_id>/undo/", acts.undo_act, name="undo_act"),
     path("functions/<str:function_id>/fields/", fields.fields_page, name="fields_page"),
     path("fields/<str:field_id>/", fields.change_field, name="change_field"),
     path("fields/<str:field_id>/delete/", fields.delete_field, name="delete_field"),

@@ -39,6 +39,7 @@ SENTENCES: dict[Audit, str] = {
     Audit.SAMPLES_EXPORTED: "took samples and labels out as {format}",
     Audit.FILE_PREDICTED: "had a file predicted ({n_rows} rows)",
     Audit.SAMPLE_DELETED: "deleted a sample",
+    Audit.ACT_UNDONE: "undid what had {what} ({n_samples} samples)",
     Audit.MODEL_PUBLISHED: "published model {number}, which learned from {n_annotations} labels",
     Audit.MODEL_DAMAGED: "found the file of a model damaged and stopped using it",
     Audit.MODEL_PINNED: "had model {number} answer until it is unpinned",
@@ -71,7 +72,7 @@ _LABELS = {
 }
 _FIRST_WORDS = {
     Topic.PEOPLE: ("workspace", "member", "invitation", "key", "person"),
-    Topic.DATA: ("function", "label", "field", "rule", "samples", "sample", "file"),
+    Topic.DATA: ("function", "label", "field", "rule", "samples", "sample", "file", "act"),
     Topic.MODELS: ("model",),
 }
 

@@ -1,4 +1,7 @@
 // Short messages at the foot of the page: from scripts ("toast:show" on the body), and for requests that failed.
+// With an `undoUrl` beside the message it can be undone from there.
+
+import { offer_undo } from "./undo.js";
 
 const SECONDS_SHOWN = 8;
 const region = document.getElementById("toasts");
@@ -16,10 +19,14 @@ function show(message, kind = "") {
   region.append(toast);
 }
 
-document.body.addEventListener("toast:show", (event) => show(event.detail.message, event.detail.kind));
+document.body.addEventListener("toast:show", (event) => {
+  const { message, kind, undoUrl } = event.detail;
+  if (undoUrl) offer_undo({ words: message, undoUrl });
+  else show(message, kind);
+});
 
 region.addEventListener("click", (event) => {
-  if (event.target.closest("button")) event.target.closest(".toast")?.remove();
+  if (event.target.closest("button:not(.toast-action)")) event.target.closest(".toast")?.remove();
 });
 
 // Every toast, the server's too, goes by itself unless someone is reading it with the pointer or the keyboard.
@@ -33,7 +40,7 @@ function leave_later(toast) {
   setTimeout(() => {
     if (toast.matches(":hover, :focus-within")) leave_later(toast);
     else toast.remove();
-  }, SECONDS_SHOWN * 1000);
+  }, (toast.dataset.seconds ?? SECONDS_SHOWN) * 1000);
 }
 
 // A failure that answers with a whole page (or nothing) must not be put into this one.

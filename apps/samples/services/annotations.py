@@ -1,7 +1,7 @@
 """People's labels and tags on samples: append-only history, with what is in force repeated beside the sample.
 
 Every function here locks the function's row before a sample's: intake does the same, so the two never wait on each
-other in a circle, and a sample's newest annotation is always the one its columns and its tags' rows repeat.
+other in a circle, and what stands of a sample's history is always what its columns and its tags' rows repeat.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,8 +16,16 @@ from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from apps.functions.models import Act, Function, Label, OutputKind
 from apps.functions.services import note_data_change
-from apps.samples.models import Annotation, PickedBy, Sample, SampleTag
+from apps.samples.models import Annotation, Opinion, PickedBy, ReviewState, Sample, SampleTag
 from apps.samples.services.saying import ROWS_PER_TRANSACTION, KnownLabels, Said, repeat_tags
+from apps.samples.services.settling import (
+    UNREVIEWED,
+    kept_reason,
+    put_in_force,
+    settle,
+    settle_many,
+    standing_annotations,
+)
 
 # 2,000 rows of tags hold the write lock for about 45 ms (two cores, SQLite).
 TAGS_PER_TRANSACTION = 2_000
@@ -107,10 +115,9 @@ def _repeated(sample: Sample, client_token: UUID | None) -> Annotation | None:
 
 
 def _append(sample: Sample, gives: OutputKind, said: Said, source: _Source) -> Annotation:
-    # Asked anew, under the lock: the labels in hand may have been deleted since they were read.
     labels = KnownLabels(sample.function_id)
     said = labels.checked(said, gives)
-    before = Sample.objects.filter(pk=sample.pk).values("annotation__picked_by").first()
+    before = Sample.objects.filter(pk=sample.pk).select_related("annotation").first()
     if before is None:
         raise Conflict("This sample has been deleted.")
     annotation = Annotation.objects.create(
@@ -118,31 +125,17 @@ def _append(sample: Sample, gives: OutputKind, said: Said, source: _Source) -> A
         label_id=said.label_id,
         tags=labels.by_public_id(said.tags),
         person=source.person,
-        picked_by=_kept_reason(before["annotation__picked_by"], source.picked_by),
+        picked_by=kept_reason(before, source.picked_by),
         client_token=source.client_token,
         active_ms=source.active_ms,
     )
-    _put_in_force(sample, annotation, said)
+    put_in_force(sample, annotation, said)
     if gives is OutputKind.TAGS:
         repeat_tags({sample.pk: said.tags})
+    if said.is_nothing:
+        settle_many([sample.pk], labels)
     note_data_change(sample.function_id)
     return annotation
-
-
-def _kept_reason(earlier: str | None, picked_by: PickedBy) -> str:
-    """A correction keeps why the sample came to be looked at: else the random stream would lose its errors."""
-    return earlier or picked_by
-
-
-def _put_in_force(sample: Sample, annotation: Annotation | None, said: Said) -> None:
-    """Repeat beside the sample what the annotation says in the labels of now; where that is nothing, none is."""
-    annotation = None if said.is_nothing else annotation
-    sample.annotation = annotation
-    sample.label_id = said.label_id
-    sample.labelled_at = annotation.created_at if annotation else None
-    Sample.objects.filter(pk=sample.pk).update(
-        annotation=annotation, label=sample.label_id, labelled_at=sample.labelled_at
-    )
 
 
 def annotate_many(
@@ -215,17 +208,17 @@ def _annotate_chunk(function: Function, said: dict[int, Said], source: _Source) 
             label_id=each.label_id,
             tags=labels.by_public_id(each.tags),
             person=source.person,
-            picked_by=_kept_reason(before[pk][1], source.picked_by),
+            picked_by=before[pk][1] or source.picked_by,
             act=source.act,
         )
         for pk, each in changes.items()
     )
     _repeat_newest([pk for pk, each in changes.items() if not each.is_nothing])
-    Sample.objects.filter(pk__in=[pk for pk, each in changes.items() if each.is_nothing]).update(
-        label=None, annotation=None, labelled_at=None
-    )
+    nothing = [pk for pk, each in changes.items() if each.is_nothing]
+    Sample.objects.filter(pk__in=nothing).update(label=None, annotation=None, labelled_at=None, **UNREVIEWED)
     if gives is OutputKind.TAGS:
         repeat_tags({pk: each.tags for pk, each in changes.items()})
+    settle_many(nothing, labels)
     note_data_change(function.pk)
     return len(changes)
 
@@ -239,13 +232,21 @@ def _said_before(
             "pk", "label_id", "annotation_id", "annotation__picked_by"
         )
     )
+    asked_for = _reasons_of_opinions([pk for pk, _label_id, annotation_id, _reason in rows if not annotation_id])
+    reasons = {pk: reason or asked_for.get(pk) for pk, _label_id, _annotation_id, reason in rows}
     if gives is OutputKind.LABEL:
-        return {pk: (Said(label_id=label_id), reason) for pk, label_id, _annotation_id, reason in rows}
+        return {pk: (Said(label_id=label_id), reasons[pk]) for pk, label_id, _annotation_id, _reason in rows}
     tags: dict[int, dict[int, bool]] = {pk: {} for pk, _label_id, annotation_id, _reason in rows if annotation_id}
     said = SampleTag.objects.filter(sample__in=list(tags)).values_list("sample_id", "label_id", "is_present")
     for sample_id, label_id, is_present in said:
         tags[sample_id][label_id] = is_present
-    return {pk: (Said(tags=tags.get(pk)), reason) for pk, _label_id, _annotation_id, reason in rows}
+    return {pk: (Said(tags=tags.get(pk)), reasons[pk]) for pk, _label_id, _annotation_id, _reason in rows}
+
+
+def _reasons_of_opinions(sample_ids: Sequence[int]) -> dict[int, str]:
+    """Why those of the samples that several people were asked about came to be looked at."""
+    rows = Opinion.objects.filter(sample__in=sample_ids).values_list("sample_id", "annotation__picked_by")
+    return dict(rows)
 
 
 def _repeat_newest(sample_ids: list[int]) -> None:
@@ -254,6 +255,7 @@ def _repeat_newest(sample_ids: list[int]) -> None:
         annotation_id=Subquery(newest.values("pk")[:1]),
         label_id=Subquery(newest.values("label_id")[:1]),
         labelled_at=timezone.now(),
+        **UNREVIEWED,
     )
 
 
@@ -266,12 +268,12 @@ def undo_annotation(*, annotation: Annotation, person: User | None) -> Annotatio
         raise NotAllowed("You can only undo your own labels.")
     with transaction.atomic():
         sample = annotation.sample
-        gives = lock_function(sample.function_id)
+        lock_function(sample.function_id)
         earlier = Annotation.objects.filter(undoes=annotation).first()
-        return earlier or _restore(sample, gives, annotation, person)
+        return earlier or _restore(sample, annotation, person)
 
 
-def _restore(sample: Sample, gives: OutputKind, annotation: Annotation, person: User | None) -> Annotation:
+def _restore(sample: Sample, annotation: Annotation, person: User | None) -> Annotation:
     standing = standing_annotations(sample)
     if not standing or standing[-1].pk != annotation.pk:
         raise Conflict("This sample has been labelled anew since, so there is nothing to undo.")
@@ -286,19 +288,9 @@ def _restore(sample: Sample, gives: OutputKind, annotation: Annotation, person: 
         picked_by=before.picked_by if before else annotation.picked_by,
         undoes=annotation,
     )
-    _put_in_force(sample, before, said)
-    if gives is OutputKind.TAGS:
-        repeat_tags({sample.pk: said.tags})
-    note_data_change(sample.function_id)
+    Opinion.objects.filter(annotation=annotation).delete()  # it was one of two answers that crossed
+    was_checked = Sample.objects.filter(pk=sample.pk, review=ReviewState.ACCEPTED).exists()
+    settle(sample, labels)
+    if was_checked:  # what a reviewer mended has to be looked at again
+        Sample.objects.filter(pk=sample.pk, annotation__isnull=False).update(review=ReviewState.WANTED)
     return restoring
-
-
-def standing_annotations(sample: Sample) -> list[Annotation]:
-    """The sample's annotations that no undo took back, oldest first; the last one is in force. Opinions aside."""
-    standing: list[Annotation] = []
-    for annotation in sample.annotations.filter(is_opinion=False).select_related("label").order_by("id"):
-        if annotation.undoes_id is None:
-            standing.append(annotation)
-        elif standing and standing[-1].pk == annotation.undoes_id:
-            standing.pop()
-    return standing

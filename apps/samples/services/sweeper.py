@@ -6,6 +6,7 @@ import time
 from apps.core.jobs import JobName, enqueue
 from apps.core.leases import is_free
 from apps.samples.models import Import, ImportState
+from apps.samples.services.acts import finish_undoing
 from apps.samples.services.deletion import clear_leftovers
 
 LEFTOVERS_SECONDS = 60.0
@@ -23,12 +24,13 @@ _progress = _Progress()
 
 
 def enqueue_unfinished_imports() -> int:
-    """Ask for every started import nobody works on; now and then clear leftovers. Returns how many were asked for.
+    """Ask for every started import nobody works on, and return how many; now and then see to what was left behind.
 
     A message names the cursor it goes on from, so one too many is dropped where it arrives.
     """
     if _is_time_for_leftovers():
         clear_leftovers()
+        finish_undoing()
     waiting = Import.objects.filter(is_free(), state__in=[ImportState.QUEUED, ImportState.RUNNING])
     return sum(enqueue(JobName.RUN_IMPORT, pk, cursor) for pk, cursor in waiting.values_list("pk", "cursor"))
 
