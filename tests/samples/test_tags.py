@@ -12,12 +12,12 @@ from apps.samples.models import Annotation, Origin, PickedBy, Sample
 from apps.samples.services.annotations import (
     annotate_many,
     annotate_sample,
-    standing_annotations,
     tag_many,
     tag_sample,
     undo_annotation,
 )
 from apps.samples.services.intake import NewText, add_texts
+from apps.samples.services.settling import standing_annotations
 from apps.workspaces.models import Workspace
 
 
