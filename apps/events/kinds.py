@@ -33,6 +33,7 @@ class Audit(StrEnum):
     SAMPLES_IMPORTED = "samples.imported"
     SAMPLES_EXPORTED = "samples.exported"
     FILE_PREDICTED = "file.predicted"
+    ANSWERS_SET_ASIDE = "samples.answers_set_aside"
     SAMPLE_DELETED = "sample.deleted"
     ACT_UNDONE = "act.undone"
     MODEL_PUBLISHED = "model.published"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -16,7 +16,8 @@ import numpy as np
 from apps.engine.agreement import cohen_kappa, percent_agreement
 from apps.functions.models import Function
 from apps.samples.models import Opinion
-from apps.samples.services.saying import KnownLabels, Said
+from apps.samples.services.saying import KnownLabels
+from apps.samples.services.settling import Meant, meant
 
 
 @dataclass(frozen=True)
@@ -34,25 +35,25 @@ class PairAgreement:
     disputed: Sequence[int]
 
 
-def opinions_of(function: Function) -> Mapping[int, Mapping[int, Hashable]]:
+def opinions_of(function: Function) -> Mapping[int, Mapping[int, Meant]]:
     """Return by sample, then by person, what they say: a label's key, or the keys of the tags that are there.
 
     Opinions whose label was deleted say nothing any more and are left out.
     """
     labels = KnownLabels(function.pk)
     rows = Opinion.objects.filter(sample__function=function, sample__deleted_at=None, sample__gold__isnull=True)
-    found: dict[int, dict[int, Hashable]] = defaultdict(dict)
+    found: dict[int, dict[int, Meant]] = defaultdict(dict)
     columns = ("sample_id", "person_id", "annotation__label_id", "annotation__tags")
     for sample_id, person_id, label_id, tags in rows.order_by("sample_id", "person_id").values_list(*columns):
-        said = labels.of_history(label_id, tags)
-        if not said.is_nothing:
-            found[sample_id][person_id] = _comparable(said)
+        said_of = meant(labels.of_history(label_id, tags))
+        if said_of is not None:
+            found[sample_id][person_id] = said_of
     return found
 
 
-def pairs(opinions: Mapping[int, Mapping[int, Hashable]]) -> list[PairAgreement]:
+def pairs(opinions: Mapping[int, Mapping[int, Meant]]) -> list[PairAgreement]:
     """Return every two people who were asked the same at least once, those who share most first."""
-    shared: dict[tuple[int, int], list[tuple[int, Hashable, Hashable]]] = defaultdict(list)
+    shared: dict[tuple[int, int], list[tuple[int, Meant, Meant]]] = defaultdict(list)
     for sample_id, said in opinions.items():
         for first, second in combinations(sorted(said), 2):
             shared[first, second].append((sample_id, said[first], said[second]))
@@ -67,8 +68,8 @@ def agreement_of(pairs: Sequence[PairAgreement], person_id: int) -> tuple[int, f
     return n, sum(pair.n * pair.percent for pair in mine) / n if n else None
 
 
-def _pair(first: int, second: int, rows: Sequence[tuple[int, Hashable, Hashable]]) -> PairAgreement:
-    numbers: dict[Hashable, int] = {}
+def _pair(first: int, second: int, rows: Sequence[tuple[int, Meant, Meant]]) -> PairAgreement:
+    numbers: dict[Meant, int] = {}
     a, b = (
         np.array([numbers.setdefault(row[place], len(numbers)) for row in rows], dtype=np.int64) for place in (1, 2)
     )
@@ -77,9 +78,3 @@ def _pair(first: int, second: int, rows: Sequence[tuple[int, Hashable, Hashable]
     return PairAgreement(
         first, second, len(rows), percent_agreement(a, b), None if math.isnan(kappa) else kappa, disputed
     )
-
-
-def _comparable(said: Said) -> Hashable:
-    if said.tags is None:
-        return said.label_id
-    return frozenset(label_id for label_id, is_present in said.tags.items() if is_present)

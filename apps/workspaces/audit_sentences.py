@@ -38,6 +38,7 @@ SENTENCES: dict[Audit, str] = {
     Audit.SAMPLES_IMPORTED: "brought samples in ({n_added} new)",
     Audit.SAMPLES_EXPORTED: "took samples and labels out as {format}",
     Audit.FILE_PREDICTED: "had a file predicted ({n_rows} rows)",
+    Audit.ANSWERS_SET_ASIDE: "set the answers of {email} aside ({n_samples} samples)",
     Audit.SAMPLE_DELETED: "deleted a sample",
     Audit.ACT_UNDONE: "undid what had {what} ({n_samples} samples)",
     Audit.MODEL_PUBLISHED: "published model {number}, which learned from {n_annotations} labels",

@@ -18,6 +18,7 @@ from apps.functions.services import note_data_change
 from apps.samples.models import Annotation
 from apps.samples.services.annotations import lock_function, samples_per_transaction
 from apps.samples.services.saying import KnownLabels
+from apps.samples.services.set_aside import bring_opinions_back
 from apps.samples.services.standing import take_back_chunk
 from apps.workspaces.roles import Action
 
@@ -95,6 +96,8 @@ def _claim(act: Act, person: User | None) -> bool:
 
 def _go_on(act: Act, person: User | None) -> UndoOutcome:
     outcome = _take_back_labels(act, person)
+    n_back = bring_opinions_back(act=act)
+    outcome = UndoOutcome(outcome.n_restored + n_back, outcome.n_left)
     with transaction.atomic():
         act.facts = {name: value for name, value in act.facts.items() if name != UNDOING}
         Act.objects.filter(pk=act.pk).update(facts=act.facts)
