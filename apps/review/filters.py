@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from django.http import QueryDict
@@ -16,7 +18,11 @@ UNSURE_MARGIN = 0.2
 """Below this distance between the two likeliest labels a prediction counts as unsure: 55 % against 36 % is one."""
 
 _MAX_SEARCH_CHARS = 200
-_NAMES = {"tab", "verdict", "label", "without", "predicted", "q", "page"}
+_SHAPES = {
+    "person": re.compile(r"user_[a-z0-9]{16}"),
+    "brought": re.compile(r"act_[a-z0-9]{16}"),
+    "language": re.compile(r"[a-z]{2,3}"),
+}
 
 
 class Tab(StrEnum):
@@ -40,9 +46,43 @@ class Verdict(StrEnum):
     GRID = "grid"
 
 
+class Sort(StrEnum):
+    """The order of a page. By sureness, those nothing was said of are left out."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    LEAST_SURE = "least-sure"
+    SUREST = "surest"
+
+
+class Noted(StrEnum):
+    """What people left beside a sample."""
+
+    FLAGGED = "flagged"
+    UNSURE = "not-sure"
+    COMMENTED = "commented"
+    DISPUTED = "disputed"
+
+
+class Picked(StrEnum):
+    """How a sample came to have its label; the same words as `PickedBy`."""
+
+    RANDOM = "random"
+    QUEUE = "queue"
+    GRID = "grid"
+    PERSON = "person"
+    IMPORT = "import"
+
+
+E = TypeVar("E", bound=StrEnum)
+
+
 @dataclass(frozen=True)
 class SampleFilter:
-    """What a page of samples was asked for: labelled so (`label`), labelled but not so (`without`), said to be so."""
+    """What a page of samples was asked for: labelled so (`label`), labelled but not so (`without`), said to be so.
+
+    `person` who labelled it and `brought`, the act it came with, are public ids.
+    """
 
     tab: Tab = Tab.LABELLED
     verdict: Verdict | None = None
@@ -50,14 +90,35 @@ class SampleFilter:
     without: Label | None = None
     predicted: Label | None = None
     search: str = ""
+    sort: Sort | None = None
+    noted: Noted | None = None
+    picked: Picked | None = None
+    person: str = ""
+    brought: str = ""
+    language: str = ""
     page: int = 1
 
     @property
     def is_narrowed(self) -> bool:
-        return bool(self.verdict or self.label or self.without or self.predicted or self.search)
+        return bool(self.verdict or self.label or self.without or self.predicted or self.search or self.is_particular)
+
+    @property
+    def is_particular(self) -> bool:
+        """Whether it asks for what the counts by label and verdict do not know of."""
+        return bool(self.noted or self.picked or self.person or self.brought or self.language)
+
+    @property
+    def has_extras(self) -> bool:
+        """Whether anything is chosen that only the fields under *More* show."""
+        return self.is_particular or self.sort is not None
 
     def at_page(self, page: int) -> SampleFilter:
         return replace(self, page=page)
+
+    @property
+    def whole(self) -> SampleFilter:
+        """The same samples as a slice keeps them: all pages, in no particular order."""
+        return replace(self, page=1, sort=None)
 
     @property
     def query(self) -> str:
@@ -69,9 +130,19 @@ class SampleFilter:
             "without": self.without.public_id if self.without else "",
             "predicted": self.predicted.public_id if self.predicted else "",
             "q": self.search,
+            "noted": self.noted or "",
+            "picked": self.picked or "",
+            "person": self.person,
+            "brought": self.brought,
+            "language": self.language,
+            "sort": self.sort or "",
             "page": "" if self.page == 1 else str(self.page),
         }
         return urlencode({name: value for name, value in values.items() if value})
+
+
+_NAMES = {"tab", "verdict", "label", "without", "predicted", "q", "noted", "picked", "sort", "page", *_SHAPES}
+_ABOUT_LABELS = ("verdict", "label", "without", "picked", "person")
 
 
 def read_filter(query: QueryDict, labels: Mapping[str, Label]) -> SampleFilter:
@@ -79,21 +150,36 @@ def read_filter(query: QueryDict, labels: Mapping[str, Label]) -> SampleFilter:
     if set(query) - _NAMES or any(len(values) > 1 for _name, values in query.lists()):
         raise InvalidInput("This address asks for a filter that does not exist. Choose one on the page instead.")
     chosen = SampleFilter(
-        tab=Tab(_one_of(query.get("tab", ""), Tab) or Tab.LABELLED),
-        verdict=Verdict(verdict) if (verdict := _one_of(query.get("verdict", ""), Verdict)) else None,
+        tab=_one_of(query.get("tab", ""), Tab) or Tab.LABELLED,
+        verdict=_one_of(query.get("verdict", ""), Verdict),
         label=_label(query.get("label", ""), labels),
         without=_label(query.get("without", ""), labels),
         predicted=_label(query.get("predicted", ""), labels),
         search=_search(query.get("q", "")),
+        noted=_one_of(query.get("noted", ""), Noted),
+        picked=_one_of(query.get("picked", ""), Picked),
+        person=_shaped("person", query),
+        brought=_shaped("brought", query),
+        language=_shaped("language", query),
+        sort=_one_of(query.get("sort", ""), Sort),
         page=_page(query.get("page", "")),
     )
-    if chosen.tab is Tab.UNLABELLED and (chosen.verdict or chosen.label or chosen.without):
+    if chosen.tab is Tab.UNLABELLED and any(query.get(name) for name in _ABOUT_LABELS):
         raise InvalidInput("Samples without a label are neither right nor wrong. Choose another filter.")
     return chosen
 
 
-def _one_of(value: str, choices: type[Tab | Verdict]) -> str:
-    if value and value not in [choice.value for choice in choices]:
+def _one_of(value: str, choices: type[E]) -> E | None:
+    if not value:
+        return None
+    if value not in [choice.value for choice in choices]:
+        raise InvalidInput("There is no such filter. Choose one on the page.")
+    return choices(value)
+
+
+def _shaped(name: str, query: QueryDict) -> str:
+    value = query.get(name, "")
+    if value and not _SHAPES[name].fullmatch(value):
         raise InvalidInput("There is no such filter. Choose one on the page.")
     return value
 

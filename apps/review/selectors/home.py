@@ -8,9 +8,10 @@ from apps.functions.models import Function, Label, OutputKind
 from apps.review.filters import SampleFilter
 from apps.review.selectors.counts import cells_of, total
 from apps.review.selectors.figures import Figures, label_figures
-from apps.review.selectors.samples import Row, SamplesPage, label_row_of, label_samples_page
+from apps.review.selectors.rows import Row, TagRow, rows_of
+from apps.review.selectors.samples import SamplesPage, label_samples_page
 from apps.review.selectors.tag_figures import tag_figures
-from apps.review.selectors.tag_samples import TagRow, tag_row_of, tag_samples_page
+from apps.review.selectors.tag_samples import tag_samples_page
 from apps.samples.models import Sample
 
 
@@ -28,7 +29,7 @@ def samples_page(function: Function, labels: Sequence[Label], chosen: SampleFilt
 
 def row_of(sample: Sample, labels: Sequence[Label]) -> Row | TagRow:
     """Return one sample's row as its own page would show it."""
-    return tag_row_of(sample, labels) if _gives_tags(sample.function) else label_row_of(sample, labels)
+    return rows_of(sample.function, labels, [sample.pk])[0]
 
 
 def n_unlabelled(function: Function) -> int:

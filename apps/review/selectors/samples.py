@@ -2,67 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Left
 
 from apps.functions.models import Function, Label
-from apps.review.filters import UNSURE_MARGIN, SampleFilter, Tab, Verdict
+from apps.review.filters import UNSURE_MARGIN, SampleFilter, Sort, Tab, Verdict
 from apps.review.selectors.counts import cells_of, total
+from apps.review.selectors.particulars import particulars
+from apps.review.selectors.rows import Row, TagRow, rows_of
 from apps.samples.models import PickedBy, Sample
 from apps.training.models import Prediction, PredictionKind
-from apps.training.words import confidence_word
-
-if TYPE_CHECKING:
-    from apps.review.selectors.tag_samples import TagRow
 
 PER_PAGE = 50
-EXCERPT_CHARS = 600
 
 KINDS = {Tab.LABELLED: PredictionKind.OUT_OF_FOLD, Tab.UNLABELLED: PredictionKind.LIVE}
 SUREST_FIRST = {Verdict.WRONG}
 """Mistakes made most surely come first: they are the likeliest wrong labels. Everything else, least sure first."""
 
-
-@dataclass(frozen=True)
-class Shown:
-    """A sample as a row shows it, and how sure a model was of what it said."""
-
-    sample: Sample
-    excerpt: str
-    confidence: float
-    is_unsure: bool
-    is_from_grid: bool
-
-    @property
-    def word(self) -> str:
-        return confidence_word(self.confidence)
-
-    @property
-    def is_cut(self) -> bool:
-        return len(self.excerpt) == EXCERPT_CHARS
-
-
-@dataclass(frozen=True)
-class Row(Shown):
-    """A sample, its label, and what a model said of it."""
-
-    label: Label | None
-    predicted: Label | None
-
-    @property
-    def verdict(self) -> Verdict | None:
-        """Right, wrong, waiting or never judged; None for a sample without a label."""
-        if self.label is None:
-            return None
-        if self.predicted is None:
-            return Verdict.WAITING
-        if self.is_from_grid:
-            return Verdict.GRID
-        return Verdict.RIGHT if self.predicted == self.label else Verdict.WRONG
+PREDICTION_ORDER = {
+    Sort.NEWEST: ("-sample_id",),
+    Sort.OLDEST: ("sample_id",),
+    Sort.LEAST_SURE: ("margin", "sample_id"),
+    Sort.SUREST: ("-margin", "sample_id"),
+}
 
 
 @dataclass(frozen=True)
@@ -99,100 +63,81 @@ def n_pages_of(n_total: int) -> int:
     return max(1, -(-n_total // PER_PAGE))
 
 
+def order_of(chosen: SampleFilter) -> Sort:
+    """What was asked for, else what serves the filter: doubtful ones first where predictions matter, or the newest."""
+    if chosen.sort:
+        return chosen.sort
+    if chosen.predicted or chosen.verdict not in {None, Verdict.WAITING}:
+        return Sort.SUREST if chosen.verdict in SUREST_FIRST else Sort.LEAST_SURE
+    return Sort.NEWEST
+
+
 def label_samples_page(function: Function, labels: Sequence[Label], chosen: SampleFilter) -> SamplesPage:
     """Return the page asked for, or the last one where there are fewer by now."""
-    by_key = {label.pk: label for label in labels}
-    keys = _matching(function, by_key, chosen)
-    n_total = _n_matching(function, by_key, chosen, keys)
+    keys = label_keys(function, labels, chosen)
+    n_total = _n_matching(function, labels, chosen, keys)
     chosen = chosen.at_page(min(chosen.page, n_pages_of(n_total)))
     start = (chosen.page - 1) * PER_PAGE
     page = list(keys[start : start + PER_PAGE]) if n_total else []
-    return SamplesPage(_rows(page, by_key, chosen.tab), chosen, n_total, labels)
+    return SamplesPage(rows_of(function, labels, page), chosen, n_total, labels)
 
 
-def label_row_of(sample: Sample, labels: Sequence[Label]) -> Row:
-    """Return one sample's row as its own page would show it."""
-    tab = Tab.LABELLED if sample.annotation_id else Tab.UNLABELLED
-    return _rows([sample.pk], {label.pk: label for label in labels}, tab)[0]
-
-
-def _n_matching(
-    function: Function, labels: Mapping[int, Label], chosen: SampleFilter, keys: QuerySet[Sample | Prediction, int]
-) -> int:
-    if chosen.tab is Tab.UNLABELLED or chosen.search:
-        return keys.count()
-    return total(cell for cell in cells_of(function, labels) if cell.matches(chosen))
-
-
-def _matching(
-    function: Function, labels: Mapping[int, Label], chosen: SampleFilter
-) -> QuerySet[Sample | Prediction, int]:
+def label_keys(function: Function, labels: Sequence[Label], chosen: SampleFilter) -> QuerySet[Sample | Prediction, int]:
     """The keys of the samples that pass, in the page's order. Keys alone are read from an index, text is not."""
-    if chosen.predicted or chosen.verdict not in {None, Verdict.WAITING}:
-        return _by_prediction(function, labels, chosen)
-    rows = Sample.objects.filter(function=function)
-    wanted = Q(annotation=None) if chosen.tab is Tab.UNLABELLED else Q(label__in=_label_keys(labels, chosen))
-    rows = rows.filter(wanted)
+    in_use = [label.pk for label in labels]
+    if _compares(chosen) or _is_by_sureness(chosen):
+        return _by_prediction(function, in_use, chosen)
+    rows = Sample.objects.filter(particulars(chosen), function=function)
+    if chosen.tab is Tab.UNLABELLED:
+        rows = rows.filter(annotation=None)
+    else:
+        rows = rows.filter(label__in=[chosen.label.pk] if chosen.label else in_use)
     if chosen.without:
         rows = rows.exclude(label=chosen.without)
     if chosen.verdict is Verdict.WAITING:
-        said = Prediction.objects.filter(sample=OuterRef("pk"), kind=PredictionKind.OUT_OF_FOLD, label__in=labels)
+        said = Prediction.objects.filter(sample=OuterRef("pk"), kind=PredictionKind.OUT_OF_FOLD, label__in=in_use)
         rows = rows.filter(~Exists(said))
-    return rows.filter(found(chosen, "")).order_by("-id").values_list("pk", flat=True)
+    return rows.order_by("id" if order_of(chosen) is Sort.OLDEST else "-id").values_list("pk", flat=True)
+
+
+def _is_by_sureness(chosen: SampleFilter) -> bool:
+    return order_of(chosen) in {Sort.LEAST_SURE, Sort.SUREST} and chosen.verdict is not Verdict.WAITING
+
+
+def _compares(chosen: SampleFilter) -> bool:
+    """Whether the filter is about what was said of samples."""
+    return chosen.predicted is not None or chosen.verdict not in {None, Verdict.WAITING}
 
 
 def _by_prediction(
-    function: Function, labels: Mapping[int, Label], chosen: SampleFilter
+    function: Function, labels: Sequence[int], chosen: SampleFilter
 ) -> QuerySet[Sample | Prediction, int]:
-    said = [chosen.predicted.pk] if chosen.predicted else list(labels)
+    said = [chosen.predicted.pk] if chosen.predicted else labels
     rows = Prediction.objects.filter(function=function, kind=KINDS[chosen.tab], label__in=said)
     if chosen.tab is Tab.UNLABELLED:
         rows = rows.filter(sample__annotation=None)
     else:
-        rows = rows.filter(sample__label__in=_label_keys(labels, chosen))
+        rows = rows.filter(sample__label__in=[chosen.label.pk] if chosen.label else labels)
         if chosen.without:
             rows = rows.exclude(sample__label=chosen.without)
-        is_from_grid = Q(sample__annotation__picked_by=PickedBy.GRID)
-        rows = rows.filter(is_from_grid if chosen.verdict is Verdict.GRID else ~is_from_grid)
+        if _compares(chosen):
+            is_from_grid = Q(sample__annotation__picked_by=PickedBy.GRID)
+            rows = rows.filter(is_from_grid if chosen.verdict is Verdict.GRID else ~is_from_grid)
     if chosen.verdict is Verdict.RIGHT:
         rows = rows.filter(sample__label=F("label"))
     elif chosen.verdict is Verdict.WRONG:
         rows = rows.exclude(sample__label=F("label"))
     elif chosen.verdict is Verdict.UNSURE:
         rows = rows.filter(margin__lt=UNSURE_MARGIN)
-    order = "-margin" if chosen.verdict in SUREST_FIRST else "margin"
-    return rows.filter(found(chosen, "sample__")).order_by(order, "sample_id").values_list("sample_id", flat=True)
+    rows = rows.filter(particulars(chosen, "sample__"), sample__deleted_at=None)
+    return rows.order_by(*PREDICTION_ORDER[order_of(chosen)]).values_list("sample_id", flat=True)
 
 
-def _label_keys(labels: Mapping[int, Label], chosen: SampleFilter) -> list[int]:
-    return [chosen.label.pk] if chosen.label else list(labels)
-
-
-def found(chosen: SampleFilter, path: str) -> Q:
-    """What the filter searches for, in samples at the end of `path`."""
-    if not chosen.search:
-        return Q()
-    anywhere = Q()
-    for field in ("text", "original_name", "external_id"):
-        anywhere |= Q((f"{path}{field}__icontains", chosen.search))
-    return anywhere
-
-
-def _rows(keys: list[int], labels: Mapping[int, Label], tab: Tab) -> tuple[Row, ...]:
-    samples = Sample.objects.filter(pk__in=keys).defer("text")
-    samples = samples.annotate(excerpt=Left("text", EXCERPT_CHARS), reason=F("annotation__picked_by"))
-    by_key = {sample.pk: sample for sample in samples}
-    said = {row.sample_id: row for row in Prediction.objects.filter(sample__in=keys, kind=KINDS[tab], label__in=labels)}
-    return tuple(_row(by_key[key], said.get(key), labels) for key in keys if key in by_key)
-
-
-def _row(sample: Sample, said: Prediction | None, labels: Mapping[int, Label]) -> Row:
-    return Row(
-        sample=sample,
-        excerpt=getattr(sample, "excerpt", ""),
-        label=labels.get(sample.label_id) if sample.label_id else None,
-        predicted=labels.get(said.label_id) if said and said.label_id else None,
-        confidence=said.confidence if said else 0.0,
-        is_unsure=said is not None and said.margin < UNSURE_MARGIN,
-        is_from_grid=getattr(sample, "reason", None) == PickedBy.GRID,
-    )
+def _n_matching(
+    function: Function, labels: Sequence[Label], chosen: SampleFilter, keys: QuerySet[Sample | Prediction, int]
+) -> int:
+    if chosen.tab is Tab.UNLABELLED or chosen.search or chosen.is_particular:
+        return keys.order_by().count()
+    needs_said = _is_by_sureness(chosen)
+    cells = cells_of(function, [label.pk for label in labels])
+    return total(cell for cell in cells if cell.matches(chosen) and (cell.predicted is not None or not needs_said))
