@@ -12,7 +12,7 @@ from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
 from apps.functions.models import Function, Label
 from apps.labeling import proofs, selectors
-from apps.labeling.services import Answer, Outcome, QueueItem, Suggestion
+from apps.labeling.items import Answer, Outcome, QueueItem, Suggestion
 from apps.samples.models import Sample
 from apps.samples.rows import named_cells
 from apps.training.words import confidence_word

@@ -1,7 +1,6 @@
 """Handing out samples, taking in answers, taking answers back."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID
 
 from django.utils import timezone
@@ -10,7 +9,8 @@ from apps.accounts.models import User
 from apps.core.errors import Conflict, HundredfoldError, NotFound
 from apps.functions.models import Function, Label, OutputKind
 from apps.labeling import proofs, selectors
-from apps.labeling.models import Reason, Skip
+from apps.labeling.items import Answer, Outcome, QueueItem, Refusal, Suggestion, Why
+from apps.labeling.models import Skip
 from apps.labeling.plan import Planned, is_planned, planned
 from apps.samples.models import Annotation, PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample, tag_sample, undo_annotation
@@ -18,64 +18,6 @@ from apps.training.selectors import tag_thresholds, tags_said
 
 # One sample in five is drawn at random, and figures are estimated on those.
 RANDOM_EVERY = 5
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """What the published model says of an unlabelled sample, or one of the tags it says are there."""
-
-    label: Label
-    confidence: float
-
-
-@dataclass(frozen=True)
-class QueueItem:
-    """A sample to ask about, and why this one.
-
-    `suggestions` are the tags the model says are there, the likeliest first; None where it has not said anything.
-    `said` are the tags of an answer just taken back, so that it can be mended rather than given anew. `reason` is empty
-    where it was drawn at random; `reason_labels` are those the reason is about.
-    """
-
-    sample: Sample
-    picked_by: PickedBy
-    reason: Reason | None = None
-    reason_labels: tuple[Label, ...] = ()
-    suggestion: Suggestion | None = None
-    suggestions: tuple[Suggestion, ...] | None = None
-    said: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a person said of a sample of their queue; with neither a label nor tags they passed it over.
-
-    `tags` says of every tag that the person was shown, by public id, whether it is there.
-    """
-
-    token: UUID
-    sample_id: str
-    label_id: str | None
-    proof: str
-    tags: Mapping[str, bool] | None = None
-
-    @property
-    def is_skip(self) -> bool:
-        return self.label_id is None and self.tags is None
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """An answer that could not be saved, and the sentence for the person who gave it."""
-
-    token: UUID
-    message: str
-
-
-@dataclass(frozen=True)
-class Outcome:
-    saved: list[UUID]
-    refused: list[Refusal]
 
 
 def next_samples(
@@ -98,9 +40,9 @@ def next_samples(
     # Samples the model has not looked at yet, or sent here because it was unsure. They count as asked for: what is
     # left over is no fair draw.
     fresh = selectors.draw_at_random(pool, n_asked - len(asked), hidden=hidden)
-    at_random = iter([QueueItem(sample, PickedBy.RANDOM) for sample in drawn])
+    at_random = iter([QueueItem(sample, PickedBy.RANDOM, may_not_suggest=True) for sample in drawn])
     say = _tag_teller(function) if function.output_kind == OutputKind.TAGS else _asked_for
-    by_model = iter([*map(say, asked), *(QueueItem(sample, PickedBy.QUEUE, Reason.NEW) for sample in fresh)])
+    by_model = iter([*map(say, asked), *(QueueItem(sample, PickedBy.QUEUE, Why.NEW) for sample in fresh)])
     return list(_interleave(is_random, at_random, by_model))
 
 
@@ -183,7 +125,7 @@ def _asked_for(asked: Planned) -> QueueItem:
     label = asked.prediction.label if asked.prediction else None
     confidence = asked.prediction.confidence if asked.prediction else 0.0
     suggestion = Suggestion(label, confidence) if label and not (label.deleted_at or label.merged_into_id) else None
-    return QueueItem(asked.sample, PickedBy.QUEUE, asked.reason, asked.labels, suggestion)
+    return QueueItem(asked.sample, PickedBy.QUEUE, Why(asked.reason), asked.labels, suggestion)
 
 
 def _tag_teller(function: Function) -> Callable[[Planned], QueueItem]:
@@ -193,11 +135,11 @@ def _tag_teller(function: Function) -> Callable[[Planned], QueueItem]:
 
     def say(asked: Planned) -> QueueItem:
         if asked.prediction is None:
-            return QueueItem(asked.sample, PickedBy.QUEUE, asked.reason)
+            return QueueItem(asked.sample, PickedBy.QUEUE, Why(asked.reason))
         tags = asked.prediction.tags or {}
         there = [public_id for public_id in tags_said(tags, thresholds) if public_id in labels]
         suggestions = tuple(Suggestion(labels[public_id], tags[public_id]) for public_id in there)
-        return QueueItem(asked.sample, PickedBy.QUEUE, asked.reason, asked.labels, suggestions=suggestions)
+        return QueueItem(asked.sample, PickedBy.QUEUE, Why(asked.reason), asked.labels, suggestions=suggestions)
 
     return say
 

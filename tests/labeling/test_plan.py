@@ -113,7 +113,7 @@ def test_before_a_model_every_fifth_is_still_drawn_at_random(
     at_random = [place for place, item in enumerate(items) if item.picked_by == PickedBy.RANDOM]
     assert at_random == [4, 9]
     asked = [item for item in items if item.picked_by == PickedBy.QUEUE]
-    assert all(item.reason == Reason.TYPICAL and item.suggestion is None for item in asked)
+    assert all(item.why == Reason.TYPICAL and item.suggestion is None for item in asked)
 
 
 def test_reading_the_plan_costs_the_same_among_many_samples(text_function: Function, samples: list[Sample]) -> None:

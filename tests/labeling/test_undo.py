@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from apps.accounts.models import User
 from apps.functions.models import Function
-from apps.labeling.services import Answer, save_answers, undo_answer
+from apps.labeling.items import Answer
+from apps.labeling.services import save_answers, undo_answer
 from apps.samples.models import Annotation, PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample
 
