@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.functions.models import Function, Label, OutputKind
+from apps.labeling.items import Why
 from apps.labeling.models import QueueEntry, Reason
 from apps.labeling.plan import is_planned, planned
 from apps.labeling.services import next_samples
@@ -113,7 +114,7 @@ def test_before_a_model_every_fifth_is_still_drawn_at_random(
     at_random = [place for place, item in enumerate(items) if item.picked_by == PickedBy.RANDOM]
     assert at_random == [4, 9]
     asked = [item for item in items if item.picked_by == PickedBy.QUEUE]
-    assert all(item.why == Reason.TYPICAL and item.suggestion is None for item in asked)
+    assert all(item.why == Why.TYPICAL and item.suggestion is None for item in asked)
 
 
 def test_reading_the_plan_costs_the_same_among_many_samples(text_function: Function, samples: list[Sample]) -> None:
