@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from random import SystemRandom
 
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from apps.accounts.models import User
-from apps.functions.models import Function
-from apps.samples.models import Annotation, PickedBy
+from apps.functions.models import Function, Label, OutputKind
+from apps.samples.agreement import PairAgreement, agreement_of, opinions_of, pairs
+from apps.samples.models import Annotation, GoldSample, Opinion, PickedBy, ReviewState, Sample, SampleTag
+from apps.samples.services.gold import make_gold
+from apps.samples.services.saying import KnownLabels
+from apps.samples.services.settling import Meant, meant
 
 MS_PER_MINUTE = 60_000
+FEWEST_KNOWN = 5
+"""Known answers below which nobody is told that they get too few right: one slip would do it."""
+MOST_DISPUTES = 200
+MOST_GOLD = 100
+"""Samples taken as known at a time; each is a transaction of its own parts."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +33,7 @@ class Work:
     n_answers: int = 0
     active_ms: int = 0
     n_timed: int = 0
-    last_at: object = None
+    last_at: datetime | None = None
 
     @property
     def minutes(self) -> int:
@@ -51,3 +63,193 @@ def people_of(function: Function, keys: Sequence[int]) -> list[User]:
     """Return the members of the workspace, and whoever did something here and has left since."""
     members = Q(memberships__workspace=function.workspace_id)
     return list(User.objects.filter(members | Q(pk__in=keys)).distinct().order_by("name", "email"))
+
+
+def person_here(function: Function, public_id: str) -> User | None:
+    """Return a member of the workspace, or somebody who answered here and has left since; nobody else exists here."""
+    person = User.objects.filter(public_id=public_id).first()
+    if person is None or person.memberships.filter(workspace=function.workspace_id).exists():
+        return person
+    return person if Annotation.objects.filter(person=person, sample__function=function).exists() else None
+
+
+@dataclass(frozen=True)
+class Known:
+    """How many samples with a known answer a person met, and how many of those they got right."""
+
+    n: int = 0
+    n_right: int = 0
+
+    @property
+    def share(self) -> float | None:
+        return self.n_right / self.n if self.n else None
+
+
+@dataclass(frozen=True)
+class PersonLine:
+    """One person's line; `n_shared` answers were compared with those of others, `agreement` is the share the same."""
+
+    person: User
+    work: Work
+    known: Known
+    n_shared: int
+    agreement: float | None
+    is_below_bar: bool
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two people, and how far they agree."""
+
+    first: User
+    second: User
+    found: PairAgreement
+
+    @property
+    def n_disputed(self) -> int:
+        return len(self.found.disputed)
+
+
+@dataclass(frozen=True)
+class PeopleTable:
+    """What the page shows: a line a person, the busiest first, and every two who were asked the same."""
+
+    lines: Sequence[PersonLine]
+    pairs: Sequence[Pair]
+    bar: float
+
+
+def people_table(function: Function, person: User | None = None) -> PeopleTable:
+    """Return everybody's lines and pairs, or with a `person` their line alone."""
+    work = work_by_person(function, person)
+    known = known_by_person(function)
+    found = pairs(opinions_of(function))
+    asked = {key for pair in found for key in (pair.first, pair.second)}
+    everybody = [person] if person else people_of(function, [*work, *known, *asked])
+    lines = [_line(function, each, work, known, found) for each in everybody]
+    lines.sort(key=lambda line: -line.work.n_answers)
+    by_key = {each.pk: each for each in everybody}
+    shown = [] if person else [Pair(by_key[pair.first], by_key[pair.second], pair) for pair in found]
+    return PeopleTable(lines, shown, function.gold_bar)
+
+
+def _line(
+    function: Function,
+    person: User,
+    work: Mapping[int, Work],
+    known: Mapping[int, Known],
+    found: Sequence[PairAgreement],
+) -> PersonLine:
+    answers = known.get(person.pk, Known())
+    n_shared, agreement = agreement_of(found, person.pk)
+    is_below = answers.n >= FEWEST_KNOWN and (answers.share or 0.0) < function.gold_bar
+    return PersonLine(person, work.get(person.pk, Work()), answers, n_shared, agreement, is_below)
+
+
+def known_by_person(function: Function) -> Mapping[int, Known]:
+    """Return how each person did on the samples whose answer is known, by key. One query."""
+    labels = KnownLabels(function.pk)
+    rows = Opinion.objects.filter(sample__function=function, sample__gold__isnull=False, sample__deleted_at=None)
+    columns = ("person_id", "annotation__label_id", "annotation__tags", "sample__gold__label_id", "sample__gold__tags")
+    counts: dict[int, list[bool]] = defaultdict(list)
+    for person_id, label_id, tags, gold_label_id, gold_tags in rows.values_list(*columns):
+        said, right = labels.of_history(label_id, tags), labels.of_history(gold_label_id, gold_tags)
+        if not right.is_nothing:
+            counts[person_id].append(meant(said) == meant(right))
+    return {person_id: Known(len(verdicts), sum(verdicts)) for person_id, verdicts in counts.items()}
+
+
+@dataclass(frozen=True)
+class Dispute:
+    """A sample that two people see differently: what each says, as labels, and what is in force."""
+
+    sample: Sample
+    first: Sequence[Label]
+    second: Sequence[Label]
+
+
+def pair_by_public_ids(function: Function, first: str, second: str) -> Pair | None:
+    """Return these two people's agreement here; None where they were never asked the same."""
+    users = {user.public_id: user for user in User.objects.filter(public_id__in=[first, second])}
+    if len(users) < 2:
+        return None
+    keys = {users[first].pk: users[first], users[second].pk: users[second]}
+    for pair in pairs(opinions_of(function)):
+        if {pair.first, pair.second} == set(keys):
+            return Pair(keys[pair.first], keys[pair.second], pair)
+    return None
+
+
+def disputes(function: Function, pair: Pair) -> Sequence[Dispute]:
+    """Return the newest samples that the two see differently, at most `MOST_DISPUTES`."""
+    newest = sorted(pair.found.disputed, reverse=True)[:MOST_DISPUTES]
+    samples = Sample.objects.filter(pk__in=newest).select_related("label").order_by("-pk")
+    known, labels = KnownLabels(function.pk), {label.pk: label for label in function.labels.in_use()}
+    said: dict[tuple[int, int], Sequence[Label]] = {}
+    rows = Opinion.objects.filter(sample__in=newest, person__in=[pair.first, pair.second])
+    for sample_id, person_id, label_id, tags in rows.values_list(
+        "sample_id", "person_id", "annotation__label_id", "annotation__tags"
+    ):
+        keys = meant(known.of_history(label_id, tags))
+        there = keys if isinstance(keys, frozenset) else [keys]
+        said[sample_id, person_id] = sorted(
+            (labels[key] for key in there if key in labels), key=lambda row: row.position
+        )
+    return [
+        Dispute(sample, said.get((sample.pk, pair.first.pk), ()), said.get((sample.pk, pair.second.pk), ()))
+        for sample in samples
+    ]
+
+
+@dataclass(frozen=True)
+class KnownAnswer:
+    """A sample whose answer is known, how many were asked about it, and how many of those were right."""
+
+    gold: GoldSample
+    labels: Sequence[Label]
+    n: int
+    n_right: int
+
+
+def known_answers(function: Function) -> Sequence[KnownAnswer]:
+    """Return the samples with a known answer, the newest first."""
+    known, labels = KnownLabels(function.pk), {label.pk: label for label in function.labels.in_use()}
+    rows = GoldSample.objects.filter(sample__function=function, sample__deleted_at=None).select_related("sample")
+    given: dict[int, list[Meant | None]] = defaultdict(list)
+    answers = Opinion.objects.filter(sample__function=function, sample__gold__isnull=False)
+    for sample_id, label_id, tags in answers.values_list("sample_id", "annotation__label_id", "annotation__tags"):
+        given[sample_id].append(meant(known.of_history(label_id, tags)))
+    found = []
+    for gold in rows.order_by("-pk"):
+        right = meant(known.of_history(gold.label_id, gold.tags))
+        there = right if isinstance(right, frozenset) else [right]
+        shown = sorted((labels[key] for key in there if key in labels), key=lambda row: row.position)
+        said = given[gold.sample_id]
+        found.append(KnownAnswer(gold, shown, len(said), sum(answer == right for answer in said)))
+    return found
+
+
+def take_as_known(*, function: Function, n: int, person: User) -> int:
+    """Let up to `n` labelled samples' answers count as known, drawn at random: first of those a reviewer has looked at.
+
+    Returns how many there were.
+    """
+    labelled = Sample.objects.filter(function=function, annotation__isnull=False, gold__isnull=True)
+    looked_at = labelled.filter(Q(annotation__confirmation__isnull=False) | Q(review=ReviewState.ACCEPTED))
+    chosen = _draw(looked_at, n)
+    chosen += _draw(labelled.exclude(pk__in=chosen), n - len(chosen))
+    for sample in Sample.objects.filter(pk__in=chosen).select_related("function", "label"):
+        if function.output_kind == OutputKind.TAGS:
+            make_gold(sample=sample, tags={row.label: row.is_present for row in _tags_of(sample)}, person=person)
+        else:
+            make_gold(sample=sample, label=sample.label, person=person)
+    return len(chosen)
+
+
+def _draw(rows: QuerySet[Sample], n: int) -> list[int]:
+    keys = list(rows.order_by("pk").values_list("pk", flat=True))
+    return SystemRandom().sample(keys, min(n, len(keys)))
+
+
+def _tags_of(sample: Sample) -> QuerySet[SampleTag]:
+    return sample.tags.select_related("label").order_by("label__position", "label")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.review.views import home, samples
+from apps.review.views import home, people, samples
 
 app_name = "review"
 
@@ -14,5 +14,10 @@ urlpatterns = [
     path("functions/<str:function_id>/automation/target/", home.set_automation, name="set_automation"),
     path("labels/<str:label_id>/weight/", home.weigh_label, name="weigh_label"),
     path("functions/<str:function_id>/samples/", samples.samples, name="samples"),
+    path("functions/<str:function_id>/people/", people.people_page, name="people_page"),
+    path("functions/<str:function_id>/people/pair/", people.pair_page, name="pair_page"),
+    path("functions/<str:function_id>/people/set-aside/", people.set_aside, name="set_aside"),
+    path("functions/<str:function_id>/people/known-answers/", people.choose_gold, name="choose_gold"),
+    path("samples/<str:sample_id>/known-answer/drop/", people.drop_gold, name="drop_gold"),
     path("samples/<str:sample_id>/fix/", samples.fix_label, name="fix_label"),
 ]

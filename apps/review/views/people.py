@@ -1,0 +1,81 @@
+"""The people page: what each did and how far they agree, and what two of them see differently."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import HttpResponseClientRedirect
+
+from apps.core.errors import InvalidInput, NotFound
+from apps.functions.models import Function
+from apps.review import people
+from apps.samples.models import Sample
+from apps.samples.services.gold import drop_gold as drop
+from apps.samples.services.set_aside import set_answers_aside
+from apps.workspaces.access import AppHttpRequest, requires
+from apps.workspaces.roles import Action
+
+
+@require_GET
+@requires(Action.LABEL)
+def people_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
+    """Reviewers see everybody, labelers themselves."""
+    function = request.access.fetch(Function, function_id)
+    sees_all = request.access.also(Action.REVIEW)
+    table = people.people_table(function, None if sees_all else request.user)
+    context = {"function": function, "tab": "people", "sees_all": sees_all, "table": table}
+    if sees_all:
+        context |= {"known": people.known_answers(function)}
+    return render(request, "review/people_page.html", context)
+
+
+@require_GET
+@requires(Action.REVIEW)
+def pair_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
+    """The samples of which two people say different things."""
+    function = request.access.fetch(Function, function_id)
+    pair = people.pair_by_public_ids(function, request.GET.get("a", ""), request.GET.get("b", ""))
+    if pair is None:
+        raise NotFound("These two people were not asked about the same samples.")
+    context = {"function": function, "tab": "people", "pair": pair, "rows": people.disputes(function, pair)}
+    return render(request, "review/pair_page.html", context)
+
+
+@require_POST
+@requires(Action.REVIEW)
+def set_aside(request: AppHttpRequest, function_id: str) -> HttpResponse:
+    function = request.access.fetch(Function, function_id)
+    person = people.person_here(function, request.POST.get("person", ""))
+    if person is None:
+        raise NotFound("There is no such person here.")
+    act = set_answers_aside(function=function, person=person, actor=request.user)
+    messages.success(request, f"{act.n_samples:,} answers of {person} are set aside. The history can bring them back.")
+    return _back(request, function)
+
+
+@require_POST
+@requires(Action.REVIEW)
+def choose_gold(request: AppHttpRequest, function_id: str) -> HttpResponse:
+    """Take labelled samples at random for those whose answer is known."""
+    function = request.access.fetch(Function, function_id)
+    typed = request.POST.get("n", "")
+    if not (typed.isascii() and typed.isdecimal() and len(typed) <= 3 and 1 <= int(typed) <= people.MOST_GOLD):
+        raise InvalidInput(f"Take between 1 and {people.MOST_GOLD} samples at a time.")
+    n = people.take_as_known(function=function, n=int(typed), person=request.user)
+    messages.success(request, f"{n} sample{'' if n == 1 else 's'} more with a known answer.")
+    return _back(request, function)
+
+
+@require_POST
+@requires(Action.REVIEW)
+def drop_gold(request: AppHttpRequest, sample_id: str) -> HttpResponse:
+    sample = request.access.fetch(Sample, sample_id, related=("function",))
+    drop(sample=sample)
+    messages.success(request, "This sample is an ordinary one again.")
+    return _back(request, sample.function)
+
+
+def _back(request: AppHttpRequest, function: Function) -> HttpResponse:
+    address = reverse("review:people_page", args=[function.public_id])
+    return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
