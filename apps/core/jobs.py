@@ -26,6 +26,7 @@ class JobName(StrEnum):
     TRAIN_FUNCTION = "train_function"
     PREDICT_FUNCTION = "predict_function"
     EMBED_FUNCTION = "embed_function"
+    SURVEY_FUNCTION = "survey_function"
     RUN_IMPORT = "run_import"
     PREDICT_FILE = "predict_file"
 
@@ -38,6 +39,7 @@ _QUEUES = {
     JobName.TRAIN_FUNCTION: Queue.TRAIN,
     JobName.PREDICT_FUNCTION: Queue.EMBED,
     JobName.EMBED_FUNCTION: Queue.EMBED,
+    JobName.SURVEY_FUNCTION: Queue.DEFAULT,
     JobName.RUN_IMPORT: Queue.DEFAULT,
     JobName.PREDICT_FILE: Queue.DEFAULT,
 }

@@ -40,3 +40,14 @@ def predict_function(function_id: int) -> None:
 )
 def embed_function(function_id: int) -> None:
     services.embed_function(function_id=function_id)
+
+
+@dramatiq.actor(
+    actor_name=JobName.SURVEY_FUNCTION,
+    queue_name=JobName.SURVEY_FUNCTION.queue,
+    priority=40,
+    max_retries=0,
+    time_limit=10 * MINUTE_MS,
+)
+def survey_function(function_id: int) -> None:
+    services.survey_function(function_id=function_id)

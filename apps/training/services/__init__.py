@@ -5,6 +5,7 @@ from apps.training.services.embedding import embed_function
 from apps.training.services.inline import finish_work
 from apps.training.services.prediction import predict_function
 from apps.training.services.rounds import RoundOutcome, train_function
+from apps.training.services.surveying import survey_function
 from apps.training.services.sweeper import enqueue_unfinished_work
 from apps.training.services.work import Progress
 
@@ -16,5 +17,6 @@ __all__ = [
     "enqueue_unfinished_work",
     "finish_work",
     "predict_function",
+    "survey_function",
     "train_function",
 ]

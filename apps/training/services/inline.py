@@ -10,6 +10,7 @@ from apps.training.selectors import is_finished
 from apps.training.services.embedding import embed_function
 from apps.training.services.prediction import predict_function
 from apps.training.services.rounds import RoundOutcome, train_function
+from apps.training.services.surveying import survey_function
 from apps.training.services.work import Progress
 
 LONGEST_WAIT_SECONDS = 600.0
@@ -17,7 +18,7 @@ PAUSE_SECONDS = 0.05
 
 
 def finish_work(*, function_id: int) -> None:
-    """Train, predict and embed in the worker's order until nothing is left to do.
+    """Train, predict and embed in the worker's order until nothing is left to do, and look over the samples once.
 
     Where another process is at it, its result is waited for. Raises what the work raises, and `Unavailable` when that
     other process takes too long.
@@ -36,6 +37,7 @@ def finish_work(*, function_id: int) -> None:
         if time.monotonic() - waiting_since > LONGEST_WAIT_SECONDS:
             raise Unavailable(_who_is_at_it(function_id))
         time.sleep(PAUSE_SECONDS)
+    survey_function(function_id=function_id)
 
 
 def _who_is_at_it(function_id: int) -> str:

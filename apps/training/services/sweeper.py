@@ -22,10 +22,12 @@ from apps.samples.models import Sample
 from apps.training.models import Embedding, FunctionWork, TrainedModel, WorkKind
 from apps.training.services.clearing import clear_old_artifacts
 from apps.training.services.serving import are_current
+from apps.training.services.surveying import forget_deleted, want_missing_surveys
 
 EMBEDDINGS_PER_SWEEP = 1000
 ROWS_AT_ONCE = 500
 THOROUGH_SECONDS = 3600.0
+JOBS = {WorkKind.PREDICT: JobName.PREDICT_FUNCTION, WorkKind.SURVEY: JobName.SURVEY_FUNCTION}
 LEFTOVER_SECONDS = 1800.0
 """A round at work has a folder without a row too, but never for so long."""
 
@@ -49,12 +51,14 @@ def enqueue_unfinished_work() -> None:
             train_for_current_backbones()
             clear_old_artifacts()
             drop_unpublished_artifacts()
+            want_missing_surveys()
             _progress.next_thorough_at = time.monotonic() + THOROUGH_SECONDS
         _progress.embedding_cursor = drop_orphan_embeddings(after=_progress.embedding_cursor)
         drop_artifacts_of_deleted_functions()
     _enqueue_all(JobName.TRAIN_FUNCTION, functions_to_train())
     _enqueue_all(JobName.EMBED_FUNCTION, functions_to_embed())
-    _enqueue_all(JobName.PREDICT_FUNCTION, functions_to_predict())
+    for kind, function_id in wanted_work():
+        enqueue(JOBS[WorkKind(kind)], function_id)
 
 
 def functions_to_train() -> QuerySet[Function, int]:
@@ -72,10 +76,10 @@ def functions_to_embed() -> QuerySet[Function, int]:
     return Function.objects.filter(pk__in=waiting).exclude(_held(WorkKind.EMBED)).values_list("pk", flat=True)
 
 
-def functions_to_predict() -> QuerySet[FunctionWork, int]:
-    """Functions whose live predictions are not those of the published model."""
-    rows = FunctionWork.objects.filter(kind=WorkKind.PREDICT, wanted_revision__gt=F("done_revision"))
-    return rows.filter(is_free(), _is_due()).values_list("function_id", flat=True)
+def wanted_work() -> QuerySet[FunctionWork, tuple[str, int]]:
+    """Work that was asked for in its own row: live predictions that are not the published model's, old surveys."""
+    rows = FunctionWork.objects.filter(kind__in=JOBS, wanted_revision__gt=F("done_revision"))
+    return rows.filter(is_free(), _is_due()).values_list("kind", "function_id")
 
 
 def train_for_current_backbones() -> None:
@@ -98,6 +102,8 @@ def drop_orphan_embeddings(*, after: int = 0) -> int:
     in_use = Sample.objects.filter(function__workspace=OuterRef("workspace"), content_hash=OuterRef("content_hash"))
     chunk = Embedding.objects.filter(pk__gte=pks[0], pk__lte=pks[-1])
     orphans = list(chunk.exclude(Exists(in_use)).values_list("pk", flat=True))
+    if orphans:
+        forget_deleted(list(Embedding.objects.filter(pk__in=orphans).values_list("workspace", flat=True).distinct()))
     for start in range(0, len(orphans), ROWS_AT_ONCE):
         Embedding.objects.filter(pk__in=orphans[start : start + ROWS_AT_ONCE]).delete()
     return pks[-1] if len(pks) == EMBEDDINGS_PER_SWEEP else 0

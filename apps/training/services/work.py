@@ -1,5 +1,6 @@
 """Claiming background work: one holder per function and kind, and a way back from whatever goes wrong."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,6 +18,8 @@ from apps.training.models import FunctionWork, WorkKind
 logger = structlog.get_logger(__name__)
 
 RETRY_SECONDS = (5, 15, 60, 300)
+SLOW = {WorkKind.SURVEY, WorkKind.INSPECT}
+_slow = threading.Lock()
 UNEXPECTED = "Something went wrong here. It is tried again by itself; the log of the worker says more."
 
 
@@ -38,7 +41,23 @@ def claim_work(*, function_id: int, kind: WorkKind) -> Iterator[FunctionWork | N
 
     Whatever the block raises is written down and put off for a while, then raised: the sweeper asks again. That goes
     for Dramatiq's interrupts too: a lease left behind in a living process would be renewed for ever.
+
+    Of the work that takes seconds there is one piece at a time in a process, whatever the function: of a worker's two
+    threads one is always left to rounds.
     """
+    if kind in SLOW and not _slow.acquire(blocking=False):
+        yield None
+        return
+    try:
+        with _held(function_id, kind) as work:
+            yield work
+    finally:
+        if kind in SLOW:
+            _slow.release()
+
+
+@contextmanager
+def _held(function_id: int, kind: WorkKind) -> Iterator[FunctionWork | None]:
     work, _is_new = FunctionWork.objects.get_or_create(function_id=function_id, kind=kind)
     if not leases.claim(FunctionWork, work.pk):
         yield None
@@ -65,6 +84,15 @@ def want_predictions(function_id: int) -> None:
     """Ask for live predictions again, after something they depend on has changed; in the caller's transaction."""
     rows = FunctionWork.objects.filter(function_id=function_id, kind=WorkKind.PREDICT)
     rows.update(wanted_revision=F("wanted_revision") + 1)
+
+
+def want_survey(function_id: int) -> None:
+    """Ask for a new look over all samples, in the caller's transaction: some have come, or are gone for good."""
+    rows = FunctionWork.objects.filter(function_id=function_id, kind=WorkKind.SURVEY)
+    if not rows.update(wanted_revision=F("wanted_revision") + 1):
+        FunctionWork.objects.get_or_create(
+            function_id=function_id, kind=WorkKind.SURVEY, defaults={"wanted_revision": 1}
+        )
 
 
 def sentence_of(error: BaseException) -> str:

@@ -1,0 +1,151 @@
+"""What is like what among a function's samples, read from its survey in a few milliseconds; fine in a request.
+
+A survey may be older than what it is asked about: samples it does not know have no neighbours yet, and deleted ones
+are left out of every answer. `surveying` makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+import numpy as np
+import structlog
+
+from apps.engine import survey as engine
+from apps.engine.errors import ArtifactCorrupt
+from apps.engine.types import FloatArray, IntArray
+from apps.functions.models import Function, OutputKind
+from apps.samples.models import Sample, SampleTag
+from apps.training.models import Survey
+from apps.training.services.encoders import BoundedCache
+from apps.training.services.survey_file import SurveyView, folder_of, open_survey
+from apps.training.services.work import want_survey
+
+logger = structlog.get_logger(__name__)
+
+LOOKED_AT_ONCE = 500
+MOST_ASKED = 2_000
+MAX_SURVEYS = 64
+
+# Keyed by workspace first: nobody else's survey can ever be found by a wrong number.
+_views: BoundedCache[tuple[int, int, str], SurveyView] = BoundedCache(max_entries=MAX_SURVEYS)
+
+
+def read_survey(function: Function) -> SurveyView | None:
+    """Return the newest look over a function's samples, or None where there is none yet. One small query.
+
+    One that is damaged counts as none; another is asked for.
+    """
+    sha256 = Survey.objects.filter(function=function).values_list("sha256", flat=True).first()
+    if sha256 is None:
+        return None
+    try:
+        key = (function.workspace_id, function.pk, sha256)
+        return _views.get(key, lambda: open_survey(folder_of(function), sha256))
+    except ArtifactCorrupt as error:
+        if Survey.objects.filter(function=function, sha256=sha256).delete()[0]:
+            want_survey(function.pk)
+        logger.error("survey_damaged", function=function.public_id, reason=str(error))
+        return None
+
+
+def nearest(
+    function: Function, sample_pk: int, n: int, *, only: Collection[int] | None = None
+) -> list[tuple[int, float]]:
+    """Return the keys of the `n` samples most like one, itself left out, with their cosines; the likest first.
+
+    With `only`, of these samples alone.
+    """
+    view = read_survey(function)
+    rows = view.rows_of(np.array([sample_pk])) if view else None
+    if view is None or rows is None or not len(rows):
+        return []
+    likeness = engine.likeness(view.vectors, view.vectors[rows[0]])
+    return _first_standing(view, likeness, n, without=rows, only=only)
+
+
+def nearest_to_label(function: Function, label_pk: int, n: int) -> list[tuple[int, float]]:
+    """Return the keys of the `n` unlabelled samples most like those that have this label, the likest first."""
+    view = read_survey(function)
+    if view is None:
+        return []
+    examples = view.rows_of(np.array(_labelled(function, label_pk), dtype=np.int64))
+    if not len(examples):
+        return []
+    # Evenly over them all: the newest alone may be ten of a kind.
+    examples = examples[:: -(-len(examples) // engine.EXAMPLES)]
+    likeness = engine.likeness_to_any(view.vectors, view.vectors[examples])
+    found = _first_standing(view, likeness, n, without=examples, is_wanted=_unlabelled)
+    if len(found) < n:  # nearly all that are like it have a label: ask the other way round
+        unlabelled = Sample.objects.filter(function=function, annotation=None).order_by()
+        return _first_standing(view, likeness, n, without=examples, only=set(unlabelled.values_list("pk", flat=True)))
+    return found
+
+
+def near_duplicates(function: Function) -> list[tuple[int, int, float]]:
+    """Return pairs of samples that are nearly the same, by key, with their cosines; the most alike first."""
+    view = read_survey(function)
+    if view is None:
+        return []
+    keys = view.keys[view.pairs]
+    there = np.array(sorted(_standing(np.unique(keys).tolist())), dtype=np.int64)
+    is_there = np.isin(keys, there).all(axis=1)
+    rows = zip(keys[is_there].tolist(), view.likeness[is_there].tolist(), strict=True)
+    return [(first, second, cosine) for (first, second), cosine in rows]
+
+
+def _first_standing(
+    view: SurveyView,
+    likeness: FloatArray,
+    n: int,
+    *,
+    without: IntArray,
+    only: Collection[int] | None = None,
+    is_wanted: Callable[[Sequence[int]], set[int]] | None = None,
+) -> list[tuple[int, float]]:
+    """The first `n` that are still there, asking the database about a few hundred at most."""
+    values = np.array(likeness, dtype=np.float32)
+    values[without] = -np.inf
+    if only is not None:
+        of_these = np.full(len(values), -np.inf, dtype=np.float32)
+        rows = view.rows_of(np.fromiter(only, dtype=np.int64, count=len(only)))
+        of_these[rows] = values[rows]
+        values = of_these
+    found: list[tuple[int, float]] = []
+    for keys, cosines in _best_first(view, values, n):
+        standing = (is_wanted or _standing)(keys)
+        found += [(key, cosine) for key, cosine in zip(keys, cosines, strict=True) if key in standing]
+        if len(found) >= n:
+            break
+    return found[:n]
+
+
+def _best_first(view: SurveyView, values: FloatArray, n: int) -> Iterator[tuple[list[int], list[float]]]:
+    best = engine.largest(values, min(max(2 * n, LOOKED_AT_ONCE), MOST_ASKED))
+    best = best[np.isfinite(values[best])]
+    first = min(len(best), n + 10)  # usually enough: hardly anything is deleted
+    for start, end in [(0, first), *((i, i + LOOKED_AT_ONCE) for i in range(first, len(best), LOOKED_AT_ONCE))]:
+        rows = best[start:end]
+        if len(rows):
+            yield view.keys[rows].tolist(), values[rows].tolist()
+
+
+def _standing(keys: Sequence[int]) -> set[int]:
+    """Those of the samples that have not been deleted."""
+    found: set[int] = set()
+    for start in range(0, len(keys), LOOKED_AT_ONCE):
+        found.update(Sample.objects.filter(pk__in=keys[start : start + LOOKED_AT_ONCE]).values_list("pk", flat=True))
+    return found
+
+
+def _unlabelled(keys: Sequence[int]) -> set[int]:
+    return set(Sample.objects.filter(pk__in=keys, annotation=None).values_list("pk", flat=True))
+
+
+def _labelled(function: Function, label_pk: int) -> list[int]:
+    """The newest samples with a label, or with a tag."""
+    if function.output_kind == OutputKind.TAGS:
+        tagged = SampleTag.objects.filter(label=label_pk, is_present=True).order_by("-sample_id")
+        return list(tagged.values_list("sample_id", flat=True)[:MOST_ASKED])
+    rows = Sample.objects.filter(function=function, label=label_pk).order_by("-pk")
+    return list(rows.values_list("pk", flat=True)[:MOST_ASKED])
