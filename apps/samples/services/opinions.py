@@ -75,7 +75,7 @@ def _append(sample: Sample, opinion: Annotation, said: Said, labels: KnownLabels
     opinion.label_id, opinion.tags = said.label_id, labels.by_public_id(said.tags)
     opinion.picked_by = kept_reason(now, PickedBy(opinion.picked_by))
     opinion.save(force_insert=True)
-    _hold(opinion)
+    hold(opinion)
     settle(now, labels)
     announce_change(now.function)
     return opinion
@@ -87,10 +87,10 @@ def _count_who_was_first(sample: Sample) -> None:
     if first is None or first.is_opinion or first.person_id is None:
         return
     if sample.n_wanted == 1 and not GoldSample.objects.filter(sample=sample).exists():
-        _hold(first)
+        hold(first)
 
 
-def _hold(annotation: Annotation) -> None:
+def hold(annotation: Annotation) -> None:
     """Let this annotation be its person's opinion on its sample."""
     Opinion.objects.update_or_create(
         sample_id=annotation.sample_id,
@@ -134,7 +134,7 @@ def _take_back(annotation: Annotation, person: User) -> Annotation:
     if before is None:
         Opinion.objects.filter(sample=sample, person=person).delete()
     else:
-        _hold(before)
+        hold(before)
     settle(sample)
     announce_change(sample.function)
     return undoing
@@ -161,6 +161,6 @@ def ask_more(*, sample: Sample, n: int) -> None:
 def _take_out_of_force(sample: Sample, annotation: Annotation) -> None:
     if annotation.person_id is not None:
         Annotation.objects.filter(pk=annotation.pk).update(is_opinion=True)
-        _hold(annotation)
+        hold(annotation)
     if standing_annotations(sample):  # what it had replaced would be in force again
         Annotation.objects.create(sample=sample, picked_by=annotation.picked_by)
