@@ -20,6 +20,8 @@ PAGES = [
     "/functions/{function}/?verdict=wrong",
     "/functions/{function}/?tab=unlabelled",
     "/functions/{function}/label/",
+    "/functions/{function}/people/",
+    "/functions/{function}/teamwork/",
     "/functions/{function}/bring/",
     "/functions/{function}/rules/",
     "/functions/{function}/models/",

@@ -45,6 +45,6 @@ def test_each_labeler_sees_their_own_figures(
         "Person": "Mika Member",
         "Labelled": "8",
         "Time at work": "4 min 30.0 s each",
-        "Agrees with others": "0% of 1",
-        "Right where the answer is known": "1 of 1",
+        "Agreement": "0% of 1",
+        "Known right": "1 of 1",
     }
