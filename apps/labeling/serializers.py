@@ -1,6 +1,7 @@
 """The JSON between the label page and the server: what is handed out, what comes back."""
 
 import json
+from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from apps.core.errors import Conflict, InvalidInput
 from apps.functions.models import Function, Label
 from apps.labeling import proofs, selectors
 from apps.labeling.items import Answer, Outcome, QueueItem, Suggestion
-from apps.samples.models import Sample
+from apps.samples.models import Comment, MarkKind, Sample
 from apps.samples.rows import named_cells
 from apps.training.words import confidence_word
 from apps.workspaces.access import AppHttpRequest
@@ -25,6 +26,7 @@ MAX_ANSWERS = 100
 MAX_EXCLUDED = 200
 # A person reads a page or two before deciding; a whole book would only make the queue slow.
 SHOWN_CHARACTERS = 20_000
+MOST_MS = 8 * 60 * 60 * 1000
 
 
 def labels_as_json(function: Function) -> list[Json]:
@@ -55,12 +57,22 @@ def item_as_json(item: QueueItem, person: User, function: Function) -> Json:
         "widthPx": sample.width_px,
         "heightPx": sample.height_px,
         "name": sample.original_name,
-        "pickedBy": item.picked_by.value,
+        "reason": {"kind": item.why.value, "labels": [label.public_id for label in item.labels]},
         "proof": proofs.sign(sample_id=sample.public_id, picked_by=item.picked_by, person=person),
         "suggestion": _suggestion_as_json(item.suggestion) if item.suggestion else None,
         "suggestions": None if item.suggestions is None else [_suggestion_as_json(each) for each in item.suggestions],
         "said": list(item.said),
+        "isFlagged": item.is_flagged,
+        "comments": [_comment_as_json(comment, person) for comment in item.comments],
+        "sentBack": _comment_as_json(item.sent_back, person) if item.sent_back else None,
+        "mayNotSuggest": item.may_not_suggest,
     }
+
+
+def _comment_as_json(comment: Comment, person: User) -> Json:
+    who = comment.person
+    name = "Somebody who has left" if who is None else "You" if who.pk == person.pk else who.name or who.email
+    return {"who": name, "text": comment.text, "at": comment.created_at.isoformat()}
 
 
 def _cells(sample: Sample, function: Function) -> list[tuple[str, str, str]]:
@@ -110,10 +122,45 @@ def undo_token_from(request: HttpRequest) -> UUID | None:
     return None if token is None else _uuid_from(token, "The token to undo")
 
 
+@dataclass(frozen=True)
+class MarkSent:
+    """A mark put on a sample, or taken off it."""
+
+    sample_id: str
+    kind: MarkKind
+    is_on: bool
+
+
+def mark_from(request: HttpRequest) -> MarkSent:
+    """Read a flag or a doubt. Raises InvalidInput."""
+    body = _object_from(request)
+    sample_id, kind, is_on = body.get("sampleId"), body.get("mark"), body.get("isOn")
+    if not isinstance(sample_id, str) or kind not in MarkKind.values or not isinstance(is_on, bool):
+        raise InvalidInput('A mark takes {"sampleId": "…", "mark": "flag" or "unsure", "isOn": true or false}.')
+    return MarkSent(sample_id, MarkKind(str(kind)), is_on)
+
+
+@dataclass(frozen=True)
+class CommentSent:
+    """A comment on its way; the token makes it one however often it is sent."""
+
+    sample_id: str
+    text: str
+    token: UUID
+
+
+def comment_from(request: HttpRequest) -> CommentSent:
+    """Read a comment. Raises InvalidInput."""
+    body = _object_from(request)
+    sample_id, text = body.get("sampleId"), body.get("text")
+    if not isinstance(sample_id, str) or not isinstance(text, str):
+        raise InvalidInput('A comment takes {"sampleId": "…", "text": "…", "token": "…"}.')
+    return CommentSent(sample_id, text, _uuid_from(body.get("token"), "The token of a comment"))
+
+
 def label_name_from(request: HttpRequest) -> str:
     """Read the name of a new label. Raises InvalidInput."""
-    body = _json_from(request)
-    name = body.get("name") if isinstance(body, dict) else None
+    name = _object_from(request).get("name")
     if not isinstance(name, str) or not name.strip():
         raise InvalidInput("Give the new label a name.")
     return name
@@ -156,6 +203,13 @@ def _json_from(request: HttpRequest) -> object:
         raise InvalidInput("The request is not valid JSON.") from error
 
 
+def _object_from(request: HttpRequest) -> dict[str, object]:
+    body = _json_from(request)
+    if not isinstance(body, dict):
+        raise InvalidInput("The request must be a JSON object.")
+    return body
+
+
 def _answer_from(row: object, place: int) -> Answer:
     if not isinstance(row, dict):
         raise InvalidInput(f"Answer {place} is not a JSON object.")
@@ -167,7 +221,24 @@ def _answer_from(row: object, place: int) -> Answer:
     if label_id is not None and not isinstance(label_id, str):
         raise InvalidInput(f"Answer {place} has a label that is no label id.")
     token = _uuid_from(row.get("token"), f"The token of answer {place}")
-    return Answer(token, sample_id, label_id, proof, _tags_from(row.get("tags"), place))
+    return Answer(
+        token=token,
+        sample_id=sample_id,
+        label_id=label_id,
+        proof=proof,
+        tags=_tags_from(row.get("tags"), place),
+        active_ms=_ms_from(row.get("ms"), place),
+        is_unsure=row.get("unsure") is True,
+    )
+
+
+def _ms_from(value: object, place: int) -> int | None:
+    """Read how long a person was at an answer; it is theirs to say, so it is held to what a working day allows."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InvalidInput(f"The time of answer {place} must be a number of milliseconds.")
+    return min(value, MOST_MS)
 
 
 def _tags_from(value: object, place: int) -> dict[str, bool] | None:

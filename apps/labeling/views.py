@@ -6,10 +6,14 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
+from apps.core.errors import Conflict
 from apps.functions.models import Function
 from apps.functions.services import add_label
+from apps.functions.services.proposals import propose_label
 from apps.labeling import selectors, serializers
 from apps.labeling.services import RANDOM_EVERY, next_samples, save_answers, show_skipped_again, undo_answer
+from apps.samples.models import Sample
+from apps.samples.services.marks import add_comment, set_mark
 from apps.workspaces.access import AppHttpRequest, requires
 from apps.workspaces.roles import Action
 
@@ -76,9 +80,41 @@ def undo(request: AppHttpRequest, function_id: str) -> JsonResponse:
 
 @require_POST
 @requires(Action.LABEL)
+def mark(request: AppHttpRequest, function_id: str) -> JsonResponse:
+    """Flag a sample, or say that one is not sure of it; or take that back."""
+    serializers.check_person(request)
+    function = request.access.fetch(Function, function_id)
+    sent = serializers.mark_from(request)
+    sample = _sample_of(function, sent.sample_id)
+    set_mark(sample=sample, person=request.user, kind=sent.kind, is_on=sent.is_on)
+    return JsonResponse({})
+
+
+@require_POST
+@requires(Action.LABEL)
+def comment(request: AppHttpRequest, function_id: str) -> JsonResponse:
+    serializers.check_person(request)
+    function = request.access.fetch(Function, function_id)
+    sent = serializers.comment_from(request)
+    sample = _sample_of(function, sent.sample_id)
+    add_comment(sample=sample, person=request.user, text=sent.text, client_token=sent.token)
+    return JsonResponse({}, status=201)
+
+
+@require_POST
+@requires(Action.LABEL)
 def skipped_again(request: AppHttpRequest, function_id: str) -> JsonResponse:
     function = request.access.fetch(Function, function_id)
     return JsonResponse({"nBack": show_skipped_again(function=function, person=request.user)})
+
+
+@require_POST
+@requires(Action.LABEL)
+def suggest_label(request: AppHttpRequest, function_id: str) -> JsonResponse:
+    """For whoever may not make labels: ask for one."""
+    function = request.access.fetch(Function, function_id)
+    proposal = propose_label(function=function, name=serializers.label_name_from(request), person=request.user)
+    return JsonResponse({"words": f"“{proposal.name}” is suggested: whoever makes labels here decides."}, status=201)
 
 
 @require_POST
@@ -87,3 +123,11 @@ def new_label(request: AppHttpRequest, function_id: str) -> JsonResponse:
     function = request.access.fetch(Function, function_id)
     label = add_label(function=function, name=serializers.label_name_from(request), actor=request.user)
     return JsonResponse({"labelId": label.public_id, "labels": serializers.labels_as_json(function)}, status=201)
+
+
+def _sample_of(function: Function, sample_id: str) -> Sample:
+    """Return a sample of the function. Raises Conflict, and not NotFound: the page itself is still there to work on."""
+    sample = selectors.samples_by_public_id(function, [sample_id]).get(sample_id)
+    if sample is None:
+        raise Conflict("The sample was deleted meanwhile, so this note has nowhere to go.")
+    return sample

@@ -108,7 +108,7 @@ function letter_of(event) {
 }
 
 function is_busy_elsewhere(target) {
-  if (document.querySelector("dialog[open]")) return true;
+  if (document.querySelector("dialog:modal")) return true;
   const field = target.closest?.("input, textarea, select, [contenteditable]");
   // The field of a dialog just closed keeps the focus until the next frame; a quick hand is faster.
   return Boolean(field?.getClientRects().length);

@@ -62,7 +62,7 @@ def test_the_queue_tells_a_suggestion_in_plain_words_and_none_at_random(
     refund = text_function.labels.get(name="Refund")
     assert {item["suggestion"]["labelId"] for item in asked} == {refund.public_id}
     assert {item["suggestion"]["word"] for item in asked} == {"only guessing"}
-    assert (at_random["pickedBy"], at_random["suggestion"]) == ("random", None)
+    assert (at_random["reason"], at_random["suggestion"]) == ({"kind": "random", "labels": []}, None)
     assert body["nGiven"] == 5
     proof = proofs.picked_by_of(at_random["proof"], sample_id=at_random["sampleId"], person=member)
     assert proof == PickedBy.RANDOM
@@ -179,7 +179,9 @@ def test_a_labeler_makes_no_labels(member_client: Client, outsider_client: Clien
         )
         assert response.status_code == status
     assert text_function.labels.count() == 2
-    assert 'id="new-label"' not in member_client.get(url("label_page", text_function)).content.decode()
+    html = member_client.get(url("label_page", text_function)).content.decode()
+    assert url("new_label", text_function) not in html
+    assert url("suggest_label", text_function) in html
 
 
 def test_skipped_again_forgets_ones_own_skips_only(

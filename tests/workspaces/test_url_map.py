@@ -132,9 +132,11 @@ def objects(workspace: Workspace, owner: User, member: User) -> dict[str, str]:
         "rule_id": rule.public_id,
         "field_id": field.public_id,
         "act_id": act.public_id,
+        "proposal_id": function.proposals.create(name="Plum", person=owner).public_id,
         "member_id": membership_of(member, workspace).public_id,
         "key_id": key.public_id,
         "invitation_id": invitation.public_id,
+        "queue": "unsure",
         "token": "0" * 43,
     }
 

@@ -63,11 +63,13 @@ export class Labels extends EventTarget {
     for (const [other, button] of this.#buttons) button.classList.toggle("is-suggested", ids.includes(other));
   }
 
-  // Let exactly these be on.
+  // Let exactly these be on; where picking one is the answer, it is the one given before.
   turn_on(ids) {
-    if (!this.#are_toggles) return;
     this.#on = new Set(ids.filter((id) => this.#buttons.has(id)));
-    for (const [id, button] of this.#buttons) button.setAttribute("aria-pressed", String(this.#on.has(id)));
+    for (const [id, button] of this.#buttons) {
+      if (this.#are_toggles) button.setAttribute("aria-pressed", String(this.#on.has(id)));
+      else button.classList.toggle("is-said", this.#on.has(id));
+    }
     this.dispatchEvent(new CustomEvent("toggle"));
   }
 

@@ -1,4 +1,4 @@
-// N opens a small dialog; the sample stays where it is, and the new label is there with its key.
+// A small dialog to make a label, or to suggest one; the sample stays where it is, and a label made is there with its key.
 
 export class NewLabel extends EventTarget {
   #dialog;

@@ -35,6 +35,11 @@ export class Outbox extends EventTarget {
     return this.#waiting.length;
   }
 
+  // Whether flags or comments are among what waits.
+  get has_notes() {
+    return this.#waiting.some(({ kind }) => kind === "mark" || kind === "comment");
+  }
+
   // Why nothing gets through at present: a Failure, or null.
   get trouble() {
     return this.#trouble;

@@ -2,17 +2,22 @@
 // the answer. Where it gives tags, picking toggles one, and Enter says: these, and no others.
 
 import { keys } from "../keys.js";
+import { ActiveTime } from "./active-time.js";
 import { Api, Failure } from "./api.js";
+import { chip_of, words_for } from "./chips.js";
+import { History } from "./history.js";
+import { Holding } from "./holding.js";
+import { Instructions } from "./instructions.js";
 import { Labels } from "./labels.js";
 import { NewLabel } from "./new-label.js";
 import { Outbox } from "./outbox.js";
 import { Queue } from "./queue.js";
+import { Remarks } from "./remarks.js";
+import { deliverer } from "./sending.js";
 import { Stage } from "./stage.js";
 import { Status } from "./status.js";
 import { new_token } from "./tokens.js";
 
-const MOST_UNDONE = 200;
-const MOST_CHIPS = 6;
 // Nobody has looked at a sample so soon: a second Enter this early is a slip, and would say "none of these".
 const MS_TO_LOOK = 250;
 
@@ -30,11 +35,15 @@ const status = new Status({
   refusals: part("label-refusals"),
 });
 const labels = new Labels(part("label-keys"), part("label-key-template"), keys, { are_toggles: gives_tags });
-const outbox = new Outbox(`${urls.person}:${urls.function}`, deliver);
+const outbox = new Outbox(`${urls.person}:${urls.function}`, deliverer(api, urls));
 const queue = new Queue(api, urls.queueUrl, first, () => outbox.sample_ids());
-const new_label = part("new-label") && new NewLabel(part("new-label"), (name) => api.post(urls.newLabelUrl, { name }));
+const remarks = new Remarks(part("label-remarks"), part("label-comment"));
+const new_label = new NewLabel(part("new-label"), (name) => api.post(urls.newLabelUrl, { name }));
+const instructions = part("label-instructions") && new Instructions(part("label-instructions"), urls.function);
 const filter = part("label-filter");
-const history = [];
+const history = new History();
+const time = new ActiveTime();
+new Holding((body) => api.post(urls.holdUrl, body), () => queue.sample_ids(), () => time.is_active);
 
 // Who is signed out learns it beside the labels, with the answers kept; a figure that refreshes itself must not carry
 // the page away to the sign-in form.
@@ -42,40 +51,34 @@ document.body.addEventListener("htmx:beforeOnLoad", (event) => {
   if (event.detail.xhr.getResponseHeader("HX-Redirect")) event.preventDefault();
 });
 
-// Sending
-
-async function deliver(operations) {
-  if (operations[0].kind === "undo") {
-    await api.post(urls.undoUrl, { token: operations[0].answer });
-    return [];
-  }
-  const rows = operations.map(({ token, sampleId, labelId, tags, proof }) => ({ token, sampleId, labelId, tags, proof }));
-  return (await api.post(urls.answersUrl, rows)).refused;
-}
-
 // Doing
 
+// What is on the table: the sample looked at again, else the one asked now.
+function item_now() {
+  return history.looked_at?.item ?? queue.current;
+}
+
 function pick(label) {
-  const item = queue.current;
+  const item = item_now();
   if (!item || !label) return;
   if (gives_tags) {
     labels.toggle(label.id);
     return;
   }
+  status.say("Labelled ", chip_of(label), item.isUnsure ? ", not sure" : "");
   answer(item, { labels: [label], labelId: label.id });
   labels.flash(label.id);
-  status.say("Labelled ", chip_of(label));
 }
 
 // Exactly what is on, however little: hints count for nothing until somebody takes them over.
 function go_on() {
-  const item = queue.current;
+  const item = item_now();
   const on = labels.on;
   if (!item || !labels.n || is_too_early()) return;
   // Every tag there is now is named: one that somebody makes meanwhile is neither there nor not.
   const tags = Object.fromEntries(labels.all.map((label) => [label.id, on.includes(label)]));
+  status.say("Saved: ", ...words_for(on), item.isUnsure ? ", not sure" : "");
   answer(item, { labels: on, tags });
-  status.say("Saved: ", ...words_for(on));
 }
 
 function take_over() {
@@ -85,9 +88,10 @@ function take_over() {
 }
 
 function skip() {
-  if (!queue.current) return;
-  answer(queue.current, null);
+  const item = item_now();
+  if (!item) return;
   status.say("Skipped");
+  answer(item, null);
 }
 
 function accept() {
@@ -97,31 +101,53 @@ function accept() {
   }
   const [label] = suggested_labels();
   if (label) pick(label);
-  else if (queue.current) status.say("No suggestion here: pick a label with its key");
+  else if (item_now()) status.say("No suggestion here: pick a label with its key");
 }
 
 // `said` is {labels, labelId} or {labels, tags}; null passes the sample over.
 function answer(item, said) {
-  const token = new_token();
-  history.push({ token, item, said });
-  if (history.length > MOST_UNDONE) history.shift();
-  queue.advance();
+  const step = { token: new_token(), item, said, unsure: Boolean(item.isUnsure) };
+  const earlier = history.looked_at;
+  if (earlier) {
+    history.forward();
+    if (is_same(earlier, step)) return show();
+    take_back(earlier);
+    Object.assign(earlier, step);
+  } else {
+    history.add(step);
+    queue.advance();
+  }
+  send(step);
   show();
+}
+
+function send({ token, item, said, unsure }) {
   const { labelId = null, tags = null } = said ?? {};
-  outbox.add({ kind: "answer", token, sampleId: item.sampleId, labelId, tags, proof: item.proof });
+  const { sampleId, proof } = item;
+  // Passed over, there is no answer that could be unsure: the doubt goes by itself.
+  if (unsure && !said) send_mark(item, "unsure", true);
+  outbox.add({ kind: "answer", token, sampleId, labelId, tags, proof, ms: time.take(), unsure: unsure && said !== null });
+}
+
+function is_same(one, other) {
+  return one.unsure === other.unsure && JSON.stringify(one.said) === JSON.stringify(other.said);
 }
 
 // Steps of this page are undone at once and sent in their turn; earlier ones the server knows.
 function undo() {
-  const step = history.pop();
+  const step = history.looked_at ? history.take_looked_at() : history.take_last();
   if (!step) {
     undo_earlier();
     return;
   }
-  if (!outbox.withdraw(step.token) && step.said) {
-    outbox.add({ kind: "undo", token: new_token(), answer: step.token });
-  }
+  take_back(step);
   come_back_to({ ...step.item, said: step.said?.labels.map((label) => label.id) ?? [] }, step.said);
+}
+
+function take_back({ token, item, said, unsure }) {
+  const has_left = !outbox.withdraw(token);
+  if (said && has_left) outbox.add({ kind: "undo", token: new_token(), answer: token });
+  if (unsure && (has_left || !said)) send_mark(item, "unsure", false);
 }
 
 async function undo_earlier() {
@@ -142,6 +168,39 @@ function come_back_to(item, said) {
   else status.say("Back to this one");
 }
 
+function look_back() {
+  if (!history.back()) status.say("There is nothing further back on this page");
+  show();
+}
+
+function look_ahead() {
+  if (!history.forward()) status.say(`This is the newest: ${keys.words("skip") || "Skip"} passes it over`);
+  show();
+}
+
+function flag() {
+  const item = item_now();
+  if (!item) return;
+  item.isFlagged = !item.isFlagged;
+  send_mark(item, "flag", item.isFlagged);
+  stage.show_marks(item);
+  status.say(item.isFlagged ? "Flagged for a reviewer" : "No longer flagged");
+}
+
+// It travels with the answer that is given next.
+function doubt() {
+  const item = item_now();
+  if (!item) return;
+  item.isUnsure = !item.isUnsure;
+  stage.show_marks(item);
+  status.say(item.isUnsure ? "Not sure: your answer will say so" : "Sure again");
+}
+
+// `about` and not `sampleId`: while only a mark is under way, the sample may be asked again.
+function send_mark(item, mark, isOn) {
+  outbox.add({ kind: "mark", token: new_token(), about: item.sampleId, mark, isOn });
+}
+
 async function bring_skipped_back() {
   try {
     await api.post(urls.skippedAgainUrl, {});
@@ -154,6 +213,7 @@ async function bring_skipped_back() {
 // Showing
 
 function suggestions() {
+  if (history.looked_at) return null;
   const item = queue.current;
   return (gives_tags ? item?.suggestions : item?.suggestion && [item.suggestion]) ?? null;
 }
@@ -167,17 +227,21 @@ let look_timer = null;
 let shown_at = -Infinity;
 
 function show() {
+  const item = item_now();
+  const step = history.looked_at;
   const state = queue.is_waiting ? "waiting" : queue.has_samples ? "done" : "empty";
   const { has_model, n_skipped } = queue;
-  stage.show(queue.current, state, { suggested: suggested_labels(), suggestions: suggestions(), has_model, n_skipped });
-  labels.suggest(suggested_labels().map((label) => label.id));
+  const suggested = suggested_labels();
+  stage.show(item, state, { labels, suggested, suggestions: suggestions(), has_model, n_skipped, step });
+  remarks.show(item);
+  labels.suggest(suggested.map((label) => label.id));
   // Each sample begins with nothing on, but one that is mended with what was said of it.
-  if (shown === queue.current) return;
-  shown = queue.current;
+  if (shown === item) return;
+  shown = item;
   clearTimeout(look_timer);
   look_timer = gives_tags ? setTimeout(show_choice, MS_TO_LOOK) : null;
   shown_at = performance.now();
-  labels.turn_on(queue.current?.said ?? []);
+  labels.turn_on(step ? (step.said?.labels ?? []).map((label) => label.id) : (item?.said ?? []));
 }
 
 function is_too_early() {
@@ -198,20 +262,7 @@ function show_labels() {
 
 function show_waiting() {
   const trouble = outbox.trouble ?? (queue.trouble?.kind === "retry" ? null : queue.trouble);
-  status.waiting(outbox.n_waiting, trouble);
-}
-
-function words_for(chosen) {
-  if (!chosen.length) return ["none of these"];
-  const chips = chosen.slice(0, MOST_CHIPS).flatMap((label) => [chip_of(label), " "]);
-  return chosen.length > MOST_CHIPS ? [...chips, `and ${chosen.length - MOST_CHIPS} more`] : chips;
-}
-
-function chip_of(label) {
-  const chip = document.createElement("span");
-  chip.className = `chip label-${label.colour}`;
-  chip.textContent = label.name;
-  return chip;
+  status.waiting(outbox.n_waiting, trouble, { has_notes: outbox.has_notes });
 }
 
 function tell_saved() {
@@ -226,7 +277,14 @@ const actions = {
   "take-over": take_over,
   skip,
   undo,
-  "new-label": () => new_label?.open(),
+  flag,
+  unsure: doubt,
+  comment: () => remarks.open(),
+  previous: look_back,
+  next: look_ahead,
+  "switch-view": () => document.querySelector("[data-other-view]")?.click(),
+  "new-label": () => new_label.open(),
+  instructions: () => instructions?.toggle(),
   help: () => part("key-help").showModal(),
   filter: () => filter.focus(),
 };
@@ -238,7 +296,7 @@ page.addEventListener("click", (event) => {
   if (!button) return;
   actions[button.dataset.action]?.({});
   // After a tap the keys go on working: Enter must not press this button again.
-  if (event.detail > 0) stage.focus();
+  if (event.detail > 0 && [button, document.body].includes(document.activeElement)) stage.focus();
 });
 
 labels.addEventListener("pick", ({ detail }) => {
@@ -271,13 +329,22 @@ labels.addEventListener("change", () => {
   show_labels();
   show();
 });
-new_label?.addEventListener("made", ({ detail }) => {
+new_label.addEventListener("made", ({ detail }) => {
+  if (!detail.labelId) {
+    status.say(detail.words); // suggested only
+    return;
+  }
   labels.show(detail.labels);
   const label = labels.by_id(detail.labelId);
-  if (gives_tags && queue.current) labels.toggle(label.id); // made because this sample has it
+  if (gives_tags && item_now()) labels.toggle(label.id); // made because this sample has it
   const key = keys.words_of_label(labels.all.indexOf(label));
   status.say("New label ", chip_of(label), key ? ` on key ${key}` : "");
 });
+remarks.addEventListener("written", ({ detail: { item, text } }) => {
+  outbox.add({ kind: "comment", token: new_token(), about: item.sampleId, text });
+  status.say("Comment written");
+});
+remarks.addEventListener("closed", () => stage.focus());
 outbox.addEventListener("change", show_waiting);
 outbox.addEventListener("arrived", () => {
   tell_saved();

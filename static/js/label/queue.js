@@ -46,6 +46,11 @@ export class Queue extends EventTarget {
     return this.current === null && !this.#is_exhausted;
   }
 
+  // Everything fetched and not dealt with.
+  sample_ids() {
+    return [this.current, ...this.#ahead].filter(Boolean).map((item) => item.sampleId);
+  }
+
   // The current sample is dealt with: go to the next, which is here already.
   advance() {
     this.#handled.add(this.current.sampleId);

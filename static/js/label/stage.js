@@ -1,6 +1,12 @@
 // Shows the current sample, why it is asked, and what the model would say; or why there is none.
 
-const HONEST = "No suggestion on this one, so that the score stays honest.";
+import { words_for } from "./chips.js";
+import { why } from "./why.js";
+
+const HINTS = {
+  random: "No suggestion on this one.",
+  opinion: "Say what you see: others are asked, too.",
+};
 const TOO_EARLY = "Suggestions come once it has learned from a few of your labels.";
 const NOT_READ = "It has not read this one yet.";
 const NONE = "It sees none of them here.";
@@ -17,9 +23,9 @@ export class Stage {
     );
   }
 
-  // `item` is null when there is nothing to show; then `state` is "waiting", "empty" or "done".
-  // `suggested` are labels, `suggestions` the model's words on them; null where it has not said anything.
-  show(item, state, { suggested, suggestions, has_model, n_skipped }) {
+  // `item` is null when there is nothing to show; then `state` is "waiting", "empty" or "done". `suggested` are labels,
+  // `suggestions` the model's words on them, null where it has not said anything. `step` is the answer looked at again.
+  show(item, state, { labels, suggested, suggestions, has_model, n_skipped, step }) {
     this.#root.classList.toggle("is-idle", item === null);
     this.#swap(item);
     for (const part of ["waiting", "empty", "done"]) this.#parts[part].hidden = item !== null || part !== state;
@@ -27,17 +33,34 @@ export class Stage {
       part.hidden = n_skipped === 0;
       part.querySelector("[data-n]").textContent = n_skipped === 1 ? "1 sample" : `${n_skipped} samples`;
     }
-    const is_random = item?.pickedBy === "random";
-    this.#parts.why.hidden = !is_random;
+    this.#parts.why.replaceChildren(...(step ? said_before(step) : why(item?.reason, labels)));
     this.#parts.name.textContent = item?.name ?? "";
+    this.#show_sent_back(item);
+    this.show_marks(item);
     this.#parts.suggestion.hidden = suggested.length === 0;
     this.#parts["no-suggestion"].hidden = suggested.length > 0 || item === null;
-    this.#parts["no-suggestion"].textContent = has_model ? (is_random ? HONEST : suggestions ? NONE : NOT_READ) : TOO_EARLY;
+    this.#parts["no-suggestion"].textContent = step ? "" : hint(item, suggestions, has_model);
     if (suggested.length) this.#suggest(suggestions, suggested);
+  }
+
+  show_marks(item) {
+    this.#parts.marks.hidden = item === null;
+    for (const [action, is_on] of [["flag", item?.isFlagged], ["unsure", item?.isUnsure]]) {
+      const button = this.#parts.marks.querySelector(`[data-action=${action}]`);
+      button.setAttribute("aria-pressed", String(Boolean(is_on)));
+    }
   }
 
   focus() {
     this.#parts.specimen.focus({ preventScroll: true });
+  }
+
+  #show_sent_back(item) {
+    const part = this.#parts["sent-back"];
+    part.hidden = !item?.sentBack;
+    if (!item?.sentBack) return;
+    part.querySelector("[data-who]").textContent = item.sentBack.who;
+    part.querySelector("[data-text]").textContent = item.sentBack.text;
   }
 
   #swap(item) {
@@ -50,17 +73,17 @@ export class Stage {
 
   #suggest(suggestions, labels) {
     const { suggestion } = this.#parts;
-    const chips = labels.slice(0, MOST_SUGGESTED).flatMap((label) => [chip_of(label), " "]);
-    const n_more = labels.length - MOST_SUGGESTED;
-    suggestion.querySelector("[data-labels]").replaceChildren(...chips, n_more > 0 ? `and ${n_more} more ` : "");
+    suggestion.querySelector("[data-labels]").replaceChildren(...words_for(labels, MOST_SUGGESTED));
     // As sure of all of them as of the least sure.
     suggestion.querySelector("[data-word]").textContent = suggestions.at(-1).word;
   }
 }
 
-function chip_of(label) {
-  const chip = document.createElement("span");
-  chip.className = `chip label-${label.colour}`;
-  chip.textContent = label.name;
-  return chip;
+function said_before({ said }) {
+  return said ? ["Looking back: you said ", ...words_for(said.labels)] : ["Looking back: you passed this one over"];
+}
+
+function hint(item, suggestions, has_model) {
+  if (!has_model) return TOO_EARLY;
+  return HINTS[item?.reason?.kind] ?? (suggestions ? NONE : NOT_READ);
 }

@@ -39,15 +39,15 @@ export class Status {
     this.#refusals.append(notice);
   }
 
-  waiting(n, trouble) {
+  waiting(n, trouble, { has_notes }) {
     this.#waiting.hidden = !trouble || (n === 0 && trouble.kind === "retry");
-    if (!this.#waiting.hidden) this.#waiting.querySelector("[data-words]").textContent = words_for(n, trouble);
+    if (!this.#waiting.hidden) this.#waiting.querySelector("[data-words]").textContent = words_for(n, trouble, has_notes);
     this.#waiting.querySelector("a").hidden = trouble?.kind !== "signed-out";
   }
 }
 
-function words_for(n, trouble) {
-  const answers = n === 1 ? "1 answer" : `${n} answers`;
+function words_for(n, trouble, has_notes) {
+  const answers = has_notes ? `${n} answers and notes` : n === 1 ? "1 answer" : `${n} answers`;
   if (trouble.kind === "retry") return `${answers} waiting for the network. They are kept here; go on labelling.`;
   if (trouble.kind === "signed-out") return `${trouble.message} ${n ? `${answers} kept until you are back.` : ""}`;
   return `${trouble.message} ${n ? `${answers} could not be saved; they are kept in this browser.` : ""}`;
