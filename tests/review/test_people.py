@@ -88,7 +88,7 @@ def test_a_click_on_two_people_shows_what_they_dispute(
     shown = client_of(reviewer).get(address.replace("&amp;", "&")).content.decode()
     assert "message 1" in shown
     assert "message 0" not in shown
-    assert client_of(reviewer).get(page_of(text_function, "pair_page")).status_code == 404
+    assert client_of(reviewer).get(page_of(text_function, "pair_page")).status_code == 400
 
 
 def test_who_gets_too_few_known_answers_right_is_told_and_nobody_after_one_slip(
@@ -134,7 +134,7 @@ def test_setting_answers_aside_takes_a_person_of_this_workspace(
     refund, _shipping = two_labels(text_function)
     annotate_sample(sample=samples[0], label=refund, person=member, picked_by=PickedBy.QUEUE)
     address = page_of(text_function, "set_aside")
-    assert owner_client.post(address, {"person": outsider.public_id}).status_code == 404
+    assert owner_client.post(address, {"person": outsider.public_id}).status_code == 400
     assert owner_client.post(address, {"person": member.public_id}).status_code == 302
     samples[0].refresh_from_db()
     assert samples[0].annotation_id is None

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-from apps.core.errors import InvalidInput, NotFound
+from apps.core.errors import InvalidInput
 from apps.functions.models import Function
 from apps.review import people
 from apps.samples.models import Sample
@@ -37,7 +37,7 @@ def pair_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
     function = request.access.fetch(Function, function_id)
     pair = people.pair_by_public_ids(function, request.GET.get("a", ""), request.GET.get("b", ""))
     if pair is None:
-        raise NotFound("These two people were not asked about the same samples.")
+        raise InvalidInput("These two people were not asked about the same samples. Choose two on the People page.")
     context = {"function": function, "tab": "people", "pair": pair, "rows": people.disputes(function, pair)}
     return render(request, "review/pair_page.html", context)
 
@@ -48,7 +48,7 @@ def set_aside(request: AppHttpRequest, function_id: str) -> HttpResponse:
     function = request.access.fetch(Function, function_id)
     person = people.person_here(function, request.POST.get("person", ""))
     if person is None:
-        raise NotFound("There is no such person here.")
+        raise InvalidInput("There is no such person here. Reload the page and choose again.")
     act = set_answers_aside(function=function, person=person, actor=request.user)
     messages.success(request, f"{act.n_samples:,} answers of {person} are set aside. The history can bring them back.")
     return _back(request, function)
