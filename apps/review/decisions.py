@@ -17,8 +17,8 @@ from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
 from apps.functions.models import OutputKind
 from apps.review.services import fix_label, fix_tags
-from apps.samples.models import Annotation, Confirmation, Mark, MarkKind, Sample
-from apps.samples.services.annotations import lock_function, undo_annotation
+from apps.samples.models import Annotation, Confirmation, Mark, MarkKind, PickedBy, Sample
+from apps.samples.services.annotations import annotate_sample, lock_function, tag_sample, undo_annotation
 from apps.samples.services.confirmations import confirm_annotation, withdraw_confirmation
 from apps.samples.services.marks import clear_marks, set_mark
 
@@ -71,7 +71,7 @@ def decide(*, sample: Sample, decision: Decision, answer: Answer, person: User) 
     is nothing to keep, InvalidInput for an answer the function does not have.
     """
     lock_function(sample.function_id)
-    sample.refresh_from_db(fields=["annotation", "label"])
+    sample.refresh_from_db(fields=["annotation", "label", "is_disputed"])
     before = _name_of(sample)
     note: dict[str, Any] = {
         "sample": sample.public_id,
@@ -94,6 +94,8 @@ def _do(sample: Sample, decision: Decision, answer: Answer, person: User) -> Did
     earlier = sample.annotation_id
     if decision is Decision.CHANGE:
         _change(sample, answer, person)
+    if sample.is_disputed and sample.annotation_id == earlier:
+        _decide_dispute(sample, person)
     if sample.annotation_id != earlier and earlier is None:
         return Did.LABELLED
     # A correction was looked at as closely as anything that is kept.
@@ -108,6 +110,15 @@ def _change(sample: Sample, answer: Answer, person: User) -> None:
         fix_label(sample=sample, label_id=answer.label, person=person)
 
 
+def _decide_dispute(sample: Sample, person: User) -> None:
+    """Say again what stands: a reviewer's own answer settles what others disagree on, a nod does not."""
+    if sample.label is not None:
+        annotate_sample(sample=sample, label=sample.label, person=person, picked_by=PickedBy.PERSON)
+    elif sample.annotation_id:
+        tags = {row.label: row.is_present for row in sample.tags.select_related("label")}
+        tag_sample(sample=sample, tags=tags, person=person, picked_by=PickedBy.PERSON, is_whole=False)
+
+
 @transaction.atomic
 def take_back(*, sample: Sample, note: str, person: User) -> Did:
     """Undo a decision. Returns what was undone.
@@ -116,7 +127,7 @@ def take_back(*, sample: Sample, note: str, person: User) -> Did:
     """
     facts = _read(note, sample)
     lock_function(sample.function_id)
-    sample.refresh_from_db(fields=["annotation", "label"])
+    sample.refresh_from_db(fields=["annotation", "label", "is_disputed"])
     did = Did(facts["did"])
     if did in {Did.CHANGED, Did.LABELLED}:
         undo_annotation(annotation=_own(sample, person), person=person)
@@ -161,8 +172,14 @@ def _words(did: Did, before: str, now: str) -> str:
     """Say it as the line under a sample does."""
     return {
         Did.KEPT: f"Kept {now}." if now else "Kept as it is.",
-        Did.CHANGED: f"Changed {before} to {now}." if before and now else "Changed.",
+        Did.CHANGED: _words_of_change(before, now),
         Did.LABELLED: f"Labelled {now}." if now else "Tagged.",
         Did.DOUBTED: "Not sure: it waits among the flagged ones.",
         Did.SETTLED: "Seen to.",
     }[did]
+
+
+def _words_of_change(before: str, now: str) -> str:
+    if not (before and now):
+        return "Changed."
+    return f"Kept {now}." if before == now else f"Changed {before} to {now}."

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.review.views import home, people, samples
+from apps.review.views import home, people, queues, samples
 
 app_name = "review"
 
@@ -20,4 +20,13 @@ urlpatterns = [
     path("functions/<str:function_id>/people/known-answers/", people.choose_gold, name="choose_gold"),
     path("samples/<str:sample_id>/known-answer/drop/", people.drop_gold, name="drop_gold"),
     path("samples/<str:sample_id>/fix/", samples.fix_label, name="fix_label"),
+    path("samples/<str:sample_id>/flag/", queues.flag_sample, name="flag_sample"),
+    path("samples/<str:sample_id>/comments/", queues.comment_on_sample, name="comment_on_sample"),
+    path("samples/<str:sample_id>/review/", queues.decide_sample, name="decide_sample"),
+    path("samples/<str:sample_id>/review/undo/", queues.take_back_decision, name="take_back_decision"),
+    path("functions/<str:function_id>/review/", queues.review_page, name="review_page"),
+    path("functions/<str:function_id>/review/menu/", queues.review_menu, name="review_menu"),
+    path("functions/<str:function_id>/review/accuracy/", queues.accuracy, name="accuracy"),
+    path("functions/<str:function_id>/review/<str:queue>/", queues.queue_page, name="queue_page"),
+    path("functions/<str:function_id>/review/<str:queue>/more/", queues.more_items, name="more_items"),
 ]

@@ -15,6 +15,7 @@ from apps.functions.models import Function, Label, OutputKind
 from apps.review.filters import UNSURE_MARGIN, Verdict
 from apps.review.selectors.side_notes import SideNotes, side_notes_of
 from apps.review.selectors.tag_table import UNSURE_MARGIN as UNSURE_TAG_MARGIN
+from apps.review.selectors.tag_table import columns_by_public_id
 from apps.samples.models import PickedBy, Sample
 from apps.training.models import Prediction, PredictionKind, TrainedModel
 from apps.training.selectors import judging_model, tag_thresholds, tags_said
@@ -164,7 +165,7 @@ def _label_row(given: _Given, labels: Mapping[int, Label]) -> Row:
 def _tag_rows(function: Function, labels: Sequence[Label], shown: Sequence[_Given]) -> list[Row | TagRow]:
     kinds = {_kind_of(given.sample) for given in shown}
     thresholds = {kind: _thresholds(function, kind) for kind in kinds}
-    by_public_id = {label.public_id: label for label in labels}
+    by_public_id = {key: labels[column] for key, column in columns_by_public_id(function, labels).items()}
     return [_tag_row(given, by_public_id, thresholds[_kind_of(given.sample)]) for given in shown]
 
 
@@ -180,15 +181,12 @@ def live_thresholds(function: Function) -> dict[str, float]:
 
 
 def _tag_row(given: _Given, labels: Mapping[str, Label], thresholds: Mapping[str, float]) -> TagRow:
+    """`labels` are read by their public ids, and by those of the labels that were merged into them."""
     truth = given.sample.annotation.tags if given.sample.annotation else None
     probs = given.said.tags if given.said else None
-    there = {public_id for public_id in tags_said(probs, thresholds) if public_id in labels}
-    on_it = {public_id for public_id, is_present in (truth or {}).items() if is_present}
-    off_it = (truth or {}).keys() - on_it
-
-    def named(public_ids: Collection[str]) -> tuple[Label, ...]:
-        return tuple(label for public_id, label in labels.items() if public_id in public_ids)
-
+    there = {labels[key] for key in tags_said(probs, thresholds) if key in labels}
+    on_it = {labels[key] for key, is_present in (truth or {}).items() if is_present and key in labels}
+    off_it = {labels[key] for key in truth or {} if key in labels} - on_it
     return TagRow(
         sample=given.sample,
         excerpt=given.excerpt,
@@ -197,9 +195,13 @@ def _tag_row(given: _Given, labels: Mapping[str, Label], thresholds: Mapping[str
         is_unsure=given.is_nearer_than(UNSURE_TAG_MARGIN),
         is_from_grid=given.is_from_grid,
         notes=given.notes,
-        tags=None if truth is None else named(on_it),
-        said=None if probs is None else named(there),
-        missed=named(on_it - there),
-        false_alarms=named(there & off_it),
-        known=tuple(public_id for public_id in probs or {} if public_id in labels),
+        tags=None if truth is None else _in_order(on_it),
+        said=None if probs is None else _in_order(there),
+        missed=_in_order(on_it - there),
+        false_alarms=_in_order(there & off_it),
+        known=tuple(label.public_id for label in _in_order({labels[key] for key in probs or {} if key in labels})),
     )
+
+
+def _in_order(labels: Collection[Label]) -> tuple[Label, ...]:
+    return tuple(sorted(labels, key=lambda label: (label.position, label.pk)))

@@ -140,8 +140,17 @@ def tag_table(function: Function, labels: Sequence[Label]) -> TagTable:
     return _cache.table(function, labels)
 
 
+def columns_by_public_id(function: Function, labels: Sequence[Label]) -> dict[str, int]:
+    """Return the place of each label among these; what was merged into one of them is read as that one."""
+    column_of = {label.pk: column for column, label in enumerate(labels)}
+    merged = Label.objects.filter(function=function, merged_into__in=list(column_of))
+    rows = merged.values_list("public_id", "merged_into")
+    aliases = {public_id: column_of[into] for public_id, into in rows if into is not None}
+    return aliases | {label.public_id: column_of[label.pk] for label in labels}
+
+
 def _read(function: Function, labels: tuple[Label, ...], thresholds: Mapping[str, float]) -> TagTable:
-    column_of = {label.public_id: column for column, label in enumerate(labels)}
+    column_of = columns_by_public_id(function, labels)
     limits = np.array([thresholds.get(label.public_id, EVEN) for label in labels])
     rows = list(
         Sample.objects.filter(function=function, annotation__isnull=False)
@@ -155,10 +164,11 @@ def _read(function: Function, labels: tuple[Label, ...], thresholds: Mapping[str
     for place, (_pk, tags, _picked_by, said, _margin) in enumerate(rows):
         for public_id, is_present in (tags or {}).items():
             if public_id in column_of:
-                truth[place, column_of[public_id]] = THERE if is_present else ABSENT
+                column = column_of[public_id]
+                truth[place, column] = THERE if is_present else max(truth[place, column], ABSENT)
         for public_id, prob in (said or {}).items():
             if public_id in column_of:
-                probs[place, column_of[public_id]] = prob
+                probs[place, column_of[public_id]] = max(prob, probs[place, column_of[public_id]])
     return TagTable(
         labels=labels,
         sample_ids=np.array([row[0] for row in rows], dtype=np.int64),

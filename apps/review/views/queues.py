@@ -1,0 +1,132 @@
+"""The queues of review: one sample after the other, each decided by one key."""
+
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET, require_POST
+
+from apps.core.errors import InvalidInput, NotFound
+from apps.functions.models import Function
+from apps.review import selectors
+from apps.review.decisions import Answer, Decision, decide, take_back
+from apps.review.queues import QUEUES, Queue, QueueName
+from apps.review.selectors.queue_items import queue_items
+from apps.review.selectors.queues import menu
+from apps.review.selectors.side_notes import SideNotes, side_notes_of
+from apps.review.views.samples import FILTER_ABOVE
+from apps.samples.models import MarkKind, Sample
+from apps.samples.services.marks import add_comment, set_mark
+from apps.workspaces.access import AppHttpRequest, requires
+from apps.workspaces.roles import Action
+
+
+@require_GET
+@requires(Action.REVIEW)
+def review_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
+    """What there is to look at."""
+    function = request.access.fetch(Function, function_id)
+    context = {"function": function, "tab": "review", "queue": None, "menu": menu(function)}
+    return render(request, "review/review_page.html", context)
+
+
+@require_GET
+@requires(Action.REVIEW)
+def review_menu(request: AppHttpRequest, function_id: str) -> HttpResponse:
+    """The menu alone, with the newest counts; `at` is where it is shown."""
+    function = request.access.fetch(Function, function_id)
+    context = {"function": function, "menu": menu(function), "at": request.GET.get("at", "")}
+    return render(request, "review/_menu.html", context)
+
+
+@require_GET
+@requires(Action.REVIEW)
+def queue_page(request: AppHttpRequest, function_id: str, queue: str) -> HttpResponse:
+    function = request.access.fetch(Function, function_id)
+    shown = _queue(queue)
+    labels = list(function.labels.in_use())
+    items = queue_items(function, labels, shown.name)
+    context = {
+        "function": function,
+        "tab": "review",
+        "queue": shown,
+        "at": shown.name,
+        "menu": menu(function),
+        "labels": labels,
+        "items": items,
+        "filter_above": FILTER_ABOVE,
+    }
+    return render(request, "review/queue_page.html", context)
+
+
+@require_GET
+@requires(Action.REVIEW)
+def more_items(request: AppHttpRequest, function_id: str, queue: str) -> HttpResponse:
+    """The items behind the one that `after` names."""
+    function = request.access.fetch(Function, function_id)
+    shown = _queue(queue)
+    items = queue_items(function, list(function.labels.in_use()), shown.name, after=request.GET.get("after", ""))
+    return render(request, "review/_queue_items.html", {"function": function, "queue": shown, "items": items})
+
+
+@require_GET
+@requires(Action.REVIEW)
+def accuracy(request: AppHttpRequest, function_id: str) -> HttpResponse:
+    """How many are right as of now, to say what corrections did."""
+    function = request.access.fetch(Function, function_id)
+    figures = selectors.figures(function, list(function.labels.in_use()))
+    return JsonResponse({"right": figures.n_right, "judged": figures.n_judged, "waiting": figures.n_waiting})
+
+
+@require_POST
+@requires(Action.REVIEW)
+def decide_sample(request: AppHttpRequest, sample_id: str) -> JsonResponse:
+    sample = request.access.fetch(Sample, sample_id, related=("function",))
+    sent = request.POST
+    decision = _decision(sent.get("decision", ""))
+    answer = Answer(sent.get("label", ""), sent.getlist("tag"), sent.getlist("asked"))
+    done = decide(sample=sample, decision=decision, answer=answer, person=request.user)
+    return JsonResponse({"words": done.words, "did": done.did, "note": done.note})
+
+
+@require_POST
+@requires(Action.REVIEW)
+def take_back_decision(request: AppHttpRequest, sample_id: str) -> JsonResponse:
+    sample = request.access.fetch(Sample, sample_id, related=("function",))
+    did = take_back(sample=sample, note=request.POST.get("note", ""), person=request.user)
+    return JsonResponse({"did": did})
+
+
+@require_POST
+@requires(Action.LABEL)
+def flag_sample(request: AppHttpRequest, sample_id: str) -> HttpResponse:
+    """Put one's own flag on the sample, or take it off."""
+    sample = request.access.fetch(Sample, sample_id, related=("function",))
+    is_on = not sample.marks.filter(person=request.user, kind=MarkKind.FLAG).exists()
+    set_mark(sample=sample, person=request.user, kind=MarkKind.FLAG, is_on=is_on)
+    return _notes(request, sample)
+
+
+@require_POST
+@requires(Action.LABEL)
+def comment_on_sample(request: AppHttpRequest, sample_id: str) -> HttpResponse:
+    sample = request.access.fetch(Sample, sample_id, related=("function",))
+    add_comment(sample=sample, person=request.user, text=request.POST.get("text", ""))
+    return _notes(request, sample)
+
+
+def _notes(request: AppHttpRequest, sample: Sample) -> HttpResponse:
+    notes = side_notes_of([sample.pk]).get(sample.pk, SideNotes())
+    return render(request, "review/_side_notes.html", {"notes": notes, "sample": sample})
+
+
+def _queue(name: str) -> Queue:
+    try:
+        return QUEUES[QueueName(name)]
+    except ValueError as error:
+        raise NotFound("There is no such queue.") from error
+
+
+def _decision(name: str) -> Decision:
+    try:
+        return Decision(name)
+    except ValueError as error:
+        raise InvalidInput("Say what is to become of this sample.") from error

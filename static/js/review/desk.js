@@ -1,0 +1,310 @@
+// A queue of review: one sample at a time, decided by one key, and the next one is there at once. Decisions are sent in
+// the order they were made; one that is refused brings its sample back.
+
+import { keys } from "../keys.js";
+import { ask, send } from "./ask.js";
+import { Decided } from "./decided.js";
+import { Then } from "./then.js";
+
+const MORE_WHEN_LEFT = 5;
+
+const desk = document.getElementById("desk");
+const part = (name) => desk.querySelector(`[data-${name}]`);
+const button = (name) => desk.querySelector(`[data-do="${name}"]`);
+const gives_tags = desk.dataset.gives === "tags";
+const list = document.getElementById("desk-items");
+const labels = [...desk.querySelectorAll("[data-label]")];
+const comment = part("comment");
+const filter = document.getElementById("desk-filter");
+const decided = new Decided(part("decided"), desk.dataset.accuracyUrl);
+const then = new Then(part("then"), (item) => show(items.indexOf(item)));
+
+let items = [...list.children];
+let at = 0;
+let is_all = false;
+let fetching = null;
+let sending = Promise.resolve();
+let touched_tags = false;
+const done = []; // what can be taken back: {item, note}
+
+const item_now = () => items[at] ?? null;
+const ids = (text) => (text ?? "").split(" ").filter(Boolean);
+const name_of = (id) => labels.find((each) => each.dataset.label === id)?.querySelector(".label-key-name").textContent ?? "";
+
+// Showing
+
+function show(place, { is_first = false } = {}) {
+  const before = item_now();
+  if (before) before.hidden = true;
+  at = Math.max(0, Math.min(place, items.length));
+  const item = item_now();
+  touched_tags = false;
+  if (item) {
+    item.hidden = false;
+    if (!is_first) item.focus({ preventScroll: true });
+    if (!is_first) keep_in_sight(item);
+  }
+  then.show(items.slice(at + 1, at + 1 + MORE_WHEN_LEFT));
+  show_choices(item);
+  show_end(item);
+  if (items.length - at <= MORE_WHEN_LEFT) fetch_more();
+}
+
+function keep_in_sight(item) {
+  const { top } = item.getBoundingClientRect();
+  if (top < 0 || top > innerHeight / 2) item.scrollIntoView({ block: "start" });
+}
+
+function show_choices(item) {
+  const current = ids(item?.dataset.current);
+  const proposed = ids(item?.dataset.proposed);
+  const is_answered = item ? "isAnswered" in item.dataset : false;
+  for (const each of labels) {
+    const is_on = current.includes(each.dataset.label);
+    if (gives_tags) each.setAttribute("aria-pressed", String(is_on));
+    else each.classList.toggle("is-picked", is_on);
+    each.disabled = !item;
+  }
+  button("keep").hidden = !is_answered;
+  button("keep").querySelector("[data-words]").textContent = words_to_keep(item, current);
+  button("settle").hidden = !item || is_answered || desk.dataset.queue !== "flagged";
+  for (const name of ["unsure", "skip"]) button(name).hidden = !item;
+  show_change(proposed);
+  filter.value = "";
+  narrow();
+}
+
+function words_to_keep(item, current) {
+  if (item?.dataset.other) return "Keep both";
+  return !gives_tags && current.length ? `Keep ${name_of(current[0])}` : "Keep";
+}
+
+function show_change(proposed) {
+  const change = button("change");
+  const names = proposed.map(name_of).filter(Boolean);
+  change.hidden = !item_now() || !(gives_tags ? true : names.length);
+  const save = proposed.length && !touched_tags ? `Make it ${names.join(", ")}` : "Save these tags";
+  change.querySelector("[data-words]").textContent = gives_tags ? save : `Make it ${names[0] ?? ""}`;
+}
+
+function show_end(item) {
+  part("waiting").hidden = Boolean(item) || is_all;
+  part("done").hidden = Boolean(item) || !is_all;
+  const n_passed = items.filter((each) => !each.dataset.did).length;
+  part("skipped").hidden = !n_passed;
+  part("skipped").querySelector("[data-n]").textContent = String(n_passed);
+  desk.classList.toggle("is-idle", !item);
+}
+
+function narrow() {
+  const wanted = filter.value.trim().toLocaleLowerCase();
+  for (const each of labels) {
+    each.hidden = !each.querySelector(".label-key-name").textContent.toLocaleLowerCase().includes(wanted);
+  }
+}
+
+function show_keys() {
+  for (const each of labels) {
+    const kbd = each.querySelector("kbd");
+    kbd.textContent = keys.words_of_label(Number(each.dataset.place));
+    kbd.hidden = !kbd.textContent;
+  }
+}
+
+// Fetching
+
+async function fetch_more() {
+  if (is_all || fetching) return;
+  const last = items.at(-1);
+  if (!last) {
+    is_all = true;
+    show_end(null);
+    return;
+  }
+  fetching = ask(`${desk.dataset.moreUrl}?after=${encodeURIComponent(last.dataset.place)}`);
+  try {
+    take_in(nodes_of(await fetching));
+  } catch (failure) {
+    toast(failure.message);
+    is_all = true; // going on by itself would ask without end
+  }
+  fetching = null;
+  show_end(item_now());
+  if (item_now()?.hidden) show(at);
+  else then.show(items.slice(at + 1, at + 1 + MORE_WHEN_LEFT));
+}
+
+function nodes_of(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return [...template.content.children];
+}
+
+function take_in(fresh) {
+  const known = new Set(items.map((each) => each.id));
+  const added = fresh.filter((each) => !known.has(each.id));
+  is_all = added.length === 0;
+  list.append(...added);
+  items.push(...added);
+}
+
+// Deciding
+
+function decide(decision, fields = {}) {
+  const item = item_now();
+  if (!item) return;
+  item.dataset.did = decision;
+  if (item.dataset.other) fields.other = item.dataset.other;
+  sending = sending.then(() => deliver(item, { decision, queue: desk.dataset.queue, ...fields }));
+  show(next_open());
+}
+
+async function deliver(item, fields) {
+  try {
+    const { words, note, did } = await send(item.dataset.decideUrl, fields);
+    done.push({ item, note });
+    say_of(item, words);
+    decided.add(item, words, did);
+    document.body.dispatchEvent(new CustomEvent("review:decided"));
+  } catch (failure) {
+    delete item.dataset.did;
+    toast(failure.message);
+    show(items.indexOf(item));
+  }
+}
+
+// The next one that nothing has been decided of, behind this one.
+function next_open() {
+  const place = items.findIndex((each, index) => index > at && !each.dataset.did);
+  return place < 0 ? items.length : place;
+}
+
+function say_of(item, words) {
+  const verdict = item.querySelector("[data-verdict]");
+  verdict.textContent = words;
+  verdict.hidden = !words;
+  part("status").textContent = words;
+}
+
+function undo() {
+  sending = sending.then(async () => {
+    const last = done.pop();
+    if (!last) {
+      part("status").textContent = "There is nothing to undo here.";
+      return;
+    }
+    try {
+      await send(last.item.dataset.undoUrl, { note: last.note });
+      delete last.item.dataset.did;
+      say_of(last.item, "");
+      part("status").textContent = "Undone.";
+      decided.remove(last.item);
+      show(items.indexOf(last.item));
+      document.body.dispatchEvent(new CustomEvent("review:decided"));
+    } catch (failure) {
+      toast(failure.message);
+    }
+  });
+}
+
+function pick(label) {
+  if (!label || !item_now()) return;
+  if (!gives_tags) {
+    decide("change", { label: label.dataset.label });
+    return;
+  }
+  label.setAttribute("aria-pressed", String(label.getAttribute("aria-pressed") !== "true"));
+  touched_tags = true;
+  show_change(ids(item_now().dataset.proposed));
+}
+
+// What is proposed; where tags were toggled, those that are on now.
+function change() {
+  const item = item_now();
+  if (!item || button("change").hidden) return;
+  const proposed = ids(item.dataset.proposed);
+  if (!gives_tags) {
+    decide("change", { label: proposed[0] });
+    return;
+  }
+  const on = labels.filter((each) => each.getAttribute("aria-pressed") === "true").map((each) => each.dataset.label);
+  const tag = touched_tags || !proposed.length ? on : proposed;
+  decide("change", { asked: labels.map((each) => each.dataset.label), tag });
+}
+
+function keep() {
+  if (!button("keep").hidden) decide("keep");
+  else settle();
+}
+
+function settle() {
+  if (!button("settle").hidden) decide("settle");
+}
+
+// Notes beside the sample
+
+async function renew_notes(url, fields) {
+  const item = item_now();
+  if (!item) return;
+  try {
+    item.querySelector("[data-notes]").replaceChildren(...nodes_of(await send(item.dataset[url], fields)));
+  } catch (failure) {
+    toast(failure.message);
+  }
+}
+
+comment.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const field = comment.elements.text;
+  const text = field.value.trim();
+  if (!text) return;
+  field.value = "";
+  await renew_notes("commentUrl", { text });
+  item_now()?.focus({ preventScroll: true });
+});
+
+function toast(message) {
+  document.body.dispatchEvent(new CustomEvent("toast:show", { detail: { message, kind: "danger" } }));
+}
+
+// Hands
+
+const actions = {
+  change,
+  keep,
+  settle,
+  unsure: () => item_now() && decide("unsure"),
+  skip: () => item_now() && show(at + 1),
+  next: () => item_now() && show(at + 1),
+  previous: () => show(at - 1),
+  undo,
+  flag: () => renew_notes("flagUrl", {}),
+  comment: () => document.getElementById("desk-comment").focus(),
+  similar: () => item_now()?.querySelector("[data-similar]")?.click(),
+  open: () => item_now()?.querySelector(".desk-picture")?.click(),
+  filter: () => !filter.closest("[hidden]") && filter.focus(),
+  help: () => document.getElementById("key-help").showModal(),
+  pick: ({ place }) => pick(labels[place]),
+};
+
+keys.listen(actions, { n_labels: () => labels.length });
+keys.addEventListener("change", show_keys);
+
+desk.addEventListener("click", (event) => {
+  const label = event.target.closest("[data-label]");
+  const doing = event.target.closest("[data-do]");
+  if (label) pick(label);
+  else if (doing) actions[doing.dataset.do]?.({});
+});
+
+filter.addEventListener("input", narrow);
+filter.addEventListener("keydown", (event) => {
+  if (event.key === "Enter") pick(labels.find((each) => !each.hidden));
+  if (event.key === "Escape") item_now()?.focus();
+});
+comment.elements.text.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") item_now()?.focus({ preventScroll: true });
+});
+
+show_keys();
+show(0, { is_first: true });
