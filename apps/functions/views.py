@@ -112,7 +112,7 @@ def describe_label(request: AppHttpRequest, label_id: str) -> HttpResponse:
 @requires(Action.EDIT_LABELS)
 def delete_label(request: AppHttpRequest, label_id: str) -> HttpResponse:
     label = request.access.fetch(Label, label_id, related=("function",))
-    n_freed = services.delete_label(label=label, actor=request.user)
+    n_freed = services.delete_label(label=label, actor=request.user).n_samples
     freed = f" {n_freed} sample{'' if n_freed == 1 else 's'} went back to unlabelled." if n_freed else ""
     return _labels_changed(request, label.function, f"“{label.name}” is deleted.{freed}")
 

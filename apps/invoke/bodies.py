@@ -34,7 +34,7 @@ def tags_body(tags: tuple[Guess, ...], options: Options) -> list[Body]:
 def guess_body(guess: Guess, options: Options) -> Body:
     """Return a label and how sure the model is of it."""
     body: Body = {
-        "labelName": guess.label.name,
+        "labelName": guess.name,
         "labelId": guess.label.public_id,
         "confidence": guess.confidence,
     }

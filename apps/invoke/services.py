@@ -56,10 +56,11 @@ TOO_SLOW = "The model did not answer in time. Try again in a moment."
 
 @dataclass(frozen=True)
 class Guess:
-    """A label and its calibrated probability."""
+    """A label, its calibrated probability, and what the model that answers calls it."""
 
     label: Label
     confidence: float
+    name: str
 
 
 class Decision(StrEnum):
@@ -305,16 +306,17 @@ def _answer(answerer: Answerer, probs: FloatArray) -> Answer:
     if function.output_kind == OutputKind.LABEL:  # what is worse to miss may be said though another is likelier
         said = decisions.decide(probs[None, :], weights)[0]
         order = np.concatenate([[said], order[order != said]])
-        return Answer(function, model, _guesses(labels, probs, order))
+        return Answer(function, model, _guesses(answerer, probs, order))
     chosen = answerer.thresholds if isinstance(answerer, Served) else None
     thresholds = np.full(len(labels), EVEN) if chosen is None else chosen
     is_there = probs >= decisions.weighed_thresholds(thresholds, weights)
-    return Answer(function, model, _guesses(labels, probs, order), _guesses(labels, probs, order[is_there[order]]))
+    return Answer(function, model, _guesses(answerer, probs, order), _guesses(answerer, probs, order[is_there[order]]))
 
 
 def _function_of(answerer: Answerer) -> Function:
     return answerer.model.function if isinstance(answerer, Served) else answerer.function
 
 
-def _guesses(labels: Sequence[Label], probs: FloatArray, columns: IntArray) -> tuple[Guess, ...]:
-    return tuple(Guess(labels[column], float(probs[column])) for column in columns)
+def _guesses(answerer: Answerer, probs: FloatArray, columns: IntArray) -> tuple[Guess, ...]:
+    labels, names = answerer.labels, answerer.names
+    return tuple(Guess(labels[column], float(probs[column]), names[column]) for column in columns)

@@ -21,6 +21,7 @@ from apps.samples.models import Sample
 from apps.samples.reading.columns import ABSENT_NAME
 from apps.samples.reading.tag_cells import tag_cell
 from apps.samples.rows import cells_of
+from apps.samples.services.saying import KnownLabels
 
 ROWS_PER_PAGE = 1_000
 _OUT_OF_FOLD = "out_of_fold"
@@ -80,24 +81,28 @@ class _TagAnswers:
     predicted: ClassVar[str] = "out_of_fold__tags"
 
     def __init__(self, function: Function) -> None:
-        self._names = dict(function.labels.in_use().values_list("public_id", "name"))
+        self._known = KnownLabels(function.pk)
+        self._labels = list(function.labels.in_use())
         # What was said out-of-fold, the newest published model said; the live one may be pinned.
         published = function.trained_models.exclude(published_at=None).order_by("-number")
         figures = published.values_list("figures", flat=True).first() or {}
         self._thresholds: Mapping[str, float] = figures.get("thresholds", {})
 
     def cells(self, said: Mapping[str, bool] | None) -> list[Value]:
-        if said is None:
+        tags = self._known.by_key(said)
+        if tags is None:
             return [None, None]
-        there = [name for public_id, name in self._names.items() if said.get(public_id) is True]
-        return [there, [name for public_id, name in self._names.items() if said.get(public_id) is False]]
+        there, absent = ([one.name for one in self._labels if tags.get(one.pk) is is_on] for is_on in (True, False))
+        return [there, absent]
 
     def prediction(self, predicted: Mapping[str, float] | None) -> Value:
         if predicted is None:
             return None
         limits = self._thresholds
         return [
-            name for public_id, name in self._names.items() if predicted.get(public_id, 0) >= limits.get(public_id, 0.5)
+            label.name
+            for label in self._labels
+            if predicted.get(label.public_id, 0) >= limits.get(label.public_id, 0.5)
         ]
 
 

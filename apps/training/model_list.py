@@ -14,6 +14,7 @@ from apps.training.models import TrainedModel
 from apps.training.recipe_words import recipe_words
 from apps.training.services.choosing import CLEARED, pinned_model, why_not
 from apps.training.services.learned import annotations_of
+from apps.training.services.serving import standing_labels
 
 PER_PAGE = 20
 LEARNED_PER_PAGE = 50
@@ -33,12 +34,16 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class ModelLine:
-    """One published model. `why_not` says why it cannot answer, empty where it can."""
+    """One published model. `why_not` says why it cannot answer, empty where it can.
+
+    `old_names` are those it answers by for labels that have been renamed since, and what they are called now.
+    """
 
     model: TrainedModel
     accuracy: Accuracy | None
     changes: tuple[str, ...]
     unknown_labels: tuple[str, ...]
+    old_names: tuple[tuple[str, str], ...]
     why_not: str
     recipe: Sequence[str]
     is_newest: bool
@@ -77,13 +82,13 @@ def model_list(function: Function, *, page_number: str | int) -> ModelList:
     """Return one page of the function's published models."""
     rows = TrainedModel.objects.filter(function=function).exclude(published_at=None).select_related("function")
     page = Paginator(rows.order_by("-number"), PER_PAGE).get_page(page_number)
-    labels = {label.public_id: label.name for label in function.labels.in_use()}
+    standing = standing_labels(function.pk)
     newest = rows.order_by("-number").values_list("number", flat=True).first()
     pinned = pinned_model(function)
     return ModelList(
         page,
-        tuple(_line(model, labels, newest) for model in page),
-        _line(pinned, labels, newest) if pinned else None,
+        tuple(_line(model, standing, newest) for model in page),
+        _line(pinned, standing, newest) if pinned else None,
         rows.filter(number__gt=pinned.number).count() if pinned else 0,
     )
 
@@ -98,7 +103,8 @@ def learned_page(model: TrainedModel, *, page_number: str | int) -> tuple[Page[i
     annotations = {row.pk: row for row in Annotation.objects.filter(pk__in=wanted)}
     rows = Sample.objects.filter(pk__in=[row.sample_id for row in annotations.values()]).defer("text")
     samples = {row.pk: row for row in rows.annotate(excerpt=Left("text", EXCERPT_CHARS))}
-    labels = {label.pk: label for label in Label.objects.filter(function=model.function_id)}
+    rows_of_labels = Label.objects.filter(function=model.function_id).select_related("merged_into")
+    labels = {label.pk: label for label in rows_of_labels}
     return page, [_learned(annotations.get(key), samples, labels) for key in wanted]
 
 
@@ -140,17 +146,25 @@ def _named(words: str, names: object) -> str:
     return f"{words}: {shown}{f' and {n_more} more' if n_more > 0 else ''}"
 
 
-def _line(model: TrainedModel, labels: Mapping[str, str], newest: int | None) -> ModelLine:
-    known = set(model.label_ids)
+def _line(model: TrainedModel, standing: Mapping[str, Label], newest: int | None) -> ModelLine:
+    known = {standing[public_id] for public_id in model.label_ids if public_id in standing}
     return ModelLine(
         model=model,
         accuracy=accuracy_of(model),
         changes=change_words(model.changes),
-        unknown_labels=tuple(name for public_id, name in labels.items() if public_id not in known),
-        why_not=why_not(model, in_use=labels),
+        unknown_labels=tuple(label.name for label in dict.fromkeys(standing.values()) if label not in known),
+        old_names=_old_names(model, standing),
+        why_not=why_not(model, standing=standing),
         recipe=recipe_words(model.recipe),
         is_newest=model.number == newest,
     )
+
+
+def _old_names(model: TrainedModel, standing: Mapping[str, Label]) -> tuple[tuple[str, str], ...]:
+    """What the model still calls labels that have another name by now, and that name."""
+    called = zip(model.label_ids, model.label_names, strict=False)  # of models from before names were kept, none
+    now = ((name, standing[key].name) for key, name in called if key in standing and standing[key].public_id == key)
+    return tuple((old, new) for old, new in now if old != new)
 
 
 def _learned(annotation: Annotation | None, samples: Mapping[int, Sample], labels: Mapping[int, Label]) -> Learned:
@@ -161,5 +175,6 @@ def _learned(annotation: Annotation | None, samples: Mapping[int, Sample], label
         said = [label for label in labels.values() if label.pk == annotation.label_id]
     else:
         said = [label for label in labels.values() if annotation.tags.get(label.public_id)]
+    counted = dict.fromkeys(label.merged_into or label for label in said)
     is_changed = sample.annotation_id != annotation.pk
-    return Learned(sample, getattr(sample, "excerpt", ""), tuple(said), is_changed)
+    return Learned(sample, getattr(sample, "excerpt", ""), tuple(counted), is_changed)

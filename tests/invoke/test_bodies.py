@@ -32,7 +32,8 @@ def labels(workspace: Workspace) -> list[Label]:
 
 @pytest.fixture
 def guesses(labels: list[Label]) -> tuple[Guess, ...]:
-    return tuple(Guess(label, confidence) for label, confidence in zip(labels, (0.9, 0.4, 0.1), strict=True))
+    sure = zip(labels, (0.9, 0.4, 0.1), strict=True)
+    return tuple(Guess(label, confidence, label.name) for label, confidence in sure)
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ def test_an_undo_that_died_half_way_is_finished(
     samples: list[Sample], refund: Label, member: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     act = label_all(samples, refund, member)
-    monkeypatch.setattr(acts, "samples_per_transaction", lambda _n_tags: 2)
+    monkeypatch.setattr(acts, "samples_per_transaction", lambda _n_tags, _most: 2)
     with (
         patch.object(acts, "note_data_change", side_effect=[None, KeyboardInterrupt]),
         pytest.raises(KeyboardInterrupt),

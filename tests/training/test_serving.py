@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from apps.events.models import Event
 from apps.functions.models import Function
 from apps.functions.services import rename_label
 from apps.samples.models import Sample
+from apps.samples.services.surgery import merge_labels
 from apps.training.models import Prediction, PredictionKind, TrainedModel
 from apps.training.services import finish_work, serving, train_function
 from apps.training.services.encoders import BoundedCache
@@ -65,11 +67,31 @@ def test_the_artifact_is_read_once(
     assert serving.load_live(text_function.pk) is not None
 
 
-def test_a_renamed_label_answers_by_its_new_name(text_function: Function, two_models: list[TrainedModel]) -> None:
+def test_a_renamed_label_answers_by_its_old_name_until_the_next_model(
+    text_function: Function, two_models: list[TrainedModel]
+) -> None:
     rename_label(label=text_function.labels.get(name="Refund"), name="Money back")
     served = serving.load_live(text_function.pk)
     assert served is not None
+    assert served.names == ("Refund", "Shipping")
     assert [row.name for row in served.labels] == ["Money back", "Shipping"]
+    TrainedModel.objects.update(label_names=[])  # from before names were kept
+    served = serving.load_live(text_function.pk)
+    assert served is not None
+    assert served.names == ("Money back", "Shipping")
+
+
+def test_what_a_model_says_of_a_merged_label_counts_for_the_other(
+    text_function: Function, two_models: list[TrainedModel]
+) -> None:
+    other = text_function.labels.create(name="Money back", position=2, colour=2)
+    merge_labels(source=text_function.labels.get(name="Refund"), target=other, person=None)
+    served = serving.load_live(text_function.pk)
+    assert served is not None
+    assert [row.name for row in served.labels] == ["Money back", "Shipping"]
+    assert served.names == ("Refund", "Shipping")  # what it has always called it
+    both = replace(served, labels=served.labels[:1], columns=((0, 1),))
+    assert both._gathered(np.array([[0.4, 0.6]])).tolist() == [[1.0]]
 
 
 @pytest.mark.parametrize("file_name", ["model.safetensors", "manifest.json"])

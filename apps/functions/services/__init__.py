@@ -21,15 +21,9 @@ from apps.functions.services.functions import (
     rename_function,
     set_automation_target,
 )
-from apps.functions.services.labels import (
-    add_label,
-    delete_label,
-    describe_label,
-    get_or_create_labels,
-    rename_label,
-    weigh_label,
-)
+from apps.functions.services.labels import add_label, get_or_create_labels, weigh_label
 from apps.functions.services.rules import MAX_RULES, add_rule, delete_rule
+from apps.functions.services.surgery import delete_label, describe_label, recolour_label, rename_label
 
 __all__ = [
     "MAX_RULES",
@@ -49,6 +43,7 @@ __all__ = [
     "get_or_create_labels",
     "least_labels",
     "note_data_change",
+    "recolour_label",
     "rename_field",
     "rename_function",
     "rename_label",

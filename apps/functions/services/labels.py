@@ -1,24 +1,20 @@
-"""Adding, naming and deleting labels."""
+"""Adding labels, and what they must be like."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from django.db import transaction
 from django.db.models import Max
-from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
 from apps.events.kinds import Audit
 from apps.events.services import record
-from apps.functions.models import Function, KeywordRule, Label, Weight
-from apps.functions.names import label_description, label_name
+from apps.functions.models import Function, Label, Weight
+from apps.functions.names import label_name
 from apps.functions.services.changes import (
-    ROWS_PER_TRANSACTION,
     actor_id,
-    announce_change,
     lock,
-    note_data_change,
     record_label,
 )
 
@@ -28,7 +24,7 @@ def add_label(*, function: Function, name: str, actor: User | None = None) -> La
     """Add a label at the end. Raises Conflict when one of that name is there, whatever its upper and lower case."""
     clean_name = label_name(name)
     lock(function.pk)
-    _refuse_taken(function, clean_name)
+    refuse_taken(function, clean_name)
     label = _new_labels(function, [clean_name])[0]
     record_label(Audit.LABEL_CREATED, label, actor, labels=[clean_name])
     return label
@@ -38,11 +34,14 @@ def add_label(*, function: Function, name: str, actor: User | None = None) -> La
 def get_or_create_labels(*, function: Function, names: Iterable[str], actor: User | None = None) -> dict[str, Label]:
     """Return the label of each name as it was given, making those that are missing, in the order given.
 
-    For imports: names are tidied but their upper and lower case kept apart, since data may mean it so.
+    For imports: names are tidied but their upper and lower case kept apart, since data may mean it so. The name of a
+    label that was merged means the one it was merged into.
     """
     clean_names = {name: label_name(name) for name in dict.fromkeys(names)}
     lock(function.pk)
-    known = {label.name: label for label in function.labels.in_use()}
+    merged = function.labels.filter(deleted_at=None, merged_into__deleted_at=None).exclude(merged_into=None)
+    known = {label.name: label.merged_into for label in merged.select_related("merged_into") if label.merged_into}
+    known |= {label.name: label for label in function.labels.in_use()}
     missing = [name for name in dict.fromkeys(clean_names.values()) if name not in known]
     known |= {label.name: label for label in _new_labels(function, missing)}
     if missing:
@@ -54,37 +53,6 @@ def get_or_create_labels(*, function: Function, names: Iterable[str], actor: Use
             labels=missing,
         )
     return {name: known[clean] for name, clean in clean_names.items()}
-
-
-@transaction.atomic
-def rename_label(*, label: Label, name: str, actor: User | None = None) -> Label:
-    """Change how a label is displayed; what was labelled with it stays so, and nothing needs training anew."""
-    clean_name, old_name = label_name(name), label.name
-    lock(label.function_id)
-    require_in_use(label)
-    if clean_name == old_name:
-        return label
-    _refuse_taken(label.function, clean_name, but=label)
-    Label.objects.filter(pk=label.pk).update(name=clean_name)
-    label.name = clean_name
-    record_label(Audit.LABEL_RENAMED, label, actor, name=clean_name, old_name=old_name)
-    announce_change(label.function)
-    return label
-
-
-@transaction.atomic
-def describe_label(*, label: Label, description: str, actor: User | None = None) -> Label:
-    """Say what a label means. Before there is a model samples are likened to it, so it is learned from anew."""
-    clean = label_description(description)
-    lock(label.function_id)
-    require_in_use(label)
-    if clean == label.description:
-        return label
-    Label.objects.filter(pk=label.pk).update(description=clean)
-    label.description = clean
-    record_label(Audit.LABEL_DESCRIBED, label, actor, name=label.name)
-    note_data_change(label.function_id)
-    return label
 
 
 @transaction.atomic
@@ -105,34 +73,7 @@ def weigh_label(*, label: Label, weight: int, actor: User | None = None) -> Labe
     return label
 
 
-def delete_label(*, label: Label, actor: User | None = None) -> int:
-    """Take a label out of use; its samples become unlabelled, their history stays. Returns how many there were.
-
-    A tag only goes from the samples that have it: what was said of their other tags holds.
-    """
-    n_freed = 0
-    while tagged := list(label.tagged.values_list("pk", flat=True)[:ROWS_PER_TRANSACTION]):
-        with transaction.atomic():
-            lock(label.function_id)
-            label.tagged.filter(pk__in=tagged).delete()
-    while pks := list(label.samples.values_list("pk", flat=True)[:ROWS_PER_TRANSACTION]):
-        with transaction.atomic():
-            lock(label.function_id)
-            n_freed += _free_samples(label, pks)
-    with transaction.atomic():
-        lock(label.function_id)
-        require_in_use(label)
-        n_freed += _free_samples(label, None)  # those labelled since
-        label.tagged.all().delete()
-        label.deleted_at = timezone.now()
-        Label.objects.filter(pk=label.pk).update(deleted_at=label.deleted_at)
-        KeywordRule.objects.filter(label=label).delete()  # their words may mean another label from now on
-        record_label(Audit.LABEL_DELETED, label, actor, name=label.name, n_samples=n_freed)
-        note_data_change(label.function_id)
-    return n_freed
-
-
-def _refuse_taken(function: Function, name: str, but: Label | None = None) -> None:
+def refuse_taken(function: Function, name: str, but: Label | None = None) -> None:
     """Compare in Python: SQLite knows upper and lower case of ASCII only."""
     for other in function.labels.in_use():
         if other != but and other.name.casefold() == name.casefold():
@@ -141,7 +82,7 @@ def _refuse_taken(function: Function, name: str, but: Label | None = None) -> No
 
 def require_in_use(label: Label) -> None:
     if not Label.objects.in_use().filter(pk=label.pk).exists():
-        raise Conflict("This label has been deleted meanwhile. Reload the page.")
+        raise Conflict("This label has been deleted meanwhile, or merged. Reload the page.")
 
 
 def _new_labels(function: Function, label_names: Sequence[str]) -> list[Label]:
@@ -155,8 +96,3 @@ def _new_labels(function: Function, label_names: Sequence[str]) -> list[Label]:
         n_uses[colour] += 1
         rows.append(Label(function=function, name=name, position=position + offset, colour=colour))
     return Label.objects.bulk_create(rows)
-
-
-def _free_samples(label: Label, pks: list[int] | None) -> int:
-    samples = label.samples.all() if pks is None else label.samples.filter(pk__in=pks)
-    return samples.update(label=None, annotation=None, labelled_at=None)

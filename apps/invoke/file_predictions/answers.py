@@ -105,7 +105,7 @@ def _row_out(row: SourceRow, answer: Answer, reason: str, *, gives_tags: bool) -
         cells = [*row.cells, "", "", Decision.REVIEW.value, NOTHING_TO_SAY]
         return AnsweredRow(cells, Decision.REVIEW)
     said = (answer.tags or ()) if gives_tags else (answer.best,)
-    names = [guess.label.name for guess in said]
+    names = [guess.name for guess in said]
     words = tag_cell(names) if gives_tags else names[0]
     decision = answer.decision
     cells = [*row.cells, words, f"{answer.confidence:.4f}", decision.value, reason]

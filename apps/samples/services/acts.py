@@ -16,10 +16,11 @@ from apps.events.services import record
 from apps.functions.models import Act, ActKind
 from apps.functions.services import note_data_change
 from apps.samples.models import Annotation
+from apps.samples.services import surgery
 from apps.samples.services.annotations import lock_function, samples_per_transaction
 from apps.samples.services.saying import KnownLabels
 from apps.samples.services.set_aside import bring_opinions_back
-from apps.samples.services.standing import take_back_chunk
+from apps.samples.services.standing import RESTORED_AT_ONCE, take_back_chunk
 from apps.workspaces.roles import Action
 
 UNDOING = "undoing"
@@ -54,23 +55,13 @@ def _samples(n: int) -> str:
 def needed_to_undo(act: Act, person: User) -> frozenset[Action]:
     """What a person's role must include to take this act back: more for what somebody else did."""
     is_own = act.person_id == person.pk
-    if act.kind in _LABEL_KINDS:
+    if act.kind in surgery.OF_A_LABEL or act.kind == ActKind.SPLIT_LABEL:
         return frozenset({Action.EDIT_LABELS})
     if act.kind == ActKind.DELETE_SAMPLES:
         return frozenset({Action.DELETE_SAMPLES})
     if act.kind == ActKind.IMPORT:
         return frozenset({Action.BRING_SAMPLES} if is_own else {Action.REVIEW, Action.DELETE_SAMPLES})
     return frozenset({Action.LABEL if is_own and act.kind != ActKind.SET_ASIDE else Action.REVIEW})
-
-
-_LABEL_KINDS = {
-    ActKind.RENAME_LABEL,
-    ActKind.RECOLOUR_LABEL,
-    ActKind.DESCRIBE_LABEL,
-    ActKind.MERGE_LABELS,
-    ActKind.SPLIT_LABEL,
-    ActKind.DELETE_LABEL,
-}
 
 
 def undo_act(*, act: Act, person: User | None) -> UndoOutcome:
@@ -82,6 +73,7 @@ def undo_act(*, act: Act, person: User | None) -> UndoOutcome:
         lock_function(act.function_id)
         if not _claim(act, person):
             return UndoOutcome(0, 0, is_first=False)
+        surgery.begin_undoing(act=act, person=person)
     return _go_on(act, person)
 
 
@@ -95,9 +87,7 @@ def _claim(act: Act, person: User | None) -> bool:
 
 
 def _go_on(act: Act, person: User | None) -> UndoOutcome:
-    outcome = _take_back_labels(act, person)
-    n_back = bring_opinions_back(act=act)
-    outcome = UndoOutcome(outcome.n_restored + n_back, outcome.n_left)
+    outcome = _take_back(act, person)
     with transaction.atomic():
         act.facts = {name: value for name, value in act.facts.items() if name != UNDOING}
         Act.objects.filter(pk=act.pk).update(facts=act.facts)
@@ -113,6 +103,18 @@ def _go_on(act: Act, person: User | None) -> UndoOutcome:
     return outcome
 
 
+def _take_back(act: Act, person: User | None) -> UndoOutcome:
+    """Whatever is left to do; doing it twice gives the same."""
+    if act.kind in surgery.OF_A_LABEL:
+        n_restored = surgery.go_on_undoing(act=act)
+        return UndoOutcome(n_restored, max(0, act.n_samples - n_restored))
+    outcome = _take_back_labels(act, person)
+    if act.kind == ActKind.SPLIT_LABEL:
+        surgery.drop_split_off(act=act, person=person)
+    n_back = bring_opinions_back(act=act)
+    return UndoOutcome(outcome.n_restored + n_back, outcome.n_left)
+
+
 def finish_undoing() -> int:
     """Go on with what a process died at. Returns how many acts there were."""
     stuck = Act.objects.filter(undone_at__lt=timezone.now() - timedelta(seconds=STUCK_SECONDS), facts__has_key=UNDOING)
@@ -126,7 +128,7 @@ def _take_back_labels(act: Act, person: User | None) -> UndoOutcome:
     """Restore what was said of each sample the act labelled."""
     touched = Annotation.objects.filter(act=act).order_by("sample_id").values_list("sample_id", flat=True)
     sample_ids = list(touched.distinct())
-    n_at_once = samples_per_transaction(_n_tags(act))
+    n_at_once = samples_per_transaction(_n_tags(act), RESTORED_AT_ONCE)
     outcome = UndoOutcome(0, 0)
     for start in range(0, len(sample_ids), n_at_once):
         with transaction.atomic():

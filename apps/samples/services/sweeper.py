@@ -8,6 +8,7 @@ from apps.core.leases import is_free
 from apps.samples.models import Import, ImportState
 from apps.samples.services.acts import finish_undoing
 from apps.samples.services.deletion import clear_leftovers
+from apps.samples.services.surgery import finish_surgery
 
 LEFTOVERS_SECONDS = 60.0
 
@@ -31,6 +32,7 @@ def enqueue_unfinished_imports() -> int:
     if _is_time_for_leftovers():
         clear_leftovers()
         finish_undoing()
+        finish_surgery()
     waiting = Import.objects.filter(is_free(), state__in=[ImportState.QUEUED, ImportState.RUNNING])
     return sum(enqueue(JobName.RUN_IMPORT, pk, cursor) for pk, cursor in waiting.values_list("pk", "cursor"))
 

@@ -87,5 +87,6 @@ def _added_up(earlier: dict[int, bool], later: dict[int, bool]) -> dict[int, boo
 
 
 def _by_key(tags: RowTags, labels: Mapping[str, Label], in_use: list[int]) -> dict[int, bool]:
-    said = {labels[name].pk: True for name in tags.there} | {labels[name].pk: False for name in tags.absent}
+    # Two names may be one label by now: then being there wins.
+    said = {labels[name].pk: False for name in tags.absent} | {labels[name].pk: True for name in tags.there}
     return said | {label_id: False for label_id in in_use if label_id not in said} if tags.is_whole else said

@@ -5,7 +5,7 @@ Who changes it holds the function's lock, as publishing does, so that one model 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from django.db import transaction
 
@@ -14,10 +14,10 @@ from apps.core.errors import Conflict
 from apps.core.jobs import JobName, enqueue_on_commit
 from apps.events.kinds import Audit, Live
 from apps.events.services import announce, record
-from apps.functions.models import Function, OutputKind
+from apps.functions.models import Function, Label, OutputKind
 from apps.samples.services.annotations import lock_function
 from apps.training.models import FunctionWork, TrainedModel, WorkKind
-from apps.training.services.serving import are_current
+from apps.training.services.serving import are_current, standing_labels
 from apps.training.services.work import want_predictions
 
 DAMAGED = "The file of this model is damaged, so it cannot answer."
@@ -66,8 +66,8 @@ def newest_whole(function: Function) -> TrainedModel | None:
     return next((model for model in newest_first.iterator(chunk_size=20) if not why_not(model)), None)
 
 
-def why_not(model: TrainedModel, *, in_use: Collection[str] | None = None) -> str:
-    """Say why a model cannot answer; empty when it can. `in_use` are the public ids of its function's labels."""
+def why_not(model: TrainedModel, *, standing: Mapping[str, Label] | None = None) -> str:
+    """Say why a model cannot answer; empty when it can. `standing` are its function's `serving.standing_labels`."""
     if model.published_at is None:
         return NOT_PUBLISHED
     if model.is_damaged:
@@ -76,9 +76,10 @@ def why_not(model: TrainedModel, *, in_use: Collection[str] | None = None) -> st
         return CLEARED
     if not are_current(model.backbone_versions):
         return OUTDATED
-    known = set(model.function.labels.in_use().values_list("public_id", flat=True)) if in_use is None else set(in_use)
+    standing = standing_labels(model.function_id) if standing is None else standing
+    known = {standing[public_id] for public_id in model.label_ids if public_id in standing}
     least = 1 if model.function.output_kind == OutputKind.TAGS else 2
-    return TOO_FEW_LABELS if len(known.intersection(model.label_ids)) < least else ""
+    return TOO_FEW_LABELS if len(known) < least else ""
 
 
 def _make_live(model: TrainedModel, *, is_pinned: bool) -> None:

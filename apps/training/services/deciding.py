@@ -39,7 +39,7 @@ def decide_anew(*, function: Function) -> None:
         figures.refresh(one)
     if model is not None and not model.is_live:
         figures.refresh(model)
-    _ask_live_again(function)
+    ask_live_again(function)
 
 
 def _decide_held_out(function: Function, model: TrainedModel, kept: Kept) -> None:
@@ -71,7 +71,7 @@ def _decide_held_out(function: Function, model: TrainedModel, kept: Kept) -> Non
             )
 
 
-def _ask_live_again(function: Function) -> None:
+def ask_live_again(function: Function) -> None:
     """Live predictions keep no probabilities to decide by, so the worker makes them again."""
     live = Prediction.objects.filter(function=function, kind=PredictionKind.LIVE).values_list("pk", flat=True)
     while pks := list(live[:ROWS_AT_ONCE]):

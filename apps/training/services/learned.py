@@ -13,6 +13,7 @@ from pathlib import Path
 from apps.engine.artifacts import MANIFEST, sha256_of
 from apps.functions.models import Label
 from apps.samples.models import Annotation
+from apps.samples.services.saying import KnownLabels, Said
 from apps.training.models import TrainedModel
 from apps.training.services.serving import artifact_folder
 
@@ -34,9 +35,10 @@ def changes_since(
         return {}
     now = set(annotation_of.values())
     gone = learned_before - now
-    sample_of_gone = _by_key(gone)
+    labels = KnownLabels(model.function_id)
+    sample_of_gone = _by_key(gone, labels)
     replaced = {pk: sample_id for pk, (sample_id, _said) in sample_of_gone.items() if sample_id in annotation_of}
-    newer = _by_key(annotation_of[sample_id] for sample_id in replaced.values())
+    newer = _by_key((annotation_of[sample_id] for sample_id in replaced.values()), labels)
     corrected = [
         pk for pk, sample_id in replaced.items() if newer[annotation_of[sample_id]][1] != sample_of_gone[pk][1]
     ]
@@ -93,14 +95,14 @@ def _trained_with(manifest_file: Path, *, sha256: str) -> Mapping[str, object]:
     return trained_with if isinstance(trained_with, dict) else {}
 
 
-def _by_key(keys: Iterable[int]) -> dict[int, tuple[int, object]]:
-    """Return of each annotation its sample and what it says; those of deleted samples are left out."""
+def _by_key(keys: Iterable[int], labels: KnownLabels) -> dict[int, tuple[int, Said]]:
+    """Return of each annotation its sample and what it says by now; those of deleted samples are left out."""
     wanted: Sequence[int] = sorted(keys)
-    found: dict[int, tuple[int, object]] = {}
+    found: dict[int, tuple[int, Said]] = {}
     for start in range(0, len(wanted), ROWS_AT_ONCE):
         rows = Annotation.objects.filter(pk__in=wanted[start : start + ROWS_AT_ONCE])
         found |= {
-            pk: (sample_id, label_id if tags is None else tags)
+            pk: (sample_id, labels.of_history(label_id, tags))
             for pk, sample_id, label_id, tags in rows.values_list("pk", "sample_id", "label_id", "tags")
         }
     return found

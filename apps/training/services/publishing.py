@@ -95,6 +95,17 @@ def drop_predictions_of_deleted_labels(function: Function) -> None:
         Prediction.objects.filter(pk__in=pks).delete()
 
 
+def move_predictions_of_merged_labels(function: Function) -> int:
+    """Let what models said of a label that was merged since count for the other. Returns how many rows changed."""
+    n_moved = 0
+    for label in function.labels.exclude(merged_into=None):
+        for column in ("label", "runner_up"):
+            rows = Prediction.objects.filter(function=function, **{column: label}).values_list("pk", flat=True)
+            while pks := list(rows[:ROWS_AT_ONCE]):
+                n_moved += Prediction.objects.filter(pk__in=pks).update(**{column: label.merged_into_id})
+    return n_moved
+
+
 def _drop_unpublished(function: Function) -> None:
     """Rows of a round that died half-way. Their predictions have all been replaced by those of the new model."""
     unpublished = TrainedModel.objects.filter(function=function, published_at=None)
@@ -110,6 +121,7 @@ def _new_model(function: Function, given: RoundInput, result: RoundResult) -> Tr
         recipe=result.blend.to_json(),
         backbone_versions={spec.name: spec.version for spec in given.layout.specs if spec.name in read},
         label_ids=[label.public_id for label in given.labels],
+        label_names=[label.name for label in given.labels],
         last_annotation_id=given.last_annotation_id,
         n_annotations=len(given.sample_ids),
         n_right=int(np.sum(Kept.of(given, result).is_right & given.data.is_counted)),

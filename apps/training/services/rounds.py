@@ -19,7 +19,7 @@ from apps.events.kinds import Live
 from apps.events.services import announce
 from apps.functions.models import Function
 from apps.training.models import FunctionWork, RunState, TrainedModel, TrainingRun, WorkKind
-from apps.training.services import choosing, figures, publishing
+from apps.training.services import choosing, deciding, figures, publishing
 from apps.training.services.arrays import RoundInput, read_round
 from apps.training.services.embedding import forget_embedding
 from apps.training.services.work import LeaseLost, claim_work, require_mine, sentence_of
@@ -88,6 +88,8 @@ def _run_round(function: Function, work: FunctionWork) -> RoundOutcome:
     if given.lost:
         forget_embedding(given.lost, function_id=function.pk)
     publishing.drop_predictions_of_deleted_labels(function)
+    if publishing.move_predictions_of_merged_labels(function) and choosing.pinned_model(function):
+        deciding.ask_live_again(function)  # the pinned model adds up what it says of the two
     with _recorded_run(function, work, given.revision) as run:
         try:
             result = _train(function, work, run, given)

@@ -20,7 +20,7 @@ from apps.engine import artifacts
 from apps.engine.artifacts import Artifact
 from apps.engine.backbones import BackboneSpec
 from apps.engine.errors import ArtifactCorrupt, BackboneUnavailable
-from apps.engine.types import FloatArray, Inputs, IntArray, Task
+from apps.engine.types import FloatArray, Inputs, Task
 from apps.events.kinds import Audit, Live
 from apps.events.services import announce, record
 from apps.functions.models import Function, Label
@@ -38,15 +38,17 @@ MAX_MODELS = 256
 class Served:
     """The published model of one function, ready to answer.
 
-    `labels` are the labels in use that it knows, one per column of what `pred_probs` returns: a label deleted since
-    the model was trained is never answered.
+    `labels` are the labels in use that it knows, one per column of what `pred_probs` returns, and `names` what it calls
+    them: those they had when it was published. A label deleted since is never answered; one merged since counts for the
+    label it was merged into. `columns` are the model's own that count for each.
     """
 
     model: TrainedModel
     artifact: Artifact
     layout: Layout
     labels: tuple[Label, ...]
-    columns: IntArray
+    names: tuple[str, ...]
+    columns: tuple[tuple[int, ...], ...]
 
     @property
     def specs(self) -> tuple[BackboneSpec, ...]:
@@ -57,17 +59,27 @@ class Served:
     def thresholds(self) -> FloatArray | None:
         """Where the function gives tags: the probability from which on each of `labels` counts as there."""
         thresholds = self.artifact.predictor.thresholds
-        return None if thresholds is None else thresholds[self.columns]
+        return None if thresholds is None else thresholds[[own[0] for own in self.columns]]
 
     def pred_probs(self, inputs: Inputs) -> FloatArray:
         """Return `(n_samples, len(labels))`; rows sum to 1 unless the labels are tags."""
-        pred_probs = self.artifact.predictor.pred_probs(inputs)[:, self.columns]
+        pred_probs = self._gathered(self.artifact.predictor.pred_probs(inputs))
         if self.artifact.predictor.task is Task.TAGS:
             return pred_probs
         totals = pred_probs.sum(axis=1, keepdims=True)
         even = np.full_like(pred_probs, 1 / len(self.labels))
         shared: FloatArray = np.divide(pred_probs, totals, out=even, where=totals > 0)
         return shared
+
+    def _gathered(self, pred_probs: FloatArray) -> FloatArray:
+        """One column per label: of merged ones the sum, or of tags, which may come together, the likeliest."""
+        gathered = pred_probs[:, [own[0] for own in self.columns]]
+        for column, own in enumerate(self.columns):
+            if len(own) > 1:
+                of_one = pred_probs[:, list(own)]
+                is_tags = self.artifact.predictor.task is Task.TAGS
+                gathered[:, column] = of_one.max(axis=1) if is_tags else of_one.sum(axis=1)
+        return gathered
 
 
 # Keyed by workspace first: no other workspace's model can ever be found by a wrong number.
@@ -158,9 +170,22 @@ def _served(model: TrainedModel, artifact: Artifact) -> Served | None:
     """None where too few of its labels are left, or a backbone has changed: another one is being trained."""
     if not are_current(model.backbone_versions):
         return None
-    in_use = {label.public_id: label for label in Label.objects.in_use().filter(function_id=model.function_id)}
-    columns = [i for i, public_id in enumerate(artifact.label_ids) if public_id in in_use]
+    stands_for = standing_labels(model.function_id)
+    columns: dict[Label, list[int]] = {}
+    for i, public_id in enumerate(artifact.label_ids):
+        if label := stands_for.get(public_id):
+            own = columns.setdefault(label, [])
+            own.insert(0 if public_id == label.public_id else len(own), i)
     if len(columns) < (1 if artifact.predictor.task is Task.TAGS else 2):
         return None
-    labels = tuple(in_use[artifact.label_ids[i]] for i in columns)
-    return Served(model, artifact, layout_of(model.function), labels, np.array(columns, dtype=np.int64))
+    labels = tuple(columns)
+    called = model.label_names or [stands_for[key].name if key in stands_for else "" for key in artifact.label_ids]
+    names = tuple(called[own[0]] for own in columns.values())
+    return Served(model, artifact, layout_of(model.function), labels, names, tuple(map(tuple, columns.values())))
+
+
+def standing_labels(function_id: int) -> dict[str, Label]:
+    """Return by public id the label in use that each label of a function is, or was merged into; not the deleted."""
+    rows = Label.objects.filter(function_id=function_id, deleted_at=None).select_related("merged_into")
+    roots = {label.public_id: label.merged_into or label for label in rows}
+    return {public_id: root for public_id, root in roots.items() if root.deleted_at is None}

@@ -35,6 +35,11 @@ class Untrained:
     backbone_name: str
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What it calls its labels: as they are called now."""
+        return tuple(label.name for label in self.labels)
+
+    @property
     def specs(self) -> tuple[BackboneSpec, ...]:
         """The embeddings it reads."""
         return tuple(spec for spec in self.layout.specs if spec.name == self.backbone_name)
