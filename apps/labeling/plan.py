@@ -54,8 +54,9 @@ def planned(function: Function, n: int, hidden: Collection[int] = ()) -> list[Pl
 
 
 def _waiting(function: Function) -> QuerySet[QueueEntry]:
-    """Entries whose samples nobody has labelled or thrown away since."""
-    return QueueEntry.objects.filter(function=function, sample__annotation=None, sample__deleted_at=None)
+    """Entries whose samples nobody has answered or thrown away since."""
+    rows = QueueEntry.objects.filter(function=function, sample__annotation=None, sample__deleted_at=None)
+    return rows.filter(sample__n_opinions=0, sample__is_disputed=False, sample__sent_back_to=None)
 
 
 def _live_predictions(sample_ids: Iterable[int]) -> QuerySet[Prediction]:

@@ -1,18 +1,31 @@
 """Which samples to ask about. Each read costs the same at a hundred samples and at a hundred thousand."""
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import SystemRandom
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.functions.models import Function, Label
+from apps.labeling import handouts
 from apps.labeling.models import Skip
-from apps.samples.models import Annotation, Origin, PickedBy, Sample
+from apps.samples.models import (
+    Annotation,
+    Comment,
+    GoldSample,
+    Mark,
+    MarkKind,
+    Opinion,
+    Origin,
+    PickedBy,
+    ReviewState,
+    Sample,
+)
 from apps.training.models import Prediction, PredictionKind, TrainedModel
 from apps.training.selectors import TrainingStatus, training_state
 
@@ -55,16 +68,76 @@ def unlabelled(function: Function) -> QuerySet[Sample]:
     return Sample.objects.filter(function=function, annotation=None)
 
 
+def askable(function: Function) -> QuerySet[Sample]:
+    """Unlabelled samples that anybody may be asked about: not those that wait for others, or for one person alone."""
+    return unlabelled(function).filter(n_opinions=0, is_disputed=False, sent_back_to=None)
+
+
+def waiting_for_opinions(function: Function, person: User, n: int, *, hidden: Collection[int] = ()) -> list[Sample]:
+    """Return up to `n` samples that others have answered and this person has not yet, the oldest first."""
+    rows = unlabelled(function).filter(n_wanted__gt=1, n_opinions__gte=1, n_opinions__lt=F("n_wanted"))
+    rows = rows.filter(is_disputed=False, sent_back_to=None)
+    answered = Opinion.objects.filter(sample=OuterRef("pk"), person=person)
+    return list(rows.exclude(pk__in=hidden).filter(~Exists(answered)).order_by("pk")[:n])
+
+
+def sent_back_to(function: Function, person: User, n: int, *, hidden: Collection[int] = ()) -> list[Sample]:
+    """Return up to `n` samples that reviewers want this person to answer once more, the oldest first."""
+    rows = Sample.objects.filter(sent_back_to=person, review=ReviewState.SENT_BACK).exclude(pk__in=hidden)
+    # By person alone: with the function beside it SQLite walks all of the function's samples.
+    return [row for row in rows.order_by("pk") if row.function_id == function.pk][:n]
+
+
+def known_to_others(function: Function, person: User, n: int, *, hidden: Collection[int] = ()) -> list[Sample]:
+    """Return up to `n` samples whose answer is known, drawn from those this person has not been tried on."""
+    if n < 1:
+        return []
+    answered = Opinion.objects.filter(sample=OuterRef("sample"), person=person)
+    rows = GoldSample.objects.filter(sample__function=function, sample__annotation__isnull=False)
+    rows = rows.filter(~Exists(answered), sample__deleted_at=None).exclude(person=person).exclude(sample__in=hidden)
+    keys = list(rows.values_list("sample", flat=True))
+    return list(Sample.objects.filter(pk__in=_rng.sample(keys, min(n, len(keys)))))
+
+
+def readable_comments(samples: Sequence[Sample], person: User) -> dict[int, list[Comment]]:
+    """Return the comments on samples that this person may read, oldest first.
+
+    Where the answer is to be their own, because several people are asked or it is known, others' might give it away.
+    """
+    found: dict[int, list[Comment]] = defaultdict(list)
+    gold = set(GoldSample.objects.filter(sample__in=samples).values_list("sample", flat=True))
+    is_alone = {sample.pk: sample.n_wanted == 1 and sample.pk not in gold for sample in samples}
+    for comment in Comment.objects.filter(sample__in=samples).select_related("person").order_by("pk"):
+        if comment.person_id == person.pk or is_alone[comment.sample_id]:
+            found[comment.sample_id].append(comment)
+    return found
+
+
+def flagged_by(samples: Sequence[Sample], person: User) -> set[int]:
+    """Return the keys of those of the samples that this person flagged."""
+    rows = Mark.objects.filter(sample__in=samples, person=person, kind=MarkKind.FLAG)
+    return set(rows.values_list("sample", flat=True))
+
+
+def reasons_of_sending_back(samples: Sequence[Sample], person: User) -> dict[int, Comment]:
+    """Return of each sample the newest comment that somebody else wrote."""
+    rows = Comment.objects.filter(sample__in=samples).exclude(person=person).select_related("person")
+    return {comment.sample_id: comment for comment in rows.order_by("pk")}
+
+
 def fair(pool: QuerySet[Sample]) -> QuerySet[Sample]:
     """Leave out what was sent here for being doubtful: figures are estimated on what is drawn from the rest."""
     return pool.exclude(origin=Origin.CAPTURE)
 
 
-def hidden_from(person: User, exclude: Sequence[str]) -> set[int]:
-    """Return the keys of samples this person is not asked now: excluded by public id, or skipped lately."""
+def hidden_from(person: User, exclude: Sequence[str] = ()) -> set[int]:
+    """Return the keys of samples this person is not asked now: excluded by public id, just skipped, in other hands."""
+    return {*keys_by_public_id(exclude), *_skipped_lately(person), *handouts.held_elsewhere(person)}
+
+
+def keys_by_public_id(public_ids: Sequence[str]) -> list[int]:
     # By public id alone: with the function beside it SQLite walks all of the function's samples.
-    excluded = Sample.objects.filter(public_id__in=exclude).values_list("pk", flat=True)
-    return {*excluded, *_skipped_lately(person)}
+    return list(Sample.objects.filter(public_id__in=public_ids).values_list("pk", flat=True)) if public_ids else []
 
 
 def n_skipped(function: Function, person: User) -> int:
@@ -110,26 +183,18 @@ def _count_out(pool: QuerySet[Sample], n: int) -> list[int]:
 
 
 def most_doubtful(function: Function, n: int, *, hidden: Collection[int] = ()) -> list[Prediction]:
-    """Return live predictions of unlabelled samples, the nearest tie first, with sample and label."""
+    """Return live predictions of samples that anybody may be asked about, the nearest tie first, with their labels."""
     rows = Prediction.objects.filter(function=function, kind=PredictionKind.LIVE, sample__annotation=None)
+    rows = rows.filter(sample__n_opinions=0, sample__is_disputed=False, sample__sent_back_to=None)
     doubtful = rows.exclude(sample_id__in=hidden).order_by("margin", "pk")
     return list(doubtful.select_related("sample", "label", "runner_up")[: max(n, 0)])
 
 
 def last_answer(function: Function, person: User) -> Annotation | None:
-    """Return the newest answer this person gave from the queue that is still in force."""
-    return (
-        Annotation.objects.filter(
-            person=person,
-            sample__function=function,
-            picked_by__in=QUEUE_KINDS,
-            undoes=None,
-            sample__annotation=F("pk"),
-        )
-        .select_related("sample", "label")
-        .order_by("-pk")
-        .first()
-    )
+    """Return the newest answer this person gave from the queue that still counts: in force, or as an opinion."""
+    asked = Q(picked_by__in=QUEUE_KINDS, sample__annotation=F("pk")) | Q(is_opinion=True, opinion__isnull=False)
+    rows = Annotation.objects.filter(asked, person=person, sample__function=function, undoes=None)
+    return rows.select_related("sample", "label").order_by("-pk").first()
 
 
 def samples_by_public_id(function: Function, public_ids: Sequence[str]) -> dict[str, Sample]:

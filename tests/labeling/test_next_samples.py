@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.functions.models import Function
-from apps.labeling import selectors
+from apps.labeling import handouts, selectors
 from apps.labeling.models import Skip
 from apps.labeling.services import RANDOM_EVERY, next_samples, show_skipped_again
 from apps.samples.models import Origin, PickedBy, Sample
@@ -85,6 +85,7 @@ def test_a_skip_hides_a_sample_from_one_person_and_for_half_a_day(
 
     assert next_samples(function=text_function, person=owner, n=3) == []
     assert len(next_samples(function=text_function, person=member, n=3)) == 1
+    handouts.give_back(person=member, sample_ids=[samples[0].pk])
 
     Skip.objects.filter(pk=skip.pk).update(skipped_at=timezone.now() - selectors.SKIP_HOLDS - timedelta(minutes=1))
     assert len(next_samples(function=text_function, person=owner, n=3)) == 1

@@ -70,10 +70,12 @@ def _append(sample: Sample, opinion: Annotation, said: Said, labels: KnownLabels
     now = Sample.everywhere.filter(pk=sample.pk).select_related("annotation", "function").first()
     if now is None:
         raise NotFound("The sample was deleted meanwhile, so this answer has nowhere to go.")
-    _count_who_was_first(now)
+    is_known = GoldSample.objects.filter(sample=now).exists()
+    if not is_known:
+        _count_who_was_first(now)
+        opinion.picked_by = kept_reason(now, PickedBy(opinion.picked_by))
     opinion.sample, opinion.is_opinion = now, True
     opinion.label_id, opinion.tags = said.label_id, labels.by_public_id(said.tags)
-    opinion.picked_by = kept_reason(now, PickedBy(opinion.picked_by))
     opinion.save(force_insert=True)
     hold(opinion)
     settle(now, labels)
@@ -86,7 +88,7 @@ def _count_who_was_first(sample: Sample) -> None:
     first = sample.annotation
     if first is None or first.is_opinion or first.person_id is None:
         return
-    if sample.n_wanted == 1 and not GoldSample.objects.filter(sample=sample).exists():
+    if sample.n_wanted == 1:
         hold(first)
 
 

@@ -1,0 +1,104 @@
+"""Samples in people's hands: what one person is asked about nobody else is asked, until it is answered.
+
+A page that is at work renews what it holds with every request; what a closed one held is free again after two minutes.
+An answer counts whether or not its sample is still in the person's hands: see `services.save_answers`.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.core.lots import falls_in
+from apps.functions.models import Function
+from apps.labeling.models import Handout
+from apps.samples.models import Sample
+from apps.samples.services.annotations import lock_function
+from apps.workspaces.roles import ALLOWED, Action
+
+HOLDS_FOR = timedelta(minutes=2)
+KEPT_FOR = timedelta(minutes=10)
+"""Rows that ran out are swept this much later, by whoever takes something next."""
+
+
+def held_elsewhere(person: User) -> set[int]:
+    """Return the keys of samples, of any function, that are in as many other hands as people are wanted.
+
+    As many rows as all pages hold at this moment. A sample whose answer is known is put to everybody by itself.
+    """
+    rows = Handout.objects.filter(expires_at__gt=timezone.now(), sample__gold=None).exclude(person=person)
+    wanted: dict[int, int] = {}
+    hands: Counter[int] = Counter()
+    for sample_id, n_wanted, n_opinions in rows.values_list("sample_id", "sample__n_wanted", "sample__n_opinions"):
+        wanted[sample_id] = n_wanted - n_opinions
+        hands[sample_id] += 1
+    return {sample_id for sample_id, n in hands.items() if n >= wanted[sample_id]}
+
+
+@transaction.atomic
+def take(*, function: Function, person: User, samples: Sequence[Sample], renew: Collection[int] = ()) -> set[int]:
+    """Put samples into a person's hands, and renew those already there. Returns the keys of those they got.
+
+    What somebody else took meanwhile, or was answered, they do not get: two who ask at once wait for each other here,
+    so that none goes to both. Samples that are handed out for the first time draw lots whether several people are asked
+    about them; `n_wanted` of those given is set accordingly.
+    """
+    lock_function(function.pk)
+    now = timezone.now()
+    Handout.objects.filter(expires_at__lt=now - KEPT_FOR).delete()
+    mine = Handout.objects.filter(person=person, sample__in=list(renew), expires_at__gt=now)
+    mine.update(expires_at=now + HOLDS_FOR)
+    held = held_elsewhere(person)
+    fetched = Sample.objects.filter(pk__in=[sample.pk for sample in samples])
+    states = {pk: state for pk, *state in fetched.values_list("pk", "annotation", "n_wanted", "n_opinions")}
+    got = [sample for sample in samples if sample.pk in states and sample.pk not in held]
+    got = [sample for sample in got if states[sample.pk][0] is None or sample.annotation_id is not None]
+    for sample in got:
+        _annotation, sample.n_wanted, sample.n_opinions = states[sample.pk]
+    _draw_lots(function, got)
+    Handout.objects.bulk_create(
+        (Handout(sample=sample, person=person, expires_at=now + HOLDS_FOR) for sample in got),
+        update_conflicts=True,
+        unique_fields=["sample", "person"],
+        update_fields=["expires_at"],
+    )
+    return {sample.pk for sample in got}
+
+
+def _draw_lots(function: Function, samples: Sequence[Sample]) -> None:
+    if not function.overlap_share or function.overlap_people < 2:
+        return
+    fresh = [sample for sample in samples if sample.n_wanted == 1 and sample.annotation_id is None]
+    drawn = [each for each in fresh if falls_in(function.overlap_share, each.public_id, purpose="overlap")]
+    n_people = min(function.overlap_people, n_labelers(function)) if drawn else 1
+    if n_people < 2:
+        return
+    Sample.objects.filter(pk__in=[sample.pk for sample in drawn]).update(n_wanted=n_people)
+    for sample in drawn:
+        sample.n_wanted = n_people
+
+
+def n_labelers(function: Function) -> int:
+    """Count the people who may label here: more are never waited for."""
+    roles = [role for role, actions in ALLOWED.items() if Action.LABEL in actions]
+    return function.workspace.memberships.filter(role__in=roles).count()
+
+
+def renew_all(*, person: User) -> None:
+    """Renew whatever is in the person's hands: they are at work."""
+    # In any function: a join would tempt SQLite to walk all samples of this one.
+    now = timezone.now()
+    Handout.objects.filter(person=person, expires_at__gt=now).update(expires_at=now + HOLDS_FOR)
+
+
+def hold(*, function: Function, person: User, samples: Sequence[Sample]) -> set[int]:
+    """Renew what a page says it holds, and take anew what ran out meanwhile. Returns the keys of what it may keep."""
+    return take(function=function, person=person, samples=samples, renew=[sample.pk for sample in samples])
+
+
+def give_back(*, person: User, sample_ids: Collection[int]) -> None:
+    """Take samples out of a person's hands: answered, passed over, or the page was closed."""
+    Handout.objects.filter(person=person, sample__in=list(sample_ids)).delete()
