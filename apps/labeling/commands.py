@@ -81,6 +81,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("similar", "Show samples like this one", "s", _GRID | _REVIEW | _MAP),
     Command("larger", "Show samples larger", "+", _GRID | _MAP),
     Command("smaller", "Show samples smaller", "-", _GRID | _MAP),
+    Command("label-before", "Look for the label before", ",", _GRID),
+    Command("label-after", "Look for the label after", ".", _GRID),
     Command("hunt", "Find more of one label", "h", _GRID),
     Command("send-back", "Send the sample back with a comment", "b", _REVIEW),
     Command("settle", "Say that it is seen to", "d", _REVIEW),

@@ -1,15 +1,46 @@
 """The grid: many samples at a glance, labelled with one key, and the JSON it lives on."""
 
-from django.http import JsonResponse
-from django.views.decorators.http import require_POST
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET, require_POST
 
 from apps.functions.models import Function
-from apps.labeling import grid_serializers
+from apps.labeling import grid_serializers, selectors
 from apps.labeling.grid_services import label_from_grid
 from apps.labeling.serializers import check_person
 from apps.workspaces.access import AppHttpRequest, requires
 from apps.workspaces.roles import Action, may
 from apps.workspaces.selectors import role_in
+
+# More labels than fit one glance get a field to find them by name.
+FILTER_ABOVE = 12
+
+
+@require_GET
+@requires(Action.LABEL)
+def grid_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
+    """The page carries its first grid; `?show=hunt&label=…` opens it hunting for that label."""
+    function = request.access.fetch(Function, function_id)
+    labels = selectors.labels_in_order(function)
+    asked = grid_serializers.grid_asked(request, labels)
+    context = {
+        "function": function,
+        "tab": "label",
+        "progress": selectors.progress(function),
+        "grid": grid_serializers.grid_as_json(function, request.user, asked, labels),
+        "filter_above": FILTER_ABOVE,
+    }
+    return render(request, "labeling/grid_page.html", context)
+
+
+@require_GET
+@requires(Action.LABEL)
+def grid_samples(request: AppHttpRequest, function_id: str) -> JsonResponse:
+    check_person(request)
+    function = request.access.fetch(Function, function_id)
+    labels = selectors.labels_in_order(function)
+    asked = grid_serializers.grid_asked(request, labels)
+    return JsonResponse(grid_serializers.grid_as_json(function, request.user, asked, labels))
 
 
 @require_POST

@@ -7,7 +7,8 @@
 //   "change" {ids, cursor}   others are chosen now       "move" {cursor}   the cursor is elsewhere
 
 const FIELDS = "input, textarea, select, [contenteditable]";
-const OF_THEIR_OWN = "a, button, input, label, summary";
+// What has a click of its own; an option must not hold buttons, so a page may mark other things.
+const OF_THEIR_OWN = "a, button, input, label, summary, [data-own-click]";
 
 export class Selection extends EventTarget {
   #root;

@@ -172,4 +172,4 @@ def test_a_label_that_is_gone_is_said_to_be(
     status, body = send(
         member_client, text_function, samples=ids_of(samples[:1]), label=refund.public_id, kind="selection"
     )
-    assert (status, body["message"]) == (404, "The label was deleted meanwhile. Choose another one.")
+    assert (status, body["message"]) == (409, "The label was deleted meanwhile. Choose another one.")
