@@ -140,6 +140,20 @@ def mark_from(request: HttpRequest) -> MarkSent:
     return MarkSent(sample_id, MarkKind(str(kind)), is_on)
 
 
+def holding_from(request: HttpRequest) -> tuple[list[str], list[str]]:
+    """Read which samples a page holds, and which it lets go of. Raises InvalidInput."""
+    body = _object_from(request)
+    return _held_ids(body.get("held", [])), _held_ids(body.get("released", []))
+
+
+def _held_ids(value: object) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise InvalidInput('What is held comes as {"held": ["…"], "released": ["…"]}: lists of sample ids.')
+    if len(value) > MAX_EXCLUDED:
+        raise InvalidInput(f"A page holds at most {MAX_EXCLUDED} samples.")
+    return value
+
+
 @dataclass(frozen=True)
 class CommentSent:
     """A comment on its way; the token makes it one however often it is sent."""

@@ -13,6 +13,7 @@ urlpatterns = [
     path("functions/<str:function_id>/label/suggest-label/", views.suggest_label, name="suggest_label"),
     path("functions/<str:function_id>/label/skipped-again/", views.skipped_again, name="skipped_again"),
     path("functions/<str:function_id>/queue/", views.queue, name="queue"),
+    path("functions/<str:function_id>/holding/", views.holding, name="holding"),
     path("functions/<str:function_id>/answers/", views.answers, name="answers"),
     path("functions/<str:function_id>/undo/", views.undo, name="undo"),
     path("functions/<str:function_id>/grid/", grid_views.grid_page, name="grid_page"),

@@ -11,7 +11,14 @@ from apps.functions.models import Function
 from apps.functions.services import add_label
 from apps.functions.services.proposals import propose_label
 from apps.labeling import selectors, serializers
-from apps.labeling.services import RANDOM_EVERY, next_samples, save_answers, show_skipped_again, undo_answer
+from apps.labeling.services import (
+    RANDOM_EVERY,
+    hold_samples,
+    next_samples,
+    save_answers,
+    show_skipped_again,
+    undo_answer,
+)
 from apps.samples.models import Sample
 from apps.samples.services.marks import add_comment, set_mark
 from apps.workspaces.access import AppHttpRequest, requires
@@ -58,6 +65,16 @@ def queue(request: AppHttpRequest, function_id: str) -> JsonResponse:
     exclude = serializers.excluded_from(request)
     items = next_samples(function=function, person=request.user, n=n, exclude=exclude, n_given=n_given)
     return JsonResponse(serializers.queue_as_json(function, request.user, items, n_given=n_given))
+
+
+@require_POST
+@requires(Action.LABEL)
+def holding(request: AppHttpRequest, function_id: str) -> JsonResponse:
+    """The page says what it holds, so that nobody else is asked that, and what it lets go of."""
+    serializers.check_person(request)
+    function = request.access.fetch(Function, function_id)
+    held, released = serializers.holding_from(request)
+    return JsonResponse({"kept": hold_samples(function=function, person=request.user, held=held, released=released)})
 
 
 @require_POST
