@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -52,12 +53,10 @@ def take(*, function: Function, person: User, samples: Sequence[Sample], renew: 
     mine = Handout.objects.filter(person=person, sample__in=list(renew), expires_at__gt=now)
     mine.update(expires_at=now + HOLDS_FOR)
     held = held_elsewhere(person)
-    fetched = Sample.objects.filter(pk__in=[sample.pk for sample in samples])
-    states = {pk: state for pk, *state in fetched.values_list("pk", "annotation", "n_wanted", "n_opinions")}
-    got = [sample for sample in samples if sample.pk in states and sample.pk not in held]
-    got = [sample for sample in got if states[sample.pk][0] is None or sample.annotation_id is not None]
+    waiting = _as_they_are_now([sample for sample in samples if sample.pk not in held])
+    got = [sample for sample in samples if sample.pk in waiting]
     for sample in got:
-        _annotation, sample.n_wanted, sample.n_opinions = states[sample.pk]
+        sample.n_wanted, sample.n_opinions = waiting[sample.pk]
     _draw_lots(function, got)
     Handout.objects.bulk_create(
         (Handout(sample=sample, person=person, expires_at=now + HOLDS_FOR) for sample in got),
@@ -66,6 +65,12 @@ def take(*, function: Function, person: User, samples: Sequence[Sample], renew: 
         update_fields=["expires_at"],
     )
     return {sample.pk for sample in got}
+
+
+def _as_they_are_now(samples: Sequence[Sample]) -> dict[int, tuple[int, int]]:
+    """How many people are asked and have answered, of those samples that have no answer yet, or a known one."""
+    rows = Sample.objects.filter(Q(annotation=None) | Q(gold__isnull=False), pk__in=[sample.pk for sample in samples])
+    return {pk: (n_wanted, n_opinions) for pk, n_wanted, n_opinions in rows.values_list("pk", "n_wanted", "n_opinions")}
 
 
 def _draw_lots(function: Function, samples: Sequence[Sample]) -> None:
