@@ -70,17 +70,18 @@ def save_answer(
     now = Sample.objects.filter(pk=sample.pk).select_related("annotation").first()
     if now is None:
         raise NotFound("The sample was deleted meanwhile, so this answer has nowhere to go.")
-    is_provisional = function.is_machine_first and _contradicts_machine(function, now, given)
+    was_sent_back = now.review == ReviewState.SENT_BACK
+    is_contradiction = function.is_machine_first and _contradicts_machine(function, now, given)
     if _is_one_of_several(now, person):
         annotation = _give_opinion(now, given)
     else:
         annotation = _annotate(now, given)
-        if is_provisional:
+        if is_contradiction:
             _let_others_look(function, now)
     if annotation.person_id != person.pk:
         raise Conflict("This answer was already given by someone else.")
     set_mark(sample=now, person=person, kind=MarkKind.UNSURE, is_on=answer.is_unsure)
-    ask_for_review(sample=now, was_sent_back=now.review == ReviewState.SENT_BACK)
+    ask_for_review(sample=now, was_sent_back=was_sent_back)
 
 
 def _read(answer: Answer, person: User, picked_by: PickedBy, labels: Mapping[str, Label]) -> _Given:
