@@ -1,4 +1,4 @@
-"""Measures the engine alone: `python -m apps.engine.bench accuracy|forecast|speed|round`, one line of JSON a figure.
+"""Measures the engine alone: `python -m apps.engine.bench WHAT`, one line of JSON a figure.
 
 No database and no web application; `manage.py bench` offers the same.
 """
@@ -57,12 +57,21 @@ def add_arguments(parts: Parts) -> None:
     forecast.add_argument("--draws", type=int, default=N_DRAWS)
     forecast.add_argument("--labels", type=int, default=100)
     speed = parts.add_parser("speed", help="rounds and backbones beside what they are measured against")
-    for part in (accuracy, forecast):
+    queue = parts.add_parser("queue", help="what the queue is worth beside random and plain margin, a row per figure")
+    queue.add_argument("--start", type=int, default=20, help="labels at the beginning of the curve")
+    queue.add_argument("--stop", type=int, default=100)
+    queue.add_argument("--step", type=int, default=10)
+    queue.add_argument("--seeds", type=int, default=5, help="curves per folder and strategy")
+    errors = parts.add_parser("label-errors", help="how well flipped labels are found, a row per folder and draw")
+    errors.add_argument("--n", type=int, default=300, help="labels drawn")
+    errors.add_argument("--flip", type=float, default=0.1, help="share of them changed to any other")
+    errors.add_argument("--seeds", type=int, default=5, help="draws per folder")
+    for part in (accuracy, forecast, queue, errors):
         part.add_argument("folders", nargs="*", type=Path, metavar="DIR", help="data sets; by default the public ones")
     a_round = parts.add_parser("round", help="seconds of a bare round on made-up embeddings")
     a_round.add_argument("--samples", type=int, nargs="*", default=[100, 1_000, 10_000])
     a_round.add_argument("--classes", type=int, default=4)
-    for part in (accuracy, forecast, speed, a_round):
+    for part in (accuracy, forecast, queue, errors, speed, a_round):
         part.add_argument("--json", type=Path, metavar="FILE", help="write the lines here as well")
 
 
@@ -85,6 +94,17 @@ def measurements(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
 
         for folder in arguments.folders or public_folders():
             yield from measure_forecast(folder, n_draws=arguments.draws, n_labels=arguments.labels)
+    elif arguments.what == "queue":
+        from apps.engine.bench_queue import Steps, measure_queue
+
+        steps = Steps(arguments.start, arguments.stop, arguments.step)
+        for folder in arguments.folders or public_folders():
+            yield from measure_queue(folder, steps=steps, n_seeds=arguments.seeds)
+    elif arguments.what == "label-errors":
+        from apps.engine.bench_label_errors import measure_label_errors
+
+        for folder in arguments.folders or public_folders():
+            yield from measure_label_errors(folder, n_labels=arguments.n, flip=arguments.flip, n_seeds=arguments.seeds)
     elif arguments.what == "speed":
         from apps.engine.bench_speed import measure_speed
 

@@ -6,9 +6,10 @@ and the test half says what is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -31,6 +32,7 @@ from apps.engine.automation import Option
 from apps.engine.errors import NotTrainable
 from apps.engine.estimates import Estimate, HeldOut
 from apps.engine.forecast import Forecast
+from apps.engine.query_points import points_of
 from apps.engine.runtime import one_thread
 from apps.engine.types import (
     BoolArray,
@@ -46,8 +48,8 @@ from apps.engine.types import (
 
 N_LABELS = 100
 N_DRAWS = 200
-N_FIRST, STEP, RANDOM_OF_STEP = 10, 10, 2
-"""The queue asks at random until there is a model, then one in five at random and the most doubtful."""
+STEP, RANDOM_OF_STEP = 5, 1
+"""The label page draws every fifth at random and has the queue choose the others."""
 SLIDER = (0.8, 0.9, 0.95, 0.97, 0.99)
 
 
@@ -76,6 +78,10 @@ class World:
             label_embeddings=self.label_embeddings,
             is_random=is_random,
         )
+
+
+Say: TypeAlias = Callable[[World, IntArray, BoolArray], FloatArray | None]
+"""What a model of these rows of the train half says of all of it, `(n_samples, n_classes)`; None if it cannot learn."""
 
 
 def read_world(folder: Path) -> World:
@@ -142,32 +148,51 @@ def draw_at_random(world: World, n: int, *, seed: int) -> tuple[IntArray, BoolAr
     return chosen, np.ones(len(chosen), dtype=bool)
 
 
-def draw_by_queue(world: World, n: int, *, seed: int) -> tuple[IntArray, BoolArray]:
-    """Return `n` rows as the label page asks for them, one step at a time, and which of them were drawn at random.
+def draw_by_queue(world: World, n: int, *, seed: int, say: Say | None = None) -> tuple[IntArray, BoolArray]:
+    """Return `n` rows as the label page asks for them, a step at a time, and which of them were drawn at random.
 
-    The doubts are those of one cheap recipe: which one hardly matters for what is picked.
+    The doubts are those of `say`, without it of one cheap recipe: which one hardly matters for what is picked.
     """
     random = np.random.default_rng(seed)
     labels, everything = world.train_labels, np.arange(len(world.train_labels))
-    recipe = forecast.cheap_recipe(world.train)
-    rows = readers.create(recipe.backbone).fit(world.given(everything, np.ones(len(everything), dtype=bool)))
-    points = rows.read(world.train)
-    shuffled = list(random.permutation(everything))
-    chosen, is_random = shuffled[:N_FIRST], [True] * N_FIRST
-    while np.sum(np.bincount(labels[chosen]) >= 2) < 2:
-        chosen.append(shuffled[len(chosen)])
-        is_random.append(True)
-    while len(chosen) < n:
+    points = points_of(world.train)
+    say = say or _cheap_words(world)
+    chosen, is_random = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
+    while len(chosen) < min(n, len(labels)):
         pool = np.setdiff1d(everything, chosen)
-        so_far = np.array(chosen)
-        head = heads.create(recipe.head, recipe.settings, is_trial=True).fit(points[so_far], labels[so_far])
-        doubts = query.margin_scores(head.predict_proba(points[pool]))
-        at_random = random.choice(len(pool), min(RANDOM_OF_STEP, len(pool)), replace=False)
-        doubts[at_random] = -1.0
-        doubtful = np.argsort(-doubts, kind="stable")[: STEP - RANDOM_OF_STEP]
-        chosen += [*pool[at_random], *pool[doubtful]]
-        is_random += [True] * len(at_random) + [False] * len(doubtful)
-    return np.array(chosen[:n]), np.array(is_random[:n])
+        drawn = random.choice(pool, min(RANDOM_OF_STEP, len(pool)), replace=False)
+        pool = np.setdiff1d(pool, drawn)
+        said = say(world, chosen, is_random) if len(chosen) >= query.N_TYPICAL else None
+        state = query.State(
+            points[pool],
+            points[chosen],
+            np.bincount(labels[chosen], minlength=world.n_classes),
+            None if said is None else query.margin_scores(said[pool]),
+            None if said is None else said[pool].argmax(axis=1),
+        )
+        with one_thread():
+            picked = pool[[pick.row for pick in query.next_batch(state, STEP - RANDOM_OF_STEP)]]
+        chosen = np.concatenate([chosen, picked, drawn])
+        is_random = np.concatenate([is_random, np.zeros(len(picked), bool), np.ones(len(drawn), bool)])
+    return chosen[:n], is_random[:n]
+
+
+def _cheap_words(world: World) -> Say:
+    recipe = forecast.cheap_recipe(world.train)
+    everything = np.arange(len(world.train_labels))
+    reader = readers.create(recipe.backbone).fit(world.given(everything, np.ones(len(everything), dtype=bool)))
+    points = reader.read(world.train)
+
+    def say(world: World, rows: IntArray, is_random: BoolArray) -> FloatArray | None:
+        labels = world.train_labels[rows]
+        if np.sum(np.bincount(labels) >= 2) < 2:
+            return None
+        head = heads.create(recipe.head, recipe.settings, is_trial=True).fit(points[rows], labels)
+        pred_probs = np.zeros((len(world.train_labels), world.n_classes))
+        pred_probs[:, head.classes_] = head.predict_proba(points)
+        return pred_probs
+
+    return say
 
 
 @dataclass(frozen=True)

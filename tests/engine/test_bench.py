@@ -49,3 +49,15 @@ def test_each_draw_is_a_row_of_named_figures(folder: Path, tmp_path: Path, pick:
 def test_a_folder_that_is_none_is_said(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(bench.measurements(asked("accuracy", str(tmp_path / "nowhere"))))
+
+
+def test_the_queue_is_held_against_random_and_margin(folder: Path) -> None:
+    rows = list(bench.measurements(asked("queue", str(folder), "--start", "10", "--stop", "20", "--seeds", "2")))
+
+    assert all(list(row) == ["dataset", "strategy", "seed", "n", "accuracy"] for row in rows)
+    assert [(row["strategy"], row["seed"], row["n"]) for row in rows] == [
+        (strategy, seed, n) for seed in (0, 1) for strategy in ("product", "random", "margin") for n in (10, 20)
+    ]
+    accuracy = {(row["strategy"], row["seed"], row["n"]): row["accuracy"] for row in rows}
+    assert all(accuracy["random", seed, 10] == accuracy["margin", seed, 10] for seed in (0, 1))
+    assert all(value > 0.9 for value in accuracy.values())

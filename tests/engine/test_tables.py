@@ -157,7 +157,9 @@ def test_a_column_says_which_mark_is_the_decimal_one() -> None:
     assert find_facts(["1,234", "2,500"]).decimal == "."
 
 
-@pytest.mark.parametrize("cell", ["99/99/2020", "30.02.2024", "25:00", "hello", "Foo 2024", 12, True, 1e300, math.pi, 10**400])
+@pytest.mark.parametrize(
+    "cell", ["99/99/2020", "30.02.2024", "25:00", "hello", "Foo 2024", 12, True, 1e300, math.pi, 10**400]
+)
 def test_what_is_no_date_is_said_in_a_sentence(cell: Cell) -> None:
     with pytest.raises(ValueError, match=r"^“.+” is no date\.$"):
         parse_cell(cell, DATE)

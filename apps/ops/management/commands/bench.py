@@ -1,4 +1,4 @@
-"""`manage.py bench accuracy|forecast|speed|round|loop`: measure what the product promises, as lines of JSON."""
+"""`manage.py bench accuracy|forecast|queue|label-errors|speed|round|loop`: what the product promises, measured."""
 
 import argparse
 from argparse import ArgumentParser
