@@ -1,12 +1,14 @@
 """The label page, and the JSON it lives on."""
 
 import secrets
+from zlib import crc32
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.core.errors import Conflict
+from apps.functions.markdown import render as render_markdown
 from apps.functions.models import Function
 from apps.functions.services import add_label
 from apps.functions.services.proposals import propose_label
@@ -43,6 +45,8 @@ def label_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
         "progress": selectors.progress(function),
         "queue": serializers.queue_as_json(function, request.user, items, n_given=n_given),
         "filter_above": FILTER_ABOVE,
+        "instructions": render_markdown(function.instructions),
+        "instructions_version": crc32(function.instructions.encode()),
     }
     return render(request, "labeling/label_page.html", context)
 

@@ -368,13 +368,15 @@ def test_a_new_label_keeps_the_place_and_has_a_key(page: Page, desk: Desk, quiet
     quiet_console.clear()
 
 
-def test_a_labeler_is_not_offered_a_new_label(page: Page, shared_up: LiveUp) -> None:
+def test_a_labeler_makes_no_label_but_suggests_one(page: Page, shared_up: LiveUp) -> None:
     desk = make_desk(shared_up, texts=TEXTS[:4], role="labeler")
     desk.open(page)
     page.keyboard.press("n")
+    page.keyboard.type("Charge back")
+    page.keyboard.press("Enter")
 
+    expect(page.locator(STATUS)).to_contain_text("“Charge back” is suggested")
     expect(page.locator("#label-keys .label-key")).to_have_count(2)
-    expect(page.locator("#new-label, [data-action=new-label]")).to_have_count(0)
     page.keyboard.press("1")
     labelled(page, 1)
 

@@ -1,29 +1,43 @@
 // Keeps the samples this page has fetched from being asked of others, for as long as somebody is at work here.
+//
+//   "lost" {ids}: somebody else is asked about these now
 
 const MS_BETWEEN = 45_000;
 
-export class Holding {
+export class Holding extends EventTarget {
   #send;
   #sample_ids;
   #is_active;
 
-  // `send(body)` is keepalive; `sample_ids()` names what the page holds.
+  // `send(body)` is keepalive and resolves to {kept}; `sample_ids()` names what the page holds.
   constructor(send, sample_ids, is_active) {
+    super();
     this.#send = send;
     this.#sample_ids = sample_ids;
     this.#is_active = is_active;
     setInterval(() => this.#renew(), MS_BETWEEN);
     document.addEventListener("visibilitychange", () => this.#renew());
-    addEventListener("pagehide", () => this.#tell({ released: this.#sample_ids() }));
+    addEventListener("pagehide", () => {
+      const released = this.#sample_ids();
+      if (released.length) this.#tell({ released });
+    });
     addEventListener("pageshow", (event) => event.persisted && this.#renew());
   }
 
-  #renew() {
-    if (!document.hidden && this.#is_active()) this.#tell({ held: this.#sample_ids() });
+  async #renew() {
+    const held = this.#sample_ids();
+    if (document.hidden || !held.length || !this.#is_active()) return;
+    const answer = await this.#tell({ held });
+    const lost = answer ? held.filter((id) => !answer.kept.includes(id)) : [];
+    if (lost.length) this.dispatchEvent(new CustomEvent("lost", { detail: { ids: lost } }));
   }
 
   // What cannot be told now runs out by itself, or is told the next time.
-  #tell(body) {
-    if (Object.values(body).some((ids) => ids.length)) this.#send(body).catch(() => {});
+  async #tell(body) {
+    try {
+      return await this.#send(body);
+    } catch {
+      return null;
+    }
   }
 }

@@ -43,7 +43,7 @@ const instructions = part("label-instructions") && new Instructions(part("label-
 const filter = part("label-filter");
 const history = new History();
 const time = new ActiveTime();
-new Holding((body) => api.post(urls.holdUrl, body), () => queue.sample_ids(), () => time.is_active);
+const holding = new Holding((body) => api.post(urls.holdUrl, body), () => queue.sample_ids(), () => time.is_active);
 
 // Who is signed out learns it beside the labels, with the answers kept; a figure that refreshes itself must not carry
 // the page away to the sign-in form.
@@ -282,7 +282,6 @@ const actions = {
   comment: () => remarks.open(),
   previous: look_back,
   next: look_ahead,
-  "switch-view": () => document.querySelector("[data-other-view]")?.click(),
   "new-label": () => new_label.open(),
   instructions: () => instructions?.toggle(),
   help: () => part("key-help").showModal(),
@@ -355,6 +354,7 @@ outbox.addEventListener("refused", ({ detail }) => {
   if (detail.operation.sampleId) queue.release(detail.operation.sampleId);
 });
 
+holding.addEventListener("lost", ({ detail }) => queue.drop(detail.ids));
 document.body.addEventListener("live:predictions", () => queue.refresh());
 for (const name of ["live:samples", "live:annotations", "live:reopened"]) {
   document.body.addEventListener(name, () => {

@@ -51,6 +51,12 @@ export class Queue extends EventTarget {
     return [this.current, ...this.#ahead].filter(Boolean).map((item) => item.sampleId);
   }
 
+  // Others are asked about these now. The one on the table stays: somebody is looking at it.
+  drop(ids) {
+    this.#ahead = this.#ahead.filter((item) => !ids.includes(item.sampleId));
+    this.#fill();
+  }
+
   // The current sample is dealt with: go to the next, which is here already.
   advance() {
     this.#handled.add(this.current.sampleId);
