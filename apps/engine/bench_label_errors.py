@@ -10,6 +10,8 @@ import numpy as np
 
 from apps.engine import automl, datasets, label_issues
 from apps.engine.bench_forecast import World, read_world
+from apps.engine.readers.table import TableReader
+from apps.engine.survey import FITTED_ON, Vectors, find_directions
 from apps.engine.types import BoolArray, FloatArray, IntArray, TrainingData
 
 FIRST_SHARE = 0.1
@@ -20,15 +22,17 @@ def measure_label_errors(
 ) -> Iterator[dict[str, object]]:
     """Yield a row of figures per draw of labels from a data set folder. Raises as `datasets.read`."""
     world = read_world(folder)
+    alike = _vectors(world)
     for seed in range(first_seed, first_seed + n_seeds):
-        data, is_flipped = draw(world, n_labels, flip, seed=seed)
+        rows, data, is_flipped = draw(world, n_labels, flip, seed=seed)
         result = automl.train(data, seed=seed)
-        doubts = label_issues.label_doubts(result.pred_probs, data.labels, label_issues.comparable(data), data.groups)
+        doubts = label_issues.label_doubts(result.pred_probs, data.labels, alike[rows], data.groups)
         yield {"dataset": world.name, "seed": seed, **figures(doubts.scores, is_flipped)}
 
 
-def draw(world: World, n_labels: int, flip: float, *, seed: int) -> tuple[TrainingData, BoolArray]:
-    """Return samples of the train half with a share of their labels changed to any other, and which those are."""
+def draw(world: World, n_labels: int, flip: float, *, seed: int) -> tuple[IntArray, TrainingData, BoolArray]:
+    """Return samples of the train half, as rows and as a round gets them, a share of their labels changed to any other,
+    and which those are."""
     names = [world.label_names[label] for label in world.train_labels] if world.label_names else world.train_labels
     rows = datasets.draw_labelled([str(name) for name in names], n_labels, seed=seed)
     random = np.random.default_rng(seed)
@@ -38,7 +42,7 @@ def draw(world: World, n_labels: int, flip: float, *, seed: int) -> tuple[Traini
     labels[flipped] = (labels[flipped] + random.integers(1, world.n_classes, len(flipped))) % world.n_classes
     is_flipped = np.zeros(len(rows), dtype=np.bool_)
     is_flipped[flipped] = True
-    return replace(given, labels=labels, groups=_groups(world, rows)), is_flipped
+    return rows, replace(given, labels=labels, groups=_groups(world, rows)), is_flipped
 
 
 def figures(scores: FloatArray, is_flipped: BoolArray) -> dict[str, object]:
@@ -68,6 +72,16 @@ def _average_precision(scores: FloatArray, is_flipped: BoolArray) -> float:
     from sklearn.metrics import average_precision_score
 
     return float(average_precision_score(is_flipped, scores))
+
+
+def _vectors(world: World) -> Vectors:
+    """Return short vectors of the train half, as a survey of a function's samples makes them."""
+    if world.train.columns:
+        everything = np.zeros(world.train.n_samples, dtype=np.int64)
+        read = TableReader().fit(TrainingData(world.train, everything, 1, everything)).read(world.train)
+    else:
+        read = next(iter(world.train.embeddings.values()))
+    return find_directions(read[:FITTED_ON]).compact(read)
 
 
 def _groups(world: World, rows: IntArray) -> IntArray:

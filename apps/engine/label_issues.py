@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from apps.engine import crossval, matrices, readers
-from apps.engine.survey.vectors import FITTED_ON, Vectors, find_directions
-from apps.engine.types import BoolArray, FloatArray, IntArray, TrainingData
+from apps.engine import crossval
+from apps.engine.types import BoolArray, FloatArray, IntArray
 
 N_NEIGHBOURS, SHARPNESS, PRIOR = 10, 10.0, 1.0
 """So many vote, the nearest loudest, and the share a label has anyway counts as one vote. 8 to 60 neighbours, half and
@@ -60,19 +59,6 @@ class Doubts:
     is_doubted: BoolArray
 
 
-def comparable(data: TrainingData) -> Vectors:
-    """Return short vectors of the samples, `(n_samples, dim)`, of length 1: what is alike has a cosine near 1.
-
-    Made of all embeddings of the whole sample, or of a table's columns as models read them.
-    """
-    whole = [rows for name, rows in data.inputs.embeddings.items() if ":" not in name]
-    if not whole:
-        whole = [matrices.dense(readers.create(readers.TABLE).fit(data).read(data.inputs))]
-    joined = np.concatenate([_unit(rows) for rows in whole], axis=1)
-    step = -(-len(joined) // FITTED_ON)
-    return find_directions(joined[:: max(1, step)]).compact(joined)
-
-
 def label_doubts(pred_probs: FloatArray, labels: IntArray, vectors: FloatArray, groups: IntArray) -> Doubts:
     """Rank labels, one a sample, by how likely they are wrong.
 
@@ -96,7 +82,7 @@ def label_doubts(pred_probs: FloatArray, labels: IntArray, vectors: FloatArray, 
     labels
         `(n_samples,)` in `[0, n_classes)`.
     vectors
-        `(n_samples, dim)`, of length 1: what is like what.
+        `(n_samples, dim)`, of length 1: what is like what; zeros where that is not known.
     groups
         `(n_samples,)`; duplicates share a number and say nothing of each other.
 
@@ -151,7 +137,7 @@ def nearest_others(
     """Return the `n` samples most like each of `rows`, the most alike first, and their cosines.
 
     Both `(len(rows), n)`. Only samples in `among` are looked at, and none of the same group; where there are too few of
-    those, the cosine is minus infinity.
+    those, the cosine is minus infinity; so is that of a row of zeros with any other.
     """
     n = min(n, len(among))
     nearest, cosines = np.zeros((len(rows), n), dtype=np.int64), np.full((len(rows), n), -np.inf)
@@ -162,7 +148,7 @@ def nearest_others(
     for start in range(0, len(rows), step):
         part = rows[start : start + step]
         alike = vectors[part] @ candidates
-        alike[groups[part][:, None] == groups[among]] = -np.inf
+        alike[(groups[part][:, None] == groups[among]) | (alike == 0)] = -np.inf
         best = np.argpartition(-alike, n - 1, axis=1)[:, :n]
         values = np.take_along_axis(alike, best, axis=1)
         order = np.argsort(-values, axis=1, kind="stable")
@@ -183,7 +169,9 @@ def _asked(
     nearest, cosines = nearest_others(vectors, rows, among, groups, n=N_NEIGHBOURS)
     is_other = np.isfinite(cosines)
     loudest = np.where(is_other, cosines, -1.0).max(axis=1, keepdims=True)
-    yield rows, nearest, np.where(is_other, np.exp(SHARPNESS * (np.where(is_other, cosines, 0.0) - loudest)), 0.0)
+    votes = np.where(is_other, np.exp(SHARPNESS * (np.where(is_other, cosines, 0.0) - loudest)), 0.0)
+    has_any = is_other.any(axis=1)
+    yield rows[has_any], nearest[has_any], votes[has_any]
 
 
 def _judged(
@@ -202,13 +190,6 @@ def _judged(
     can_be_known = _n_groups_of(labels, groups)[labels] > 1
     is_doubted: BoolArray = can_be_known & stands_out & (times_as_likely > TIMES_AS_LIKELY)
     return np.where(can_be_known, expit(-adjusted), 0.0), is_doubted
-
-
-def _unit(rows: FloatArray) -> Vectors:
-    whole = np.nan_to_num(rows.astype(np.float32, copy=False), nan=0.0, posinf=0.0, neginf=0.0)
-    lengths = np.linalg.norm(whole, axis=1, keepdims=True)
-    unit: Vectors = np.divide(whole, lengths, out=np.zeros_like(whole), where=lengths > 0)
-    return unit
 
 
 def _of(pred_probs: FloatArray, labels: IntArray) -> FloatArray:

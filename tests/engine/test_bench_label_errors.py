@@ -8,7 +8,7 @@ import pytest
 from apps.engine import bench_label_errors
 from apps.engine.bench_forecast import World
 from apps.engine.bench_label_errors import draw, figures, measure_label_errors
-from apps.engine.types import Inputs, Modality
+from apps.engine.types import Column, ColumnType, Inputs, Modality
 
 
 @pytest.fixture
@@ -33,12 +33,11 @@ def test_figures_are_those_of_the_ranking() -> None:
 
 
 def test_the_share_asked_for_is_flipped_to_other_labels_and_twins_share_a_group(world: World) -> None:
-    data, is_flipped = draw(world, 200, 0.1, seed=1)
-    again, _same = draw(world, 200, 0.1, seed=1)
-    truth, _none = draw(world, 200, 0.0, seed=1)
+    rows, data, is_flipped = draw(world, 200, 0.1, seed=1)
+    _rows, again, _same = draw(world, 200, 0.1, seed=1)
     assert is_flipped.sum() == 20
     assert (data.labels == again.labels).all()
-    assert ((data.labels != truth.labels) == is_flipped).all()
+    assert ((data.labels != world.train_labels[rows]) == is_flipped).all()
     assert len(np.unique(data.groups)) == 199
 
 
@@ -49,3 +48,14 @@ def test_rows_have_the_fields_promised(world: World, monkeypatch: pytest.MonkeyP
     names = {"dataset", "seed", "auroc", "average_precision", "precision_at_k", "found_in_first_10_percent"}
     assert all(set(row) == names for row in rows)
     assert all(float(str(row["auroc"])) > 0.9 for row in rows)
+
+
+def test_a_table_is_measured_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = world.train.embeddings["minilm"]
+    columns = [Column(f"field_{i}", ColumnType.NUMBER, numbers[:, i].astype(np.float64)) for i in range(16)]
+    table = World(
+        "table", Modality.TABLE, Inputs(200, columns=columns), world.train_labels, world.test, world.test_labels, 4
+    )
+    monkeypatch.setattr(bench_label_errors, "read_world", lambda folder: table)
+    (row,) = measure_label_errors(Path("nowhere"), n_labels=120, n_seeds=1)
+    assert float(str(row["auroc"])) > 0.85
