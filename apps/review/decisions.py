@@ -1,11 +1,11 @@
-"""What a reviewer decides about one sample of a queue: it stands, it is something else, nobody can tell, it is seen to.
+"""What a reviewer decides about one sample of a queue: it stands, it is something else, nobody can tell.
 
 Each decision hands out a signed note of what taking it back needs, so that nothing has to be kept for that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -17,12 +17,14 @@ from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
 from apps.functions.models import OutputKind
 from apps.review.services import fix_label, fix_tags
-from apps.samples.models import Annotation, Confirmation, Mark, MarkKind, PickedBy, Sample
-from apps.samples.services.annotations import annotate_sample, lock_function, tag_sample, undo_annotation
+from apps.samples.models import Annotation, Confirmation, Mark, MarkKind, ReviewState, Sample
+from apps.samples.services.annotations import lock_function, undo_annotation
 from apps.samples.services.confirmations import confirm_annotation, withdraw_confirmation
 from apps.samples.services.marks import clear_marks, set_mark
+from apps.samples.services.reviews import accept, fetch_back, send_back
 
 _SALT = "review.decision"
+_FIELDS = ["annotation", "label", "is_disputed", "review"]
 
 
 class Decision(StrEnum):
@@ -32,6 +34,7 @@ class Decision(StrEnum):
     CHANGE = "change"
     UNSURE = "unsure"
     SETTLE = "settle"
+    SEND_BACK = "send_back"
 
 
 class Did(StrEnum):
@@ -42,15 +45,17 @@ class Did(StrEnum):
     LABELLED = "labelled"
     DOUBTED = "doubted"
     SETTLED = "settled"
+    SENT_BACK = "sent_back"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a change is to: a label by public id, or the tags that are there out of those asked about."""
+    """What a change is to, a label by public id, or the tags that are there out of those asked about; or a comment."""
 
     label: str = ""
     there: Sequence[str] = ()
     asked: Sequence[str] = ()
+    comment: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,12 +76,14 @@ def decide(*, sample: Sample, decision: Decision, answer: Answer, person: User) 
     is nothing to keep, InvalidInput for an answer the function does not have.
     """
     lock_function(sample.function_id)
-    sample.refresh_from_db(fields=["annotation", "label", "is_disputed"])
+    sample.refresh_from_db(fields=_FIELDS)
     before = _name_of(sample)
     note: dict[str, Any] = {
         "sample": sample.public_id,
         "was_kept": Confirmation.objects.filter(annotation=sample.annotation_id).exists(),
         "marks": [[mark.person.public_id, mark.kind] for mark in sample.marks.select_related("person")],
+        "review": sample.review,
+        "is_disputed": sample.is_disputed,
     }
     did = _do(sample, decision, answer, person)
     if did is Did.DOUBTED:
@@ -91,11 +98,14 @@ def _do(sample: Sample, decision: Decision, answer: Answer, person: User) -> Did
         return Did.DOUBTED
     if decision is Decision.SETTLE:
         return Did.SETTLED
-    earlier = sample.annotation_id
+    if decision is Decision.SEND_BACK:
+        send_back(sample=sample, reviewer=person, comment=answer.comment)
+        return Did.SENT_BACK
+    earlier, waits = sample.annotation_id, sample.is_disputed or sample.review == ReviewState.WANTED
     if decision is Decision.CHANGE:
         _change(sample, answer, person)
-    if sample.is_disputed and sample.annotation_id == earlier:
-        _decide_dispute(sample, person)
+    if waits:
+        accept(sample=sample, reviewer=person)
     if sample.annotation_id != earlier and earlier is None:
         return Did.LABELLED
     # A correction was looked at as closely as anything that is kept.
@@ -110,15 +120,6 @@ def _change(sample: Sample, answer: Answer, person: User) -> None:
         fix_label(sample=sample, label_id=answer.label, person=person)
 
 
-def _decide_dispute(sample: Sample, person: User) -> None:
-    """Say again what stands: a reviewer's own answer settles what others disagree on, a nod does not."""
-    if sample.label is not None:
-        annotate_sample(sample=sample, label=sample.label, person=person, picked_by=PickedBy.PERSON)
-    elif sample.annotation_id:
-        tags = {row.label: row.is_present for row in sample.tags.select_related("label")}
-        tag_sample(sample=sample, tags=tags, person=person, picked_by=PickedBy.PERSON, is_whole=False)
-
-
 @transaction.atomic
 def take_back(*, sample: Sample, note: str, person: User) -> Did:
     """Undo a decision. Returns what was undone.
@@ -127,14 +128,22 @@ def take_back(*, sample: Sample, note: str, person: User) -> Did:
     """
     facts = _read(note, sample)
     lock_function(sample.function_id)
-    sample.refresh_from_db(fields=["annotation", "label", "is_disputed"])
+    sample.refresh_from_db(fields=_FIELDS)
     did = Did(facts["did"])
     if did in {Did.CHANGED, Did.LABELLED}:
         undo_annotation(annotation=_own(sample, person), person=person)
-    elif did is Did.KEPT and not facts["was_kept"]:
-        withdraw_confirmation(sample=sample)
+    elif did is Did.SENT_BACK:
+        fetch_back(sample=sample, reviewer=person)
+    elif did is Did.KEPT:
+        _unkeep(sample, facts)
     _restore_marks(sample, [(public_id, MarkKind(kind)) for public_id, kind in facts["marks"]], person, did)
     return did
+
+
+def _unkeep(sample: Sample, facts: Mapping[str, Any]) -> None:
+    if not facts["was_kept"]:
+        withdraw_confirmation(sample=sample)
+    Sample.objects.filter(pk=sample.pk).update(review=facts["review"], is_disputed=facts["is_disputed"])
 
 
 def _own(sample: Sample, person: User) -> Annotation:
@@ -172,14 +181,9 @@ def _words(did: Did, before: str, now: str) -> str:
     """Say it as the line under a sample does."""
     return {
         Did.KEPT: f"Kept {now}." if now else "Kept as it is.",
-        Did.CHANGED: _words_of_change(before, now),
+        Did.CHANGED: f"Changed {before} to {now}." if before and now else "Changed.",
         Did.LABELLED: f"Labelled {now}." if now else "Tagged.",
         Did.DOUBTED: "Not sure: it waits among the flagged ones.",
         Did.SETTLED: "Seen to.",
+        Did.SENT_BACK: "Sent back with your comment.",
     }[did]
-
-
-def _words_of_change(before: str, now: str) -> str:
-    if not (before and now):
-        return "Changed."
-    return f"Kept {now}." if before == now else f"Changed {before} to {now}."

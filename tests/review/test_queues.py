@@ -12,10 +12,11 @@ from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
 from apps.functions.models import Function, Label, ReviewLevel
 from apps.review.decisions import Answer, Decision, Did, decide, take_back
+from apps.review.pairs import decide_pair, take_back_pair
 from apps.review.queues import QueueName
 from apps.review.selectors.queue_items import N_AT_ONCE, Item, queue_items
 from apps.review.selectors.queues import menu, n_in_queue
-from apps.samples.models import Comment, Confirmation, Mark, MarkKind, PickedBy, Sample
+from apps.samples.models import Annotation, Comment, Confirmation, Mark, MarkKind, PickedBy, ReviewState, Sample
 from apps.samples.services.annotations import annotate_sample
 from apps.samples.services.opinions import ask_more, give_opinion
 from apps.training.models import Finding, FindingKind, Prediction, PredictionKind, TrainedModel
@@ -283,6 +284,106 @@ class TestDeciding:
         assert Confirmation.objects.count() == 1
 
 
+class TestChecking:
+    @pytest.fixture
+    def asked(self, add: Add, member: User) -> Sample:
+        sample = add("Refund", "Shipping")
+        Annotation.objects.filter(pk=sample.annotation_id).update(person=member)
+        Sample.objects.filter(pk=sample.pk).update(review=ReviewState.WANTED)
+        sample.refresh_from_db()
+        return sample
+
+    def test_they_wait_with_who_said_it(self, text_function: Function, asked: Sample, refund: Label) -> None:
+        [item] = items(text_function, QueueName.TO_CHECK)
+        assert item.author is not None
+        assert (item.author.who, item.author.labels) == ("Mika Member", (refund,))
+
+    def test_keeping_accepts_and_undo_asks_again(self, asked: Sample, owner: User) -> None:
+        decided = decide(sample=asked, decision=Decision.KEEP, answer=Answer(), person=owner)
+        asked.refresh_from_db()
+        assert asked.review == ReviewState.ACCEPTED
+        take_back(sample=asked, note=decided.note, person=owner)
+        asked.refresh_from_db()
+        assert asked.review == ReviewState.WANTED
+
+    def test_changing_mends_and_undo_brings_the_first_answer_back_to_be_checked(
+        self, asked: Sample, owner: User, shipping: Label, refund: Label
+    ) -> None:
+        decided = decide(sample=asked, decision=Decision.CHANGE, answer=fixed(shipping), person=owner)
+        asked.refresh_from_db()
+        assert (asked.label, asked.review) == (shipping, ReviewState.ACCEPTED)
+        take_back(sample=asked, note=decided.note, person=owner)
+        asked.refresh_from_db()
+        assert (asked.label, asked.review) == (refund, ReviewState.WANTED)
+
+    def test_sent_back_with_a_comment_and_fetched_back(
+        self, asked: Sample, owner: User, member: User, refund: Label
+    ) -> None:
+        answer = Answer(comment="The order number says otherwise.")
+        decided = decide(sample=asked, decision=Decision.SEND_BACK, answer=answer, person=owner)
+        asked.refresh_from_db()
+        assert (asked.annotation, asked.sent_back_to) == (None, member)
+        assert asked.comments.get().text == "The order number says otherwise."
+        take_back(sample=asked, note=decided.note, person=owner)
+        asked.refresh_from_db()
+        assert (asked.label, asked.review) == (refund, ReviewState.WANTED)
+
+    def test_without_a_comment_nothing_is_sent_back(self, asked: Sample, owner: User) -> None:
+        with pytest.raises(InvalidInput):
+            decide(sample=asked, decision=Decision.SEND_BACK, answer=Answer(comment=" "), person=owner)
+        asked.refresh_from_db()
+        assert asked.annotation is not None
+
+
+class TestPairs:
+    @pytest.fixture
+    def pair(self, add: Add, shipping: Label) -> tuple[Sample, Sample]:
+        one, other = add("Refund"), add("Shipping")
+        find(FindingKind.NEAR_DUPLICATE, one, other=other, label=shipping, annotation=one.annotation)
+        return one, other
+
+    def decide(self, pair: tuple[Sample, Sample], decision: Decision, person: User, label: str = "") -> str:
+        one, other = pair
+        return decide_pair(sample=one, other=other, decision=decision, answer=Answer(label=label), person=person).note
+
+    def test_both_may_stand_and_undo_asks_again(
+        self, text_function: Function, pair: tuple[Sample, Sample], owner: User
+    ) -> None:
+        note = self.decide(pair, Decision.KEEP, owner)
+        assert samples_in(text_function, QueueName.NEAR_DUPLICATES) == []
+        assert Confirmation.objects.count() == 2
+        take_back_pair(sample=pair[0], note=note, person=owner)
+        assert samples_in(text_function, QueueName.NEAR_DUPLICATES) == [pair[0]]
+
+    def test_one_label_goes_to_both_and_undo_gives_each_its_own_back(
+        self, text_function: Function, pair: tuple[Sample, Sample], owner: User, shipping: Label
+    ) -> None:
+        note = self.decide(pair, Decision.CHANGE, owner, shipping.public_id)
+        assert set(Sample.objects.values_list("label__name", flat=True)) == {"Shipping"}
+        take_back_pair(sample=pair[0], note=note, person=owner)
+        assert list(Sample.objects.order_by("pk").values_list("label__name", flat=True)) == ["Refund", "Shipping"]
+
+    def test_two_without_a_label_may_stand_as_well(self, text_function: Function, add: Add, owner: User) -> None:
+        one, other = add(None), add(None)
+        find(FindingKind.NEAR_DUPLICATE, one, other=other)
+        self.decide((one, other), Decision.KEEP, owner)
+        assert samples_in(text_function, QueueName.NEAR_DUPLICATES) == []
+
+    def test_samples_of_two_functions_are_no_pair(self, pair: tuple[Sample, Sample], owner: User) -> None:
+        other_function = pair[0].function.workspace.functions.create(name="Other", input_kind="text")
+        stranger = Sample.objects.create(function=other_function, text="x", content_hash="y", origin="browser")
+        with pytest.raises(InvalidInput):
+            self.decide((pair[0], stranger), Decision.KEEP, owner)
+
+    def test_by_the_page(self, pair: tuple[Sample, Sample], owner_client: Client) -> None:
+        path = f"/samples/{pair[0].public_id}/review/"
+        answer = owner_client.post(path, {"decision": "keep", "other": pair[1].public_id}).json()
+        assert answer["words"] == "Kept both."
+        undone = owner_client.post(f"{path}undo/", {"note": answer["note"], "is_pair": "yes"})
+        assert undone.status_code == 204
+        assert not Confirmation.objects.exists()
+
+
 class TestPages:
     def test_the_menu_counts_and_leaves_out_what_is_not_used(
         self, text_function: Function, add: Add, owner_client: Client
@@ -314,7 +415,7 @@ class TestPages:
         path = f"/samples/{sample.public_id}/review/"
         answer = owner_client.post(path, {"decision": "change", "label": shipping.public_id}).json()
         assert (answer["did"], answer["words"]) == ("changed", "Changed Refund to Shipping.")
-        assert owner_client.post(f"{path}undo/", {"note": answer["note"]}).json() == {"did": "changed"}
+        assert owner_client.post(f"{path}undo/", {"note": answer["note"]}).status_code == 204
         sample.refresh_from_db()
         assert sample.label is not None
         assert sample.label.name == "Refund"

@@ -17,6 +17,7 @@ from django.db.models.functions import Cast
 from apps.core.errors import InvalidInput
 from apps.functions.models import Function, OutputKind
 from apps.review.filters import UNSURE_MARGIN
+from apps.review.pairs import KEPT
 from apps.review.queues import QUEUES, Queue, QueueName
 from apps.review.selectors.tag_table import UNSURE_MARGIN as UNSURE_TAG_MARGIN
 from apps.samples.models import Mark, MarkKind, ReviewState, Sample
@@ -108,7 +109,8 @@ def _new_kinds(function: Function) -> Rows:
 def _near_duplicates(function: Function) -> Rows:
     # Only pairs whose labels differ have one of them in doubt.
     last = Case(When(annotation=None, then=Value(ALIKE_LAST)), default=Value(0.0), output_field=FloatField())
-    return _found(function, FindingKind.NEAR_DUPLICATE).annotate(rank=last - F("score"))
+    rows = _found(function, FindingKind.NEAR_DUPLICATE).filter(~Q(facts__has_key=KEPT))
+    return rows.annotate(rank=last - F("score"))
 
 
 def _found(function: Function, kind: FindingKind) -> QuerySet[Finding]:

@@ -8,6 +8,7 @@ from apps.core.errors import InvalidInput, NotFound
 from apps.functions.models import Function
 from apps.review import selectors
 from apps.review.decisions import Answer, Decision, decide, take_back
+from apps.review.pairs import decide_pair, take_back_pair
 from apps.review.queues import QUEUES, Queue, QueueName
 from apps.review.selectors.queue_items import queue_items
 from apps.review.selectors.queues import menu
@@ -24,7 +25,7 @@ from apps.workspaces.roles import Action
 def review_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
     """What there is to look at."""
     function = request.access.fetch(Function, function_id)
-    context = {"function": function, "tab": "review", "queue": None, "menu": menu(function)}
+    context = {"function": function, "tab": "review", "menu": menu(function)}
     return render(request, "review/review_page.html", context)
 
 
@@ -33,8 +34,9 @@ def review_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
 def review_menu(request: AppHttpRequest, function_id: str) -> HttpResponse:
     """The menu alone, with the newest counts; `at` is where it is shown."""
     function = request.access.fetch(Function, function_id)
-    context = {"function": function, "menu": menu(function), "at": request.GET.get("at", "")}
-    return render(request, "review/_menu.html", context)
+    at = request.GET.get("at", "")
+    template = "review/_overview.html" if at == "overview" else "review/_menu.html"
+    return render(request, template, {"function": function, "menu": menu(function), "at": at})
 
 
 @require_GET
@@ -79,20 +81,26 @@ def accuracy(request: AppHttpRequest, function_id: str) -> HttpResponse:
 @require_POST
 @requires(Action.REVIEW)
 def decide_sample(request: AppHttpRequest, sample_id: str) -> JsonResponse:
+    """Where `other` is sent, it is decided of both."""
     sample = request.access.fetch(Sample, sample_id, related=("function",))
     sent = request.POST
     decision = _decision(sent.get("decision", ""))
-    answer = Answer(sent.get("label", ""), sent.getlist("tag"), sent.getlist("asked"))
-    done = decide(sample=sample, decision=decision, answer=answer, person=request.user)
+    answer = Answer(sent.get("label", ""), sent.getlist("tag"), sent.getlist("asked"), sent.get("comment", ""))
+    if sent.get("other"):
+        other = request.access.fetch(Sample, sent["other"], related=("function",))
+        done = decide_pair(sample=sample, other=other, decision=decision, answer=answer, person=request.user)
+    else:
+        done = decide(sample=sample, decision=decision, answer=answer, person=request.user)
     return JsonResponse({"words": done.words, "did": done.did, "note": done.note})
 
 
 @require_POST
 @requires(Action.REVIEW)
-def take_back_decision(request: AppHttpRequest, sample_id: str) -> JsonResponse:
+def take_back_decision(request: AppHttpRequest, sample_id: str) -> HttpResponse:
     sample = request.access.fetch(Sample, sample_id, related=("function",))
-    did = take_back(sample=sample, note=request.POST.get("note", ""), person=request.user)
-    return JsonResponse({"did": did})
+    undo = take_back_pair if request.POST.get("is_pair") else take_back
+    undo(sample=sample, note=request.POST.get("note", ""), person=request.user)
+    return HttpResponse(status=204)
 
 
 @require_POST

@@ -65,9 +65,10 @@ function show_choices(item) {
     else each.classList.toggle("is-picked", is_on);
     each.disabled = !item;
   }
-  button("keep").hidden = !is_answered;
+  button("keep").hidden = !is_answered && !item?.dataset.other;
   button("keep").querySelector("[data-words]").textContent = words_to_keep(item, current);
   button("settle").hidden = !item || is_answered || desk.dataset.queue !== "flagged";
+  button("send-back").hidden = !is_answered || desk.dataset.queue !== "to-check";
   for (const name of ["unsure", "skip"]) button(name).hidden = !item;
   show_change(proposed);
   filter.value = "";
@@ -76,6 +77,7 @@ function show_choices(item) {
 
 function words_to_keep(item, current) {
   if (item?.dataset.other) return "Keep both";
+  if (desk.dataset.queue === "to-check") return "Accept";
   return !gives_tags && current.length ? `Keep ${name_of(current[0])}` : "Keep";
 }
 
@@ -194,7 +196,7 @@ function undo() {
       return;
     }
     try {
-      await send(last.item.dataset.undoUrl, { note: last.note });
+      await send(last.item.dataset.undoUrl, { note: last.note, is_pair: last.item.dataset.other ? "yes" : "" });
       delete last.item.dataset.did;
       say_of(last.item, "");
       part("status").textContent = "Undone.";
@@ -241,6 +243,20 @@ function settle() {
   if (!button("settle").hidden) decide("settle");
 }
 
+// With what is written in the field; without, the field asks for it.
+function send_back() {
+  const field = comment.elements.text;
+  const text = field.value.trim();
+  if (button("send-back").hidden) return;
+  if (!text) {
+    part("status").textContent = "Write why first, then send it back.";
+    field.focus();
+    return;
+  }
+  field.value = "";
+  decide("send_back", { comment: text });
+}
+
 // Notes beside the sample
 
 async function renew_notes(url, fields) {
@@ -278,6 +294,7 @@ const actions = {
   next: () => item_now() && show(at + 1),
   previous: () => show(at - 1),
   undo,
+  "send-back": send_back,
   flag: () => renew_notes("flagUrl", {}),
   comment: () => document.getElementById("desk-comment").focus(),
   similar: () => item_now()?.querySelector("[data-similar]")?.click(),
