@@ -6,7 +6,7 @@ from django import forms
 from django.http import QueryDict
 
 from apps.core.errors import InvalidInput
-from apps.functions.models import Function, InputKind, OutputKind
+from apps.functions.models import Function, InputKind, Label, OutputKind
 from apps.functions.names import FUNCTION_NAME_MAX, LABEL_NAME_MAX, distinct, function_name, label_name
 from apps.functions.services import least_labels
 
@@ -63,6 +63,10 @@ class LabelNameForm(forms.Form):
 
     def clean_name(self) -> str:
         return _read(label_name, self.cleaned_data["name"])
+
+
+class ColourForm(forms.Form):
+    colour = forms.IntegerField(min_value=0, max_value=Label.N_COLOURS - 1)
 
 
 class DeleteFunctionForm(forms.Form):

@@ -10,6 +10,21 @@ FUNCTION_NAME_MAX = 120
 LABEL_NAME_MAX = 200
 DESCRIPTION_MAX = 1000
 RULE_WORDS_MAX = 200
+COLOURS = (
+    "blue",
+    "orange",
+    "green",
+    "pink",
+    "teal",
+    "violet",
+    "yellow",
+    "red",
+    "sky blue",
+    "lime",
+    "brown",
+    "grey",
+)
+"""The palette of labels in words, by number: the stylesheet has what they look like."""
 
 
 def tidy(text: str) -> str:

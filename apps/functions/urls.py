@@ -28,5 +28,6 @@ urlpatterns = [
     path("proposals/<str:proposal_id>/decline/", proposal_views.decline, name="decline_proposal"),
     path("labels/<str:label_id>/name/", views.rename_label, name="rename_label"),
     path("labels/<str:label_id>/description/", views.describe_label, name="describe_label"),
+    path("labels/<str:label_id>/colour/", views.recolour_label, name="recolour_label"),
     path("labels/<str:label_id>/delete/", views.delete_label, name="delete_label"),
 ]

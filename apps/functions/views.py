@@ -3,14 +3,16 @@
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import trigger_client_event
 
 from apps.core.errors import InvalidInput
 from apps.functions import services
-from apps.functions.forms import DeleteFunctionForm, FunctionNameForm, LabelNameForm, NewFunctionForm
-from apps.functions.models import Function, InputKind, Label, OutputKind
+from apps.functions.forms import ColourForm, DeleteFunctionForm, FunctionNameForm, LabelNameForm, NewFunctionForm
+from apps.functions.models import Act, Function, InputKind, Label, OutputKind
+from apps.functions.names import COLOURS
 from apps.functions.selectors import function_cards, label_lines
 from apps.workspaces.access import AppHttpRequest, requires, signed_in
 from apps.workspaces.roles import Action
@@ -86,7 +88,7 @@ def add_label(request: AppHttpRequest, function_id: str) -> HttpResponse:
     if not form.is_valid():
         return _settings(request, function, label_form=form)
     label = services.add_label(function=function, name=form.cleaned_data["name"], actor=request.user)
-    return _labels_changed(request, function, f"“{label.name}” is added.")
+    return labels_changed(request, function, f"“{label.name}” is added.")
 
 
 @require_POST
@@ -96,25 +98,37 @@ def rename_label(request: AppHttpRequest, label_id: str) -> HttpResponse:
     form = LabelNameForm(request.POST)
     if not form.is_valid():
         raise InvalidInput(str(form.errors["name"][0]))
-    services.rename_label(label=label, name=form.cleaned_data["name"], actor=request.user)
-    return _labels_changed(request, label.function, f"The label is now called “{label.name}”.")
+    act = services.rename_label(label=label, name=form.cleaned_data["name"], actor=request.user)
+    return labels_changed(request, label.function, f"The label is now called “{label.name}”.", act)
 
 
 @require_POST
 @requires(Action.EDIT_LABELS)
 def describe_label(request: AppHttpRequest, label_id: str) -> HttpResponse:
     label = request.access.fetch(Label, label_id, related=("function",))
-    services.describe_label(label=label, description=request.POST.get("description", ""), actor=request.user)
-    return _labels_changed(request, label.function, f"“{label.name}” is described.")
+    act = services.describe_label(label=label, description=request.POST.get("description", ""), actor=request.user)
+    return labels_changed(request, label.function, f"“{label.name}” is described.", act)
+
+
+@require_POST
+@requires(Action.EDIT_LABELS)
+def recolour_label(request: AppHttpRequest, label_id: str) -> HttpResponse:
+    label = request.access.fetch(Label, label_id, related=("function",))
+    form = ColourForm(request.POST)
+    if not form.is_valid():
+        raise InvalidInput("Choose one of the colours shown.")
+    act = services.recolour_label(label=label, colour=form.cleaned_data["colour"], actor=request.user)
+    return labels_changed(request, label.function, f"“{label.name}” has its new colour.", act)
 
 
 @require_POST
 @requires(Action.EDIT_LABELS)
 def delete_label(request: AppHttpRequest, label_id: str) -> HttpResponse:
     label = request.access.fetch(Label, label_id, related=("function",))
-    n_freed = services.delete_label(label=label, actor=request.user).n_samples
-    freed = f" {n_freed} sample{'' if n_freed == 1 else 's'} went back to unlabelled." if n_freed else ""
-    return _labels_changed(request, label.function, f"“{label.name}” is deleted.{freed}")
+    act = services.delete_label(label=label, actor=request.user)
+    n, gives_tags = act.n_samples, label.function.output_kind == OutputKind.TAGS
+    freed = f" It went from {count_of(n)}." if gives_tags else f" {count_of(n)} went back to unlabelled."
+    return labels_changed(request, label.function, f"“{label.name}” is deleted.{freed if n else ''}", act)
 
 
 def _settings(
@@ -130,19 +144,26 @@ def _settings(
         "function": function,
         "tab": "settings",
         "lines": label_lines(function),
+        "colours": COLOURS,
         "name_form": name_form or FunctionNameForm(initial={"name": function.name}),
         "label_form": label_form or LabelNameForm(),
         "delete_form": delete_form or DeleteFunctionForm(function=function),
     }
     is_refused = any(form and form.errors for form in (name_form, label_form, delete_form))
-    template = "functions/settings_page.html" + ("#labels" if request.htmx else "")
+    template = "functions/_labels.html" if request.htmx else "functions/settings_page.html"
     response = render(request, template, context, status=422 if is_refused else 200)
     patch_vary_headers(response, ["HX-Request"])
     return response
 
 
-def _labels_changed(request: AppHttpRequest, function: Function, said: str) -> HttpResponse:
+def labels_changed(request: AppHttpRequest, function: Function, said: str, act: Act | None = None) -> HttpResponse:
+    """The labels as they are now, and a word about what was done, with Undo where there is an act."""
     if not request.htmx:
         messages.success(request, said)
         return redirect("functions:settings_page", function.public_id)
-    return trigger_client_event(_settings(request, function), "toast:show", {"message": said})
+    undo = {"undoUrl": reverse("samples:undo_act", args=[function.public_id, act.public_id])} if act else {}
+    return trigger_client_event(_settings(request, function), "toast:show", {"message": said, **undo})
+
+
+def count_of(n: int) -> str:
+    return f"{n:,} sample{'' if n == 1 else 's'}"

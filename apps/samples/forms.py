@@ -29,6 +29,22 @@ class LinesForm(forms.Form):
     label = forms.CharField(required=False, max_length=LABEL_MAX)
 
 
+class MergeForm(forms.Form):
+    """The label another is merged into, by public id."""
+
+    into = forms.CharField(max_length=40, error_messages={"required": "Choose the label that stays."})
+
+
+class SplitForm(forms.Form):
+    """The name of a label to be, and the public ids of the samples that go there, with commas between."""
+
+    name = forms.CharField(max_length=LABEL_MAX, error_messages={"required": "Give the new label a name."})
+    samples = forms.CharField(error_messages={"required": "Select the samples that go there."})
+
+    def clean_samples(self) -> list[str]:
+        return [each for each in self.cleaned_data["samples"].split(",") if each]
+
+
 class FileForm(forms.Form):
     """One file to import."""
 

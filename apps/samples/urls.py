@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.samples.views import acts, bring, downloads, fields, imports, pictures
+from apps.samples.views import acts, bring, downloads, fields, history, imports, labels, pictures
 
 app_name = "samples"
 
@@ -13,6 +13,10 @@ urlpatterns = [
     path("functions/<str:function_id>/bring/drop/", bring.begin_drop, name="begin_drop"),
     path("functions/<str:function_id>/export.csv", downloads.export_csv, name="export_csv"),
     path("functions/<str:function_id>/export.jsonl", downloads.export_jsonl, name="export_jsonl"),
+    path("functions/<str:function_id>/history/", history.history_page, name="history_page"),
+    path("labels/<str:label_id>/merge/", labels.merge_label, name="merge_label"),
+    path("labels/<str:label_id>/split/", labels.split_page, name="split_page"),
+    path("labels/<str:label_id>/split/samples/", labels.split_label, name="split_label"),
     path("functions/<str:function_id>/acts/<str:act_id>/undo/", acts.undo_act, name="undo_act"),
     path("functions/<str:function_id>/fields/", fields.fields_page, name="fields_page"),
     path("fields/<str:field_id>/", fields.change_field, name="change_field"),

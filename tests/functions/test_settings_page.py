@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -39,16 +41,25 @@ def posts(function: Function, label: Label) -> dict[str, tuple[str, dict[str, st
             reverse("functions:describe_label", args=[label.public_id]),
             {"description": "Changed"},
         ),
+        "recolour_label": (reverse("functions:recolour_label", args=[label.public_id]), {"colour": "7"}),
         "delete_label": (reverse("functions:delete_label", args=[label.public_id]), {}),
     }
 
 
-POSTS = ["rename_function", "delete_function", "add_label", "rename_label", "describe_label", "delete_label"]
+POSTS = [
+    "rename_function",
+    "delete_function",
+    "add_label",
+    "rename_label",
+    "describe_label",
+    "recolour_label",
+    "delete_label",
+]
 
 
 def state(function: Function) -> object:
     return list(Function.objects.values_list("pk", "name")), list(
-        function.labels.values_list("pk", "name", "description", "deleted_at")
+        function.labels.values_list("pk", "name", "description", "colour", "deleted_at")
     )
 
 
@@ -122,10 +133,28 @@ def test_htmx_gets_the_labels_alone_and_a_word_about_it(owner_client: Client, te
     response = owner_client.post(url, {"name": "Other"}, headers=HTMX)
     fragment = response.content.decode()
     assert response.status_code == 200
-    assert fragment.strip().startswith('<section class="panel" id="labels">')
+    assert fragment.strip().startswith('<section class="panel" id="labels"')
     assert "Other" in fragment
     assert "toast:show" in response["HX-Trigger"]
     assert "HX-Request" in response["Vary"]
+
+
+@pytest.mark.parametrize("name", ["rename_label", "describe_label", "recolour_label", "delete_label"])
+def test_each_change_of_a_label_comes_with_undo(
+    name: str, owner_client: Client, text_function: Function, refund: Label
+) -> None:
+    url, data = posts(text_function, refund)[name]
+    shown = json.loads(owner_client.post(url, data, headers=HTMX)["HX-Trigger"])["toast:show"]
+    undone = owner_client.post(shown["undoUrl"], headers={"Accept": "application/json"})
+    assert undone.status_code == 200, undone.content
+    before = (refund.name, refund.description, refund.colour)
+    refund.refresh_from_db()
+    assert (refund.name, refund.description, refund.colour, refund.deleted_at) == (*before, None)
+
+
+def test_a_colour_that_is_none_is_refused(owner_client: Client, refund: Label) -> None:
+    url = reverse("functions:recolour_label", args=[refund.public_id])
+    assert [owner_client.post(url, {"colour": odd}).status_code for odd in ("12", "-1", "red", "")] == [400] * 4
 
 
 def test_an_empty_new_label_is_refused_beside_its_field(owner_client: Client, text_function: Function) -> None:

@@ -31,7 +31,7 @@ def undo_act(request: AppHttpRequest, function_id: str, act_id: str) -> HttpResp
     if request.headers.get("Accept", "").startswith("application/json"):
         return JsonResponse({"words": outcome.words, "nRestored": outcome.n_restored, "nLeft": outcome.n_left})
     messages.success(request, outcome.words)
-    return redirect(reverse("review:function_home", args=[function.public_id]))
+    return redirect("samples:history_page", function.public_id)
 
 
 def undo_url(act: Act) -> str:
