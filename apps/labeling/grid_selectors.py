@@ -16,7 +16,6 @@ from enum import StrEnum
 from django.db.models import Count, QuerySet
 from django.db.models.functions import Left
 
-from apps.accounts.models import User
 from apps.functions.models import Function, Label, OutputKind
 from apps.labeling import selectors
 from apps.samples.models import Sample
@@ -46,16 +45,15 @@ class GridItem:
 
 
 def grid_items(
-    *, function: Function, person: User, show: Show, label: Label | None, n: int, exclude: Sequence[str] = ()
+    function: Function, *, show: Show, label: Label | None, n: int, hidden: Collection[int] = ()
 ) -> list[GridItem]:
     """Return up to `n` samples to look over, the likeliest of the label first.
 
-    Samples that several people are asked about, and those whose answer is known, never come: there each answer is to
-    be weighed alone.
+    Samples that several people are asked about, that wait for somebody, or whose answer is known, never come: there
+    each answer is to be weighed alone.
     """
-    hidden = selectors.hidden_from(person, exclude)
     if show is Show.ANY or label is None:
-        drawn = selectors.draw_at_random(_of_one_person(selectors.unlabelled(function)), n, hidden=hidden)
+        drawn = selectors.draw_at_random(_of_one_person(selectors.askable(function)), n, hidden=hidden)
         return _items([(sample.pk, None) for sample in drawn])
     return _items(_surest(function, label, n, hidden))
 
@@ -85,6 +83,7 @@ def _surest(function: Function, label: Label, n: int, hidden: Collection[int]) -
     """Keys and confidences by the index that holds them in this order; only labelled ones are passed over."""
     rows = Prediction.objects.filter(label=label, kind=PredictionKind.LIVE).exclude(sample__in=hidden)
     rows = rows.filter(sample__annotation=None, sample__deleted_at=None, sample__n_wanted=1, sample__gold=None)
+    rows = rows.filter(sample__is_disputed=False, sample__sent_back_to=None)
     if function.output_kind != OutputKind.TAGS:
         return list(rows.order_by("-confidence").values_list("sample_id", "confidence")[:n])
     # The index goes by how sure it is of all the tags of a sample; within the grid, by how sure of this one.

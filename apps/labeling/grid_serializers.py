@@ -10,7 +10,8 @@ from django.urls import reverse
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
 from apps.functions.models import Act, ActKind, Function, Label, OutputKind
-from apps.labeling.grid_selectors import SHOWN_CHARACTERS, GridItem, Show, grid_items, n_alike
+from apps.labeling.grid_selectors import SHOWN_CHARACTERS, GridItem, Show, n_alike
+from apps.labeling.grid_services import hand_out_grid
 from apps.labeling.selectors import has_model
 from apps.labeling.serializers import Json, excluded_from, labels_as_json, n_from
 from apps.samples.rows import named_cells
@@ -49,15 +50,15 @@ def grid_as_json(function: Function, person: User, asked: GridAsked, labels: lis
     label, show = asked.label or commonest, asked.show
     if label is None or (asked.label is None and not counts[label.public_id]):
         label, show = None, Show.ANY
-    items = grid_items(function=function, person=person, show=show, label=label, n=asked.n, exclude=asked.exclude)
+    grid = hand_out_grid(function=function, person=person, show=show, label=label, n=asked.n, exclude=asked.exclude)
     return {
         "show": show.value,
         "labelId": label.public_id if label else None,
-        "n": asked.n,
-        "items": [_item_as_json(item, function) for item in items],
+        "items": [_item_as_json(item, function) for item in grid.items],
+        "isLast": grid.is_last,
         "labels": labels_as_json(function),
         "counts": counts,
-        "hasSamples": bool(items) or function.samples.exists(),
+        "hasSamples": bool(grid.items) or function.samples.exists(),
         "hasModel": has_model(function),
     }
 

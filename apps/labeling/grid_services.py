@@ -1,6 +1,7 @@
-"""One key for many samples of the grid: those accepted at once, and those picked out to be something else."""
+"""Handing out a grid, and one key for many of its samples: those accepted at once, those picked out as another."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -8,6 +9,8 @@ from django.db.models import Q, QuerySet
 from apps.accounts.models import User
 from apps.core.errors import InvalidInput
 from apps.functions.models import Act, ActKind, Function, Label
+from apps.labeling import handouts, selectors
+from apps.labeling.grid_selectors import GridItem, Show, grid_items
 from apps.samples.models import PickedBy, Sample
 from apps.samples.services.annotations import lock_function
 from apps.samples.services.bulk import label_selection, repeated_act
@@ -15,6 +18,41 @@ from apps.samples.services.bulk import label_selection, repeated_act
 MOST_AT_ONCE = 500
 """Several grids' worth, and about what one transaction writes without keeping others waiting."""
 PICKED_BY = {ActKind.GRID: PickedBy.GRID, ActKind.SELECTION: PickedBy.PERSON}
+
+
+TRIES = 3
+"""How often others are looked for in the place of samples that turn out to be for several people, or taken."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Samples in a person's hands; `is_last` where there are no more of the sort."""
+
+    items: list[GridItem]
+    is_last: bool
+
+
+def hand_out_grid(
+    *, function: Function, person: User, show: Show, label: Label | None, n: int, exclude: Sequence[str] = ()
+) -> Grid:
+    """Put up to `n` samples into a person's hands, so that nobody else looks over the same.
+
+    Those that draw the lot of being asked of several people go back to the queue, where they are asked one by one.
+    """
+    hidden = {*selectors.hidden_from(person, exclude)}
+    items: list[GridItem] = []
+    is_last = False
+    for _try in range(TRIES):
+        found = grid_items(function, show=show, label=label, n=n - len(items), hidden=hidden)
+        is_last = len(found) < n - len(items)
+        got = handouts.take(function=function, person=person, samples=[item.sample for item in found])
+        kept = [item for item in found if item.sample.pk in got and item.sample.n_wanted == 1]
+        handouts.give_back(person=person, sample_ids=got - {item.sample.pk for item in kept})
+        hidden |= {item.sample.pk for item in found}
+        items += kept
+        if is_last or len(items) == n:
+            break
+    return Grid(items, is_last)
 
 
 @transaction.atomic
@@ -44,7 +82,8 @@ def label_from_grid(
         return earlier
     # By public id alone: with the function beside it SQLite walks all of the function's samples.
     rows = Sample.objects.filter(public_id__in=sample_ids).filter(_open_to(person, kind, may_correct))
-    left = set(_of_one_person(rows).values_list("public_id", flat=True))
+    left = dict(_of_one_person(rows).values_list("public_id", "pk"))
+    handouts.give_back(person=person, sample_ids=left.values())
     if not left:
         return None
     act = label_selection(
@@ -66,4 +105,4 @@ def _open_to(person: User, kind: ActKind, may_correct: bool) -> Q:
 
 
 def _of_one_person(rows: QuerySet[Sample]) -> QuerySet[Sample]:
-    return rows.filter(n_wanted=1, gold=None)
+    return rows.filter(n_wanted=1, gold=None, is_disputed=False, sent_back_to=None)

@@ -4,7 +4,8 @@
 //   arrows, Home, End    move the cursor             click, Space, X      choose the item, or let it go again
 //   shift with those     choose everything between   Ctrl or Cmd with A   choose all        Esc   let all go
 //
-//   "change" {ids, cursor}   others are chosen now       "move" {cursor}   the cursor is elsewhere
+//   "change" {ids, cursor}   others are chosen now
+//   "move" {cursor, by_key}  the cursor is elsewhere; `by_key` where arrows brought it there, and nothing was chosen
 
 const FIELDS = "input, textarea, select, [contenteditable]";
 // What has a click of its own; an option must not hold buttons, so a page may mark other things.
@@ -119,7 +120,7 @@ export class Selection extends EventTarget {
     this.#before_range = new Set(this.#chosen);
   }
 
-  #move_to(id, { is_quiet = false } = {}) {
+  #move_to(id, { is_quiet = false, by_key = false } = {}) {
     const is_elsewhere = id !== this.#cursor;
     this.#cursor = id;
     for (const [other, element] of this.#elements) element.classList.toggle("is-cursor", other === id);
@@ -128,7 +129,7 @@ export class Selection extends EventTarget {
     else this.#root.removeAttribute("aria-activedescendant");
     if (is_quiet) return;
     element?.scrollIntoView({ block: "nearest" });
-    if (is_elsewhere) this.dispatchEvent(new CustomEvent("move", { detail: { cursor: id } }));
+    if (is_elsewhere || by_key) this.dispatchEvent(new CustomEvent("move", { detail: { cursor: id, by_key } }));
   }
 
   #on_click(event) {
@@ -177,7 +178,7 @@ export class Selection extends EventTarget {
       this.extend_to(id);
       return;
     }
-    this.#move_to(id);
+    this.#move_to(id, { by_key: true });
     this.#anchor_at(id);
   }
 

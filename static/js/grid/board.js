@@ -16,6 +16,7 @@ export class Board extends EventTarget {
   // What was said here, by id: labels.
   #settled = new Map();
   #unseen = new Set();
+  #pointed = null;
   #observer;
 
   #are_open;
@@ -27,7 +28,8 @@ export class Board extends EventTarget {
     this.#are_open = are_open;
     this.#selection = new Selection(list, { keys_from: document });
     this.#selection.toggle_key = ""; // the page's own list of keys has it
-    for (const name of ["change", "move"]) this.#selection.addEventListener(name, () => this.#tell());
+    this.#selection.addEventListener("change", () => this.#point_at(null));
+    this.#selection.addEventListener("move", ({ detail }) => this.#point_at(detail.by_key ? detail.cursor : null));
     this.#observer = new IntersectionObserver((entries) => this.#see(entries), { threshold: [0, 0.25, SEEN_SHARE, 0.75] });
   }
 
@@ -50,6 +52,12 @@ export class Board extends EventTarget {
 
   get cursor() {
     return this.#selection.cursor;
+  }
+
+  // The sample that arrows went to, while nothing was picked there: a label's key may be meant for it. Where the cursor
+  // went by itself, or by a click, a key pressed twice must not label what nobody pointed at.
+  get pointed() {
+    return this.#pointed;
   }
 
   get n_unseen() {
@@ -76,13 +84,16 @@ export class Board extends EventTarget {
 
   // These are labelled; they stay where they are until the whole grid goes, so that nothing moves under a hand.
   settle(ids, label) {
+    const after = this.#items.slice(this.#items.findIndex((item) => item.sampleId === this.cursor) + 1);
     for (const id of ids) {
       const said = (this.#settled.get(id) ?? []).filter((other) => other.id !== label.id);
       this.#settled.set(id, [...said, label]);
       this.#show_said(id);
     }
     this.#selection.refresh();
-    this.#tell();
+    const next = after.find((item) => this.left.includes(item));
+    if (this.cursor === null && next) this.#selection.move_to(next.sampleId);
+    this.#point_at(null);
   }
 
   // Nothing is said of these any more.
@@ -123,6 +134,11 @@ export class Board extends EventTarget {
 
   #show_said(id) {
     settle(this.#cards.get(id), this.#settled.get(id) ?? [], { is_open: this.#are_open });
+  }
+
+  #point_at(id) {
+    this.#pointed = id;
+    this.#tell();
   }
 
   #watch() {

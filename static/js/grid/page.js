@@ -3,7 +3,9 @@
 // server has them, in their order, once.
 
 import { keys } from "../keys.js";
+import { ActiveTime } from "../label/active-time.js";
 import { Api, Failure } from "../label/api.js";
+import { Holding } from "../label/holding.js";
 import { Labels } from "../label/labels.js";
 import { Outbox } from "../label/outbox.js";
 import { Status } from "../label/status.js";
@@ -45,6 +47,8 @@ const outbox = new Outbox(`${urls.person}:${urls.function}:grid`, deliver);
 const supply = new Supply(api, urls.samplesUrl, first, { n: N_ON_GRID, held });
 const chooser = part("grid-label");
 const filter = part("label-filter");
+const time = new ActiveTime();
+new Holding((body) => api.post(urls.holdUrl, body), () => [...board.items, ...supply.ahead].map((item) => item.sampleId), () => time.is_active);
 let counts = first.counts;
 let view = { show: supply.show, label_id: supply.label_id };
 let shown_at = -Infinity;
@@ -120,7 +124,7 @@ function accept() {
 
 function pick(label) {
   if (!label) return;
-  const ids = board.picked.length ? board.picked : [board.cursor].filter(Boolean);
+  const ids = board.picked.length ? board.picked : [board.pointed].filter(Boolean);
   if (!ids.length) {
     status.say("Select some first: click them, or use the arrows");
     return;

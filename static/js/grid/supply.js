@@ -35,7 +35,11 @@ export class Supply extends EventTarget {
     this.#n = n;
     this.#held = held;
     Object.assign(this, { show: first.show, label_id: first.labelId });
-    this.#take_in(first, first.n);
+    this.#take_in(first);
+  }
+
+  get ahead() {
+    return this.#ahead;
   }
 
   get is_waiting() {
@@ -109,7 +113,7 @@ export class Supply extends EventTarget {
       if (round !== this.#round) return;
       if (anew) this.#ahead = [];
       this.trouble = null;
-      this.#take_in(answer, n_wanted);
+      this.#take_in(answer);
     } catch (error) {
       if (round !== this.#round) return;
       this.trouble = error;
@@ -119,11 +123,11 @@ export class Supply extends EventTarget {
     this.dispatchEvent(new CustomEvent("change"));
   }
 
-  #take_in(answer, n_wanted) {
+  #take_in(answer) {
     const here = new Set([...this.#held(), ...this.#ahead.map((item) => item.sampleId)]);
     const fresh = answer.items.filter((item) => !this.#handled.has(item.sampleId) && !here.has(item.sampleId));
     this.#ahead.push(...fresh);
-    this.#is_exhausted = answer.items.length < n_wanted;
+    this.#is_exhausted = answer.isLast;
     this.has_samples = answer.hasSamples;
     this.has_model = answer.hasModel;
     this.dispatchEvent(new CustomEvent("labels", { detail: { labels: answer.labels, counts: answer.counts } }));

@@ -61,5 +61,5 @@ function list_words(view, label) {
 function picked_words(board) {
   const n = board.picked.length;
   if (n) return `Label the ${n === 1 ? "one" : n} selected as`;
-  return board.cursor ? "Label this one as" : "Select some, then label them as";
+  return board.pointed ? "Label the one you point at as" : "Select some, then label them as";
 }
