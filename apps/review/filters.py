@@ -79,7 +79,8 @@ E = TypeVar("E", bound=StrEnum)
 
 @dataclass(frozen=True)
 class SampleFilter:
-    """What a page of samples was asked for: labelled so (`label`), labelled but not so (`without`), said to be so.
+    """What a page of samples was asked for: labelled so (`label`), labelled but not so (`without`), said to be so
+    (`predicted`), judged without that being said of it (`unsaid`).
 
     `person` who labelled it and `brought`, the act it came with, are public ids.
     """
@@ -89,6 +90,7 @@ class SampleFilter:
     label: Label | None = None
     without: Label | None = None
     predicted: Label | None = None
+    unsaid: Label | None = None
     search: str = ""
     sort: Sort | None = None
     noted: Noted | None = None
@@ -100,7 +102,8 @@ class SampleFilter:
 
     @property
     def is_narrowed(self) -> bool:
-        return bool(self.verdict or self.label or self.without or self.predicted or self.search or self.is_particular)
+        labels = (self.label, self.without, self.predicted, self.unsaid)
+        return bool(self.verdict or any(labels) or self.search or self.is_particular)
 
     @property
     def is_particular(self) -> bool:
@@ -129,6 +132,7 @@ class SampleFilter:
             "label": self.label.public_id if self.label else "",
             "without": self.without.public_id if self.without else "",
             "predicted": self.predicted.public_id if self.predicted else "",
+            "unsaid": self.unsaid.public_id if self.unsaid else "",
             "q": self.search,
             "noted": self.noted or "",
             "picked": self.picked or "",
@@ -141,8 +145,8 @@ class SampleFilter:
         return urlencode({name: value for name, value in values.items() if value})
 
 
-_NAMES = {"tab", "verdict", "label", "without", "predicted", "q", "noted", "picked", "sort", "page", *_SHAPES}
-_ABOUT_LABELS = ("verdict", "label", "without", "picked", "person")
+_NAMES = {"tab", "verdict", "label", "without", "predicted", "unsaid", "q", "noted", "picked", "sort", "page", *_SHAPES}
+_ABOUT_LABELS = ("verdict", "label", "without", "unsaid", "picked", "person")
 
 
 def read_filter(query: QueryDict, labels: Mapping[str, Label]) -> SampleFilter:
@@ -155,6 +159,7 @@ def read_filter(query: QueryDict, labels: Mapping[str, Label]) -> SampleFilter:
         label=_label(query.get("label", ""), labels),
         without=_label(query.get("without", ""), labels),
         predicted=_label(query.get("predicted", ""), labels),
+        unsaid=_label(query.get("unsaid", ""), labels),
         search=_search(query.get("q", "")),
         noted=_one_of(query.get("noted", ""), Noted),
         picked=_one_of(query.get("picked", ""), Picked),

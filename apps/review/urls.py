@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.review.views import home, people, queues, samples
+from apps.review.views import home, map, mistakes, people, queues, samples, similar
 
 app_name = "review"
 
@@ -24,9 +24,18 @@ urlpatterns = [
     path("samples/<str:sample_id>/comments/", queues.comment_on_sample, name="comment_on_sample"),
     path("samples/<str:sample_id>/review/", queues.decide_sample, name="decide_sample"),
     path("samples/<str:sample_id>/review/undo/", queues.take_back_decision, name="take_back_decision"),
+    path("functions/<str:function_id>/mistakes/", mistakes.mistakes_page, name="mistakes_page"),
     path("functions/<str:function_id>/review/", queues.review_page, name="review_page"),
     path("functions/<str:function_id>/review/menu/", queues.review_menu, name="review_menu"),
     path("functions/<str:function_id>/review/accuracy/", queues.accuracy, name="accuracy"),
     path("functions/<str:function_id>/review/<str:queue>/", queues.queue_page, name="queue_page"),
     path("functions/<str:function_id>/review/<str:queue>/more/", queues.more_items, name="more_items"),
+    path("functions/<str:function_id>/map/", map.map_page, name="map_page"),
+    path("functions/<str:function_id>/map/points/", map.map_points, name="map_points"),
+    path("functions/<str:function_id>/map/colours/", map.map_colours, name="map_colours"),
+    path("functions/<str:function_id>/map/samples/", map.map_samples, name="map_samples"),
+    path("functions/<str:function_id>/map/label/", map.label_chosen_samples, name="label_chosen_samples"),
+    path("samples/<str:sample_id>/similar/", similar.similar_page, name="similar_page"),
+    path("samples/<str:sample_id>/similar/items/", similar.similar_items, name="similar_items"),
+    path("samples/<str:sample_id>/panel/", similar.sample_panel, name="sample_panel"),
 ]

@@ -61,12 +61,13 @@ class Cell:
             (chosen.verdict is None or self.is_verdict(chosen.verdict))
             and (chosen.label is None or self.label == chosen.label.pk)
             and (chosen.without is None or self.label != chosen.without.pk)
+            and (chosen.unsaid is None or (self._is_comparable(chosen) and self.predicted != chosen.unsaid.pk))
             and (chosen.predicted is None or (self._is_comparable(chosen) and self.predicted == chosen.predicted.pk))
         )
 
     def _is_comparable(self, chosen: SampleFilter) -> bool:
         """Whether what was said of them counts, or they were asked for all the same."""
-        return self.is_judged or chosen.verdict is Verdict.GRID
+        return self.is_judged or (chosen.verdict is Verdict.GRID and self.predicted is not None)
 
 
 def total(cells: Iterable[Cell]) -> int:

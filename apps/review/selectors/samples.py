@@ -67,7 +67,7 @@ def order_of(chosen: SampleFilter) -> Sort:
     """What was asked for, else what serves the filter: doubtful ones first where predictions matter, or the newest."""
     if chosen.sort:
         return chosen.sort
-    if chosen.predicted or chosen.verdict not in {None, Verdict.WAITING}:
+    if _compares(chosen):
         return Sort.SUREST if chosen.verdict in SUREST_FIRST else Sort.LEAST_SURE
     return Sort.NEWEST
 
@@ -106,7 +106,7 @@ def _is_by_sureness(chosen: SampleFilter) -> bool:
 
 def _compares(chosen: SampleFilter) -> bool:
     """Whether the filter is about what was said of samples."""
-    return chosen.predicted is not None or chosen.verdict not in {None, Verdict.WAITING}
+    return bool(chosen.predicted or chosen.unsaid) or chosen.verdict not in {None, Verdict.WAITING}
 
 
 def _by_prediction(
@@ -114,6 +114,8 @@ def _by_prediction(
 ) -> QuerySet[Sample | Prediction, int]:
     said = [chosen.predicted.pk] if chosen.predicted else labels
     rows = Prediction.objects.filter(function=function, kind=KINDS[chosen.tab], label__in=said)
+    if chosen.unsaid:
+        rows = rows.exclude(label=chosen.unsaid)
     if chosen.tab is Tab.UNLABELLED:
         rows = rows.filter(sample__annotation=None)
     else:

@@ -99,6 +99,9 @@ class TagTable:
             passes &= self.has(chosen.without, ABSENT)
         if chosen.predicted:
             passes &= self.says(chosen.predicted)
+        if chosen.unsaid:
+            passes &= self.is_answered & ~self.says(chosen.unsaid)
+        if chosen.predicted or chosen.unsaid:
             passes &= self.is_judged | (chosen.verdict is Verdict.GRID)
         return passes
 
