@@ -9,6 +9,7 @@ app_name = "labeling"
 urlpatterns = [
     path("functions/<str:function_id>/label/", views.label_page, name="label_page"),
     path("functions/<str:function_id>/label/progress/", views.progress, name="progress"),
+    path("functions/<str:function_id>/label/outlook/", views.outlook, name="outlook"),
     path("functions/<str:function_id>/label/new-label/", views.new_label, name="new_label"),
     path("functions/<str:function_id>/label/suggest-label/", views.suggest_label, name="suggest_label"),
     path("functions/<str:function_id>/label/skipped-again/", views.skipped_again, name="skipped_again"),

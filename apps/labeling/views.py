@@ -13,6 +13,7 @@ from apps.functions.models import Function
 from apps.functions.services import add_label
 from apps.functions.services.proposals import propose_label
 from apps.labeling import selectors, serializers
+from apps.labeling.outlook import going
 from apps.labeling.services import (
     RANDOM_EVERY,
     hold_samples,
@@ -23,6 +24,7 @@ from apps.labeling.services import (
 )
 from apps.samples.models import Sample
 from apps.samples.services.marks import add_comment, set_mark
+from apps.training.outlook import outlook_of
 from apps.workspaces.access import AppHttpRequest, requires
 from apps.workspaces.roles import Action
 
@@ -42,7 +44,7 @@ def label_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
     context = {
         "function": function,
         "tab": "label",
-        "progress": selectors.progress(function),
+        **_progress_of(function),
         "queue": serializers.queue_as_json(function, request.user, items, n_given=n_given),
         "filter_above": FILTER_ABOVE,
         "instructions": render_markdown(function.instructions),
@@ -55,8 +57,15 @@ def label_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
 @requires(Action.LABEL)
 def progress(request: AppHttpRequest, function_id: str) -> HttpResponse:
     function = request.access.fetch(Function, function_id)
-    context = {"function": function, "progress": selectors.progress(function)}
-    return render(request, "labeling/_progress.html", context)
+    return render(request, "labeling/_progress.html", {"function": function, **_progress_of(function)})
+
+
+@require_GET
+@requires(Action.LABEL)
+def outlook(request: AppHttpRequest, function_id: str) -> HttpResponse:
+    """What unfolds below the labels: how many there are of each, and what more of them would bring."""
+    function = request.access.fetch(Function, function_id)
+    return render(request, "labeling/_outlook.html", {"function": function, "going": going(function)})
 
 
 @require_GET
@@ -144,6 +153,11 @@ def new_label(request: AppHttpRequest, function_id: str) -> JsonResponse:
     function = request.access.fetch(Function, function_id)
     label = add_label(function=function, name=serializers.label_name_from(request), actor=request.user)
     return JsonResponse({"labelId": label.public_id, "labels": serializers.labels_as_json(function)}, status=201)
+
+
+def _progress_of(function: Function) -> dict[str, object]:
+    progress = selectors.progress(function)
+    return {"progress": progress, "outlook": outlook_of(progress.training.live_model)}
 
 
 def _sample_of(function: Function, sample_id: str) -> Sample:

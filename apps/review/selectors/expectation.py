@@ -14,11 +14,10 @@ from apps.engine.estimates import MIN_PER_LABEL, Basis
 from apps.functions.models import Function, Label
 from apps.review.selectors.figures import Figures
 from apps.training.models import TrainedModel
+from apps.training.outlook import HARDLY
 from apps.training.selectors import judging_model
 
 MOST_NAMED = 3
-HARDLY = 0.015
-"""A forecast this near to today's figure is said as: hardly anything."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 //   "lost" {ids}: somebody else is asked about these now
 
 const MS_BETWEEN = 45_000;
+const MS_AFTER_OPENING = 3_000;
 
 export class Holding extends EventTarget {
   #send;
@@ -15,6 +16,8 @@ export class Holding extends EventTarget {
     this.#send = send;
     this.#sample_ids = sample_ids;
     this.#is_active = is_active;
+    // The page before this one may have let go of the same samples a moment too late.
+    setTimeout(() => this.#renew(), MS_AFTER_OPENING);
     setInterval(() => this.#renew(), MS_BETWEEN);
     document.addEventListener("visibilitychange", () => this.#renew());
     addEventListener("pagehide", () => {

@@ -5,6 +5,7 @@ import { keys } from "../keys.js";
 import { ActiveTime } from "./active-time.js";
 import { Api, Failure } from "./api.js";
 import { chip_of, words_for } from "./chips.js";
+import { keep_up } from "./going.js";
 import { History } from "./history.js";
 import { Holding } from "./holding.js";
 import { Instructions } from "./instructions.js";
@@ -366,6 +367,7 @@ addEventListener("beforeunload", (event) => {
   if (outbox.is_leaving_risky) event.preventDefault();
 });
 
+keep_up(part("label-going"));
 labels.show(first.labels);
 show_labels();
 show();
