@@ -78,14 +78,17 @@ def waiting_for_opinions(function: Function, person: User, n: int, *, hidden: Co
     rows = unlabelled(function).filter(n_wanted__gt=1, n_opinions__gte=1, n_opinions__lt=F("n_wanted"))
     rows = rows.filter(is_disputed=False, sent_back_to=None)
     answered = Opinion.objects.filter(sample=OuterRef("pk"), person=person)
-    return list(rows.exclude(pk__in=hidden).filter(~Exists(answered)).order_by("pk")[:n])
+    # Keys first: sorting whole rows takes four times as long.
+    keys = rows.exclude(pk__in=hidden).filter(~Exists(answered)).order_by("pk").values_list("pk", flat=True)[:n]
+    return list(Sample.objects.filter(pk__in=list(keys)).order_by("pk"))
 
 
 def sent_back_to(function: Function, person: User, n: int, *, hidden: Collection[int] = ()) -> list[Sample]:
     """Return up to `n` samples that reviewers want this person to answer once more, the oldest first."""
-    rows = Sample.objects.filter(sent_back_to=person, review=ReviewState.SENT_BACK).exclude(pk__in=hidden)
-    # By person alone: with the function beside it SQLite walks all of the function's samples.
-    return [row for row in rows.order_by("pk") if row.function_id == function.pk][:n]
+    # By person alone and unsorted: with a function or an order beside it SQLite walks all samples there are.
+    rows = Sample.objects.filter(sent_back_to=person).order_by()
+    waiting = [row for row in rows if row.function_id == function.pk and row.review == ReviewState.SENT_BACK]
+    return sorted((row for row in waiting if row.pk not in hidden), key=lambda row: row.pk)[:n]
 
 
 def known_to_others(function: Function, person: User, n: int, *, hidden: Collection[int] = ()) -> list[Sample]:

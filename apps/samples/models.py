@@ -98,23 +98,31 @@ class Sample(models.Model):
             models.UniqueConstraint(fields=["function", "content_hash"], name="sample_content_once"),
             models.CheckConstraint(condition=Q(text="") | Q(file_key=""), name="sample_is_text_or_file"),
         ]
+        # SQLite takes a partial index only where a query says its condition in these words, or something it knows to
+        # imply them: that a column equals something implies that it is not null, but not that it is "not (null)".
         indexes = [
             models.Index(fields=["function", "label"], name="sample_by_label"),
             models.Index(fields=["function", "external_id"], name="sample_by_external_id"),
             models.Index(fields=["function"], condition=Q(is_embedded=False, deleted_at=None), name="sample_to_embed"),
             models.Index(fields=["function"], condition=Q(annotation=None, deleted_at=None), name="sample_unlabelled"),
             models.Index(fields=["function"], condition=Q(deleted_at=None), name="sample_not_in_bin"),
-            models.Index(fields=["function", "deleted_at"], condition=~Q(deleted_at=None), name="sample_in_bin"),
+            models.Index(
+                fields=["function", "deleted_at"], condition=Q(deleted_at__isnull=False), name="sample_in_bin"
+            ),
             models.Index(
                 fields=["function", "n_opinions"],
                 condition=Q(n_wanted__gt=1, annotation=None, deleted_at=None),
                 name="sample_wants_opinions",
             ),
             models.Index(fields=["function"], condition=Q(is_disputed=True, deleted_at=None), name="sample_disputed"),
-            models.Index(fields=["function", "review"], condition=~Q(review=""), name="sample_by_review"),
-            models.Index(fields=["brought_by"], condition=~Q(brought_by=None), name="sample_by_import"),
-            models.Index(fields=["deleted_by"], condition=~Q(deleted_by=None), name="sample_by_deletion"),
-            models.Index(fields=["sent_back_to"], condition=~Q(sent_back_to=None), name="sample_sent_back"),
+            models.Index(
+                fields=["function", "review"],
+                condition=Q(review="wanted") | Q(review="accepted") | Q(review="sent_back"),
+                name="sample_by_review",
+            ),
+            models.Index(fields=["brought_by"], condition=Q(brought_by__isnull=False), name="sample_by_import"),
+            models.Index(fields=["deleted_by"], condition=Q(deleted_by__isnull=False), name="sample_by_deletion"),
+            models.Index(fields=["sent_back_to"], condition=Q(sent_back_to__isnull=False), name="sample_sent_back"),
         ]
 
     def __str__(self) -> str:
@@ -171,7 +179,7 @@ class Annotation(models.Model):
         ordering = ["id"]
         indexes = [
             models.Index(fields=["sample", "-id"], name="annotation_newest_first"),
-            models.Index(fields=["act"], condition=~Q(act=None), name="annotation_by_act"),
+            models.Index(fields=["act"], condition=Q(act__isnull=False), name="annotation_by_act"),
         ]
 
     def __str__(self) -> str:
