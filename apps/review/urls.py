@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.review.views import home, map, mistakes, people, queues, samples, similar
+from apps.review.views import home, map, mistakes, people, queues, samples, similar, slices
 
 app_name = "review"
 
@@ -25,6 +25,11 @@ urlpatterns = [
     path("samples/<str:sample_id>/review/", queues.decide_sample, name="decide_sample"),
     path("samples/<str:sample_id>/review/undo/", queues.take_back_decision, name="take_back_decision"),
     path("functions/<str:function_id>/mistakes/", mistakes.mistakes_page, name="mistakes_page"),
+    path("functions/<str:function_id>/slices/", slices.slices_page, name="slices_page"),
+    path("functions/<str:function_id>/slices/new/", slices.save_slice, name="save_slice"),
+    path("slices/<str:slice_id>/figures/", slices.slice_line, name="slice_line"),
+    path("slices/<str:slice_id>/rename/", slices.rename_slice, name="rename_slice"),
+    path("slices/<str:slice_id>/delete/", slices.delete_slice, name="delete_slice"),
     path("functions/<str:function_id>/review/", queues.review_page, name="review_page"),
     path("functions/<str:function_id>/review/menu/", queues.review_menu, name="review_menu"),
     path("functions/<str:function_id>/review/accuracy/", queues.accuracy, name="accuracy"),

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from django.conf import settings
 
 from apps.engine.errors import ArtifactCorrupt
 from apps.engine.survey import Directions, Vectors
-from apps.engine.types import FloatArray, IntArray
+from apps.engine.types import BoolArray, FloatArray, IntArray
 from apps.functions.models import Function
 
 FORMAT = "2"
@@ -63,13 +63,19 @@ class SurveyView:
     source: str
     n_fitted: int
 
-    def rows_of(self, keys: IntArray) -> IntArray:
+    def rows_of(self, keys: IntArray | Sequence[int]) -> IntArray:
         """Return the row of each sample that is in it, in the order given; others are left out."""
-        if not len(self.keys):
-            return np.zeros(0, dtype=np.int64)
-        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        found: IntArray = places[self.keys[places] == keys]
-        return found
+        rows, _is_known = self.find(keys)
+        return rows
+
+    def find(self, keys: IntArray | Sequence[int]) -> tuple[IntArray, BoolArray]:
+        """Return the rows of those samples that are in it, in the order given, and which of them those are."""
+        wanted = np.asarray(keys, dtype=np.int64)
+        if not len(self.keys) or not len(wanted):
+            return np.zeros(0, dtype=np.int64), np.zeros(len(wanted), dtype=bool)
+        places = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
+        is_known: BoolArray = self.keys[places] == wanted
+        return places[is_known], is_known
 
 
 def folder_of(function: Function) -> Path:

@@ -8,12 +8,17 @@ export async function send(url, fields = {}) {
   return await answer_of(await fetch_or_explain(url, { method: "POST", body }));
 }
 
+export async function send_json(url, value) {
+  const headers = { "Content-Type": "application/json" };
+  return await answer_of(await fetch_or_explain(url, { method: "POST", body: JSON.stringify(value), headers }));
+}
+
 export async function ask(url) {
   return await answer_of(await fetch_or_explain(url, {}));
 }
 
 async function fetch_or_explain(url, options) {
-  const headers = { Accept: "application/json, text/html;q=0.9", "X-CSRFToken": csrf_token() };
+  const headers = { Accept: "application/json, text/html;q=0.9", "X-CSRFToken": csrf_token(), ...options.headers };
   try {
     return await fetch(url, { ...options, headers, redirect: "manual" });
   } catch {
@@ -34,4 +39,11 @@ function csrf_token() {
   const pair = document.cookie.split("; ").find((part) => part.startsWith("csrftoken="));
   if (pair) return decodeURIComponent(pair.slice("csrftoken=".length));
   return JSON.parse(document.body.getAttribute("hx-headers") ?? "{}")["X-CSRFToken"] ?? "";
+}
+
+// What the server rendered, as elements; a template parses it without running anything.
+export function elements_of(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return template.content;
 }

@@ -1,0 +1,51 @@
+"""Samples that are like one another, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from apps.core.errors import InvalidInput
+from apps.functions.models import Function, Label
+from apps.review.selectors.rows import Row, TagRow, rows_of
+from apps.samples.models import Sample
+from apps.samples.services.bulk import keys_of
+from apps.training.services.survey import nearest, read_survey
+
+MOST_SHOWN = 60
+CHARS = 220
+
+
+@dataclass(frozen=True)
+class Near:
+    """A sample, and how alike it is to the one in question: a cosine of 1 is the same."""
+
+    row: Row | TagRow
+    likeness: float
+
+    @property
+    def word(self) -> str:
+        """How alike, in words: cosines mean nothing to people, and differ between kinds of samples."""
+        if self.likeness >= 0.93:
+            return "nearly the same"
+        if self.likeness >= 0.7:
+            return "very alike"
+        return "alike" if self.likeness >= 0.4 else "a little alike"
+
+
+def near_samples(function: Function, labels: Sequence[Label], sample: Sample, n: int) -> list[Near] | None:
+    """Return the samples most like one, the likest first; None where they have not been looked over with it yet."""
+    view = read_survey(function)
+    if view is None or not len(view.rows_of([sample.pk])):
+        return None
+    likeness = dict(nearest(function, sample.pk, n))
+    rows = rows_of(function, labels, list(likeness), n_chars=CHARS)
+    return [Near(row, likeness[row.sample.pk]) for row in rows]
+
+
+def asked_rows(function: Function, labels: Sequence[Label], asked: str) -> list[Row | TagRow]:
+    """Return the rows of samples by their public ids, written with commas between and without `sample_`."""
+    ids = [f"sample_{part}" for part in asked.split(",") if part]
+    if len(ids) > MOST_SHOWN:
+        raise InvalidInput(f"At most {MOST_SHOWN} samples are shown at once.")
+    return rows_of(function, labels, keys_of(function, ids), n_chars=CHARS)
