@@ -94,6 +94,16 @@ def test_who_decides_sees_them_and_who_asks_does_not(
     assert text_function.labels.filter(name="Charge back").exists()
 
 
+def test_what_somebody_asked_for_who_has_left_can_be_decided_all_the_same(
+    owner_client: Client, text_function: Function, proposal: LabelProposal, member: User
+) -> None:
+    member.delete()
+
+    html = owner_client.get(reverse("functions:settings_page", args=[text_function.public_id])).content.decode()
+
+    assert "somebody who has left" in html
+
+
 def test_declining_says_so(
     owner_client: Client, member_client: Client, outsider_client: Client, proposal: LabelProposal
 ) -> None:

@@ -27,13 +27,15 @@ export class Instructions {
   }
 
   #open() {
-    const focused = document.activeElement;
     if (!is_wide.matches) {
       this.#panel.showModal();
       return;
     }
+    const focused = document.activeElement;
     this.#panel.show();
-    focused?.focus(); // the hand stays where it was
+    // Opening moved the focus to its button: Enter and Space belong to the sample.
+    document.activeElement.blur();
+    focused?.focus();
   }
 
   #is_read() {
