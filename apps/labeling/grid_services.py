@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from apps.accounts.models import User
 from apps.core.errors import InvalidInput
@@ -81,8 +81,8 @@ def label_from_grid(
     if earlier is not None:
         return earlier
     # By public id alone: with the function beside it SQLite walks all of the function's samples.
-    rows = Sample.objects.filter(public_id__in=sample_ids).filter(_open_to(person, kind, may_correct))
-    left = dict(_of_one_person(rows).values_list("public_id", "pk"))
+    rows = Sample.objects.filter(_open_to(person, kind, may_correct), public_id__in=sample_ids)
+    left = dict(rows.filter(n_wanted=1, gold=None, is_disputed=False, sent_back_to=None).values_list("public_id", "pk"))
     handouts.give_back(person=person, sample_ids=left.values())
     if not left:
         return None
@@ -102,7 +102,3 @@ def _open_to(person: User, kind: ActKind, may_correct: bool) -> Q:
     if kind is ActKind.GRID:
         return Q(annotation=None)
     return Q() if may_correct else Q(annotation=None) | Q(annotation__person=person)
-
-
-def _of_one_person(rows: QuerySet[Sample]) -> QuerySet[Sample]:
-    return rows.filter(n_wanted=1, gold=None, is_disputed=False, sent_back_to=None)
