@@ -21,6 +21,7 @@ from PIL import Image
 from apps.accounts.models import User
 from apps.functions.models import ActKind, Function, InputKind
 from apps.invoke.models import FilePrediction, FileState
+from apps.review.models import Slice
 from apps.samples.media import store_picture
 from apps.samples.models import Import, ImportFormat, ImportState, Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample
@@ -137,6 +138,7 @@ def objects(workspace: Workspace, owner: User, member: User) -> dict[str, str]:
         "key_id": key.public_id,
         "invitation_id": invitation.public_id,
         "queue": "unsure",
+        "slice_id": Slice.objects.create(function=function, name="Red ones", query="verdict=wrong").public_id,
         "token": "0" * 43,
     }
 

@@ -112,6 +112,12 @@ def _compares(chosen: SampleFilter) -> bool:
 def _by_prediction(
     function: Function, labels: Sequence[int], chosen: SampleFilter
 ) -> QuerySet[Sample | Prediction, int]:
+    rows = said_of_matching(function, labels, chosen)
+    return rows.order_by(*PREDICTION_ORDER[order_of(chosen)]).values_list("sample_id", flat=True)
+
+
+def said_of_matching(function: Function, labels: Sequence[int], chosen: SampleFilter) -> QuerySet[Prediction]:
+    """What was said of the samples that pass; `labels` are the keys of those in use."""
     said = [chosen.predicted.pk] if chosen.predicted else labels
     rows = Prediction.objects.filter(function=function, kind=KINDS[chosen.tab], label__in=said)
     if chosen.unsaid:
@@ -131,8 +137,7 @@ def _by_prediction(
         rows = rows.exclude(sample__label=F("label"))
     elif chosen.verdict is Verdict.UNSURE:
         rows = rows.filter(margin__lt=UNSURE_MARGIN)
-    rows = rows.filter(particulars(chosen, "sample__"), sample__deleted_at=None)
-    return rows.order_by(*PREDICTION_ORDER[order_of(chosen)]).values_list("sample_id", flat=True)
+    return rows.filter(particulars(chosen, "sample__"), sample__deleted_at=None)
 
 
 def _n_matching(

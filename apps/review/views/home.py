@@ -9,6 +9,7 @@ from apps.engine.automation import TARGETS
 from apps.functions.models import Function, Label, Weight
 from apps.functions.services import set_automation_target
 from apps.review import selectors
+from apps.review.selectors.choices import choices
 from apps.review.services import weigh_label as weigh
 from apps.review.views.samples import asked_page, list_context
 from apps.training.notes import notes
@@ -33,6 +34,7 @@ def function_home(request: AppHttpRequest, function_id: str) -> HttpResponse:
         "automation": automation,
         **_figures(function),
         **list_context(function, page),
+        "choices": choices(function),
     }
     return render(request, "review/function_home.html", context)
 

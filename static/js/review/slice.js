@@ -1,0 +1,15 @@
+// "Keep as a slice" asks for a name; what is kept is what the list shows now.
+
+const dialog = document.getElementById("slice");
+
+export function keep_slice() {
+  const button = document.getElementById("keep-slice");
+  if (!button) return;
+  document.getElementById("slice-query").value = button.dataset.sliceQuery;
+  dialog.showModal();
+  document.getElementById("slice-name").focus();
+}
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("#keep-slice")) keep_slice();
+});
