@@ -27,6 +27,7 @@ class JobName(StrEnum):
     PREDICT_FUNCTION = "predict_function"
     EMBED_FUNCTION = "embed_function"
     SURVEY_FUNCTION = "survey_function"
+    INSPECT_FUNCTION = "inspect_function"
     RUN_IMPORT = "run_import"
     PREDICT_FILE = "predict_file"
 
@@ -40,6 +41,7 @@ _QUEUES = {
     JobName.PREDICT_FUNCTION: Queue.EMBED,
     JobName.EMBED_FUNCTION: Queue.EMBED,
     JobName.SURVEY_FUNCTION: Queue.DEFAULT,
+    JobName.INSPECT_FUNCTION: Queue.DEFAULT,
     JobName.RUN_IMPORT: Queue.DEFAULT,
     JobName.PREDICT_FILE: Queue.DEFAULT,
 }

@@ -11,8 +11,9 @@ from apps.engine.types import FloatArray, IntArray
 NEAREST = 3
 COMPANY = 0.5
 """How much it counts that a sample has others of its kind, beside how far it is from labelled ones. All samples of one
-label held back from 150 labelled of nine sets, and made a fifteenth of the rest: area under the curve, and share of them
-among the first twenty: by distance alone 0.781 / 0.383, with company counted once 0.762 / 0.394, half 0.803 / 0.433."""
+label held back from 150 labelled of nine sets, and made a fifteenth of the rest: area under the curve, and share of
+them among the first twenty: by distance alone 0.781 / 0.383, with company counted once 0.762 / 0.394, half
+0.803 / 0.433."""
 USUAL, BEYOND = 0.95, 0.05
 """A sample is new that stands further out than nearly all labelled ones, by this much. Measured as above: 1.5 % of the
 samples where no kind is missing; where one is, half of those found are of it, and a third of it is found (clinc20 0.43

@@ -51,3 +51,14 @@ def embed_function(function_id: int) -> None:
 )
 def survey_function(function_id: int) -> None:
     services.survey_function(function_id=function_id)
+
+
+@dramatiq.actor(
+    actor_name=JobName.INSPECT_FUNCTION,
+    queue_name=JobName.INSPECT_FUNCTION.queue,
+    priority=50,
+    max_retries=0,
+    time_limit=5 * MINUTE_MS,
+)
+def inspect_function(function_id: int) -> None:
+    services.inspect_function(function_id=function_id)

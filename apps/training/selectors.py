@@ -13,12 +13,15 @@ from apps.engine import readiness
 from apps.engine.types import IntArray
 from apps.functions.models import Function, OutputKind
 from apps.samples.models import Sample, SampleTag
+from apps.training.effects import FixEffect, fix_effect
 from apps.training.findings import findings, n_findings
 from apps.training.models import FunctionWork, TrainedModel, WorkKind
 
 __all__ = [
+    "FixEffect",
     "TrainingStatus",
     "findings",
+    "fix_effect",
     "is_finished",
     "judging_model",
     "missing_sentence",

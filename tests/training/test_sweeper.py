@@ -22,12 +22,12 @@ Samples = dict[str, list[Sample]]
 
 
 def asked_for() -> set[str]:
-    """Sweep, and return the names of the jobs that were sent by that. Surveys have tests of their own."""
+    """Sweep, and return the names of the jobs that were sent by that. Surveys and inspections have their own tests."""
     broker = dramatiq.get_broker()
     broker.flush_all()
     enqueue_unfinished_work()
     messages = [dramatiq.Message.decode(data) for queue in Queue for data in broker.queues[queue.value].queue]
-    return {message.actor_name for message in messages} - {JobName.SURVEY_FUNCTION}
+    return {message.actor_name for message in messages} - {JobName.SURVEY_FUNCTION, JobName.INSPECT_FUNCTION}
 
 
 def set_work(kind: WorkKind, **changes: object) -> None:

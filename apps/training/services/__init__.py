@@ -3,6 +3,7 @@
 from apps.training.services.deciding import decide_anew
 from apps.training.services.embedding import embed_function
 from apps.training.services.inline import finish_work
+from apps.training.services.inspection import inspect_function
 from apps.training.services.prediction import predict_function
 from apps.training.services.rounds import RoundOutcome, train_function
 from apps.training.services.surveying import survey_function
@@ -16,6 +17,7 @@ __all__ = [
     "embed_function",
     "enqueue_unfinished_work",
     "finish_work",
+    "inspect_function",
     "predict_function",
     "survey_function",
     "train_function",

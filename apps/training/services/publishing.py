@@ -34,7 +34,7 @@ from apps.training.services.arrays import RoundInput
 from apps.training.services.held_out import Kept
 from apps.training.services.prediction import prediction_rows, write_predictions
 from apps.training.services.serving import artifact_folder
-from apps.training.services.work import require_mine, want_predictions
+from apps.training.services.work import require_mine, want_inspection, want_predictions
 
 ROWS_AT_ONCE = 500
 Row = TypeVar("Row")
@@ -170,6 +170,7 @@ def _write(
             TrainingRun.objects.filter(pk=run.pk).update(
                 state=RunState.DONE, trials=[_trial_json(trial) for trial in result.trials], seconds=result.seconds
             )
+            want_inspection(model.function_id)
         FunctionWork.objects.get_or_create(function_id=model.function_id, kind=WorkKind.PREDICT)
         want_predictions(model.function_id)
         enqueue_on_commit(JobName.PREDICT_FUNCTION, model.function_id)

@@ -35,7 +35,7 @@ from apps.training.services.inputs import Layout, Row, build_inputs, layout_of, 
 from apps.training.services.survey import read_survey
 from apps.training.services.survey_file import SurveyView, drop_other_surveys, folder_of, write_survey
 from apps.training.services.vectors import read_vectors
-from apps.training.services.work import LeaseLost, Progress, claim_work, require_mine, want_survey
+from apps.training.services.work import LeaseLost, Progress, claim_work, require_mine, want_inspection, want_survey
 
 logger = structlog.get_logger(__name__)
 
@@ -144,6 +144,7 @@ def _publish(function: Function, work: FunctionWork, sha256: str, samples: _Samp
             FunctionWork.objects.filter(pk=work.pk).update(
                 done_revision=work.wanted_revision, cursor=min(n_total, _n_up_to(function.pk, last))
             )
+            want_inspection(function.pk)
             workspace = function.workspace.public_id
             announce(workspace=workspace, kind=Live.SAMPLES_CHANGED, subject=function.public_id, survey=sha256)
     except LeaseLost:

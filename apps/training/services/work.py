@@ -88,11 +88,23 @@ def want_predictions(function_id: int) -> None:
 
 def want_survey(function_id: int) -> None:
     """Ask for a new look over all samples, in the caller's transaction: some have come, or are gone for good."""
-    rows = FunctionWork.objects.filter(function_id=function_id, kind=WorkKind.SURVEY)
+    _want(function_id, WorkKind.SURVEY)
+
+
+def want_plan(function_id: int) -> None:
+    """Ask for a new plan of what to label next, in the caller's transaction: there are other samples, or doubts."""
+    _want(function_id, WorkKind.PLAN)
+
+
+def want_inspection(function_id: int) -> None:
+    """Ask to look for what may be wrong, in the caller's transaction: a round or a survey says something new."""
+    _want(function_id, WorkKind.INSPECT)
+
+
+def _want(function_id: int, kind: WorkKind) -> None:
+    rows = FunctionWork.objects.filter(function_id=function_id, kind=kind)
     if not rows.update(wanted_revision=F("wanted_revision") + 1):
-        FunctionWork.objects.get_or_create(
-            function_id=function_id, kind=WorkKind.SURVEY, defaults={"wanted_revision": 1}
-        )
+        FunctionWork.objects.get_or_create(function_id=function_id, kind=kind, defaults={"wanted_revision": 1})
 
 
 def sentence_of(error: BaseException) -> str:
