@@ -25,9 +25,9 @@ class JobName(StrEnum):
 
     TRAIN_FUNCTION = "train_function"
     PREDICT_FUNCTION = "predict_function"
+    PLAN_QUEUE = "plan_queue"
     EMBED_FUNCTION = "embed_function"
     SURVEY_FUNCTION = "survey_function"
-    INSPECT_FUNCTION = "inspect_function"
     RUN_IMPORT = "run_import"
     PREDICT_FILE = "predict_file"
 
@@ -39,9 +39,9 @@ class JobName(StrEnum):
 _QUEUES = {
     JobName.TRAIN_FUNCTION: Queue.TRAIN,
     JobName.PREDICT_FUNCTION: Queue.EMBED,
+    JobName.PLAN_QUEUE: Queue.EMBED,
     JobName.EMBED_FUNCTION: Queue.EMBED,
     JobName.SURVEY_FUNCTION: Queue.DEFAULT,
-    JobName.INSPECT_FUNCTION: Queue.DEFAULT,
     JobName.RUN_IMPORT: Queue.DEFAULT,
     JobName.PREDICT_FILE: Queue.DEFAULT,
 }

@@ -35,6 +35,11 @@ def is_planned(function: Function) -> bool:
     return _waiting(function).exists()
 
 
+def n_waiting(function: Function, *, at_most: int) -> int:
+    """Count what is left to ask of what was planned, up to `at_most`."""
+    return len(_waiting(function).values_list("pk")[:at_most])
+
+
 def planned(function: Function, n: int, hidden: Collection[int] = ()) -> list[Planned]:
     """Return up to `n` samples to ask about: as planned, then the most doubtful. Fewer where neither has more.
 

@@ -24,7 +24,15 @@ from apps.training.models import FunctionWork, TrainedModel, WorkKind
 from apps.training.services.encoders import backbone
 from apps.training.services.inputs import Row, embed, layout_of, stored_picture
 from apps.training.services.vectors import Matrix, which_exist, write_vectors
-from apps.training.services.work import LeaseLost, Progress, claim_work, require_mine, want_predictions, want_survey
+from apps.training.services.work import (
+    LeaseLost,
+    Progress,
+    claim_work,
+    require_mine,
+    want_plan,
+    want_predictions,
+    want_survey,
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -174,7 +182,9 @@ def _ask_for_what_follows(function_id: int, samples: Sequence[Sample]) -> None:
     is_annotated = Sample.objects.filter(pk__in=[sample.pk for sample in samples], annotation__isnull=False).exists()
     want_predictions(function_id)
     want_survey(function_id)
+    want_plan(function_id)
     enqueue_on_commit(JobName.PREDICT_FUNCTION, function_id)
+    enqueue_on_commit(JobName.PLAN_QUEUE, function_id)
     if not is_annotated:
         return
     annotated = Sample.objects.filter(function_id=function_id, annotation__isnull=False)

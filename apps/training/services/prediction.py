@@ -23,7 +23,7 @@ from apps.training.services.embedding import forget_embedding
 from apps.training.services.inputs import build_inputs, read_contents
 from apps.training.services.serving import Served, load_live
 from apps.training.services.vectors import read_vectors
-from apps.training.services.work import Progress, claim_work
+from apps.training.services.work import Progress, claim_work, want_plan
 
 ROWS_AT_ONCE = 500
 CHUNK_SECONDS = 0.3
@@ -45,6 +45,9 @@ def predict_function(*, function_id: int) -> Progress:
             FunctionWork.objects.filter(pk=work.pk).update(done_revision=work.wanted_revision)
             return Progress.DONE
         is_done = _predict_for_a_while(work, served)
+    # Not only at the end: with answers coming in, a large function always has some left to predict.
+    want_plan(function_id)
+    enqueue(JobName.PLAN_QUEUE, function_id)
     if is_done and not _is_wanted(function_id):
         return Progress.DONE
     enqueue(JobName.PREDICT_FUNCTION, function_id)
