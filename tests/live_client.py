@@ -46,6 +46,14 @@ class LiveClient:
         assert answer.status_code == 200, answer.text
         assert "hundredfold_session" in self.http.cookies
 
+    def sign_in(self, link: str) -> None:
+        """Start a session by a one-time link."""
+        page = self.http.get(link)
+        assert page.status_code == 200, page.text
+        answer = self.post(link)
+        assert answer.status_code == 200, answer.text
+        assert "hundredfold_session" in self.http.cookies
+
     def post(self, path: str, fields: dict[str, str] | None = None, *, body: object = None) -> httpx.Response:
         """Send a form, or JSON where there is a body."""
         headers = {"X-CSRFToken": self.http.cookies.get("csrftoken", ""), "Referer": self.up.url}

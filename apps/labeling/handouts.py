@@ -9,14 +9,14 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.core.lots import falls_in
 from apps.functions.models import Function
 from apps.labeling.models import Handout
-from apps.samples.models import Sample
+from apps.samples.models import Opinion, Sample
 from apps.samples.services.annotations import lock_function
 from apps.workspaces.roles import ALLOWED, Action
 
@@ -53,7 +53,7 @@ def take(*, function: Function, person: User, samples: Sequence[Sample], renew: 
     mine = Handout.objects.filter(person=person, sample__in=list(renew), expires_at__gt=now)
     mine.update(expires_at=now + HOLDS_FOR)
     held = held_elsewhere(person)
-    waiting = _as_they_are_now([sample for sample in samples if sample.pk not in held])
+    waiting = _as_they_are_now([sample for sample in samples if sample.pk not in held], person)
     got = [sample for sample in samples if sample.pk in waiting]
     for sample in got:
         sample.n_wanted, sample.n_opinions = waiting[sample.pk]
@@ -67,9 +67,15 @@ def take(*, function: Function, person: User, samples: Sequence[Sample], renew: 
     return {sample.pk for sample in got}
 
 
-def _as_they_are_now(samples: Sequence[Sample]) -> dict[int, tuple[int, int]]:
-    """How many people are asked and have answered, of those samples that have no answer yet, or a known one."""
-    rows = Sample.objects.filter(Q(annotation=None) | Q(gold__isnull=False), pk__in=[sample.pk for sample in samples])
+def _as_they_are_now(samples: Sequence[Sample], person: User) -> dict[int, tuple[int, int]]:
+    """How many people are asked and have answered, of those samples that this person may still be asked about.
+
+    While somebody chose, another may have answered: then there may be enough answers, or this person's own.
+    """
+    is_missing = Q(n_opinions__lt=F("n_wanted")) | Q(sent_back_to=person)
+    is_open = Q(annotation=None, is_disputed=False) & is_missing
+    rows = Sample.objects.filter(Q(gold__isnull=False) | is_open, pk__in=[sample.pk for sample in samples])
+    rows = rows.exclude(Exists(Opinion.objects.filter(sample=OuterRef("pk"), person=person)))
     return {pk: (n_wanted, n_opinions) for pk, n_wanted, n_opinions in rows.values_list("pk", "n_wanted", "n_opinions")}
 
 

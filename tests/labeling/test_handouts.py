@@ -155,6 +155,28 @@ def test_several_hands_where_several_people_are_wanted_and_not_one_more(
     assert keys(text_function, third) == set()
 
 
+def test_what_was_answered_while_somebody_chose_is_not_handed_to_them(
+    text_function: Function, owner: User, member: User, samples: list[Sample]
+) -> None:
+    """Between choosing and taking others may answer: enough of them, alike or not, or the person from another page."""
+    third = make_user("third@example.com", "Third")
+    Sample.objects.filter(pk__in=[sample.pk for sample in samples[:3]]).update(n_wanted=2)
+    chosen = list(Sample.objects.filter(pk__in=[sample.pk for sample in samples[:4]]).order_by("pk"))
+    for place, person, label in [
+        (0, owner, "Refund"),
+        (0, member, "Shipping"),
+        (1, owner, "Refund"),
+        (1, member, "Refund"),
+        (2, third, "Refund"),
+        (3, owner, "Refund"),
+    ]:
+        answer = answer_of(samples[place], person, label)
+        assert save_answers(function=text_function, person=person, answers=[answer]).refused == []
+
+    assert handouts.take(function=text_function, person=third, samples=chosen) == set()
+    assert handouts.take(function=text_function, person=member, samples=chosen) == {samples[2].pk}
+
+
 def test_hands_are_counted_at_the_same_cost_however_many_samples_there_are(
     text_function: Function, owner: User, member: User, samples: list[Sample]
 ) -> None:
