@@ -28,6 +28,7 @@ class JobName(StrEnum):
     PLAN_QUEUE = "plan_queue"
     EMBED_FUNCTION = "embed_function"
     SURVEY_FUNCTION = "survey_function"
+    INSPECT_FUNCTION = "inspect_function"
     RUN_IMPORT = "run_import"
     PREDICT_FILE = "predict_file"
 
@@ -42,6 +43,7 @@ _QUEUES = {
     JobName.PLAN_QUEUE: Queue.EMBED,
     JobName.EMBED_FUNCTION: Queue.EMBED,
     JobName.SURVEY_FUNCTION: Queue.DEFAULT,
+    JobName.INSPECT_FUNCTION: Queue.DEFAULT,
     JobName.RUN_IMPORT: Queue.DEFAULT,
     JobName.PREDICT_FILE: Queue.DEFAULT,
 }

@@ -31,6 +31,7 @@ JOBS = {
     WorkKind.PREDICT: JobName.PREDICT_FUNCTION,
     WorkKind.PLAN: JobName.PLAN_QUEUE,
     WorkKind.SURVEY: JobName.SURVEY_FUNCTION,
+    WorkKind.INSPECT: JobName.INSPECT_FUNCTION,
 }
 LEFTOVER_SECONDS = 1800.0
 """A round at work has a folder without a row too, but never for so long."""
@@ -81,7 +82,7 @@ def functions_to_embed() -> QuerySet[Function, int]:
 
 
 def wanted_work() -> QuerySet[FunctionWork, tuple[str, int]]:
-    """Work that was asked for in its own row: live predictions that are not the published model's, old surveys."""
+    """Work that was asked for in its own row: live predictions not of the published model, old surveys and findings."""
     rows = FunctionWork.objects.filter(kind__in=JOBS, wanted_revision__gt=F("done_revision"))
     return rows.filter(is_free(), _is_due()).values_list("kind", "function_id")
 

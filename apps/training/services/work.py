@@ -96,6 +96,11 @@ def want_plan(function_id: int) -> None:
     _want(function_id, WorkKind.PLAN)
 
 
+def want_inspection(function_id: int) -> None:
+    """Ask to look for what may be wrong, in the caller's transaction: a round or a survey says something new."""
+    _want(function_id, WorkKind.INSPECT)
+
+
 def _want(function_id: int, kind: WorkKind) -> None:
     rows = FunctionWork.objects.filter(function_id=function_id, kind=kind)
     if not rows.update(wanted_revision=F("wanted_revision") + 1):
