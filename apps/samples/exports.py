@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from io import StringIO
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from asgiref.sync import sync_to_async
 from django.db.models import FilteredRelation, Q, QuerySet
@@ -17,17 +17,21 @@ from django.db.models import FilteredRelation, Q, QuerySet
 from apps.engine.tables import cell_text
 from apps.functions.models import Field, Function, InputKind, OutputKind
 from apps.samples.formulas import guard
-from apps.samples.models import Sample
+from apps.samples.models import Comment, Mark, MarkKind, Opinion, Sample
 from apps.samples.reading.columns import ABSENT_NAME
 from apps.samples.reading.tag_cells import tag_cell
 from apps.samples.rows import cells_of
 from apps.samples.services.saying import KnownLabels
 
 ROWS_PER_PAGE = 1_000
+_BESIDE = ("flagged_by", "unsure_by", "comments", "answers")
 _OUT_OF_FOLD = "out_of_fold"
 
 
-Value: TypeAlias = str | float | list[str] | None
+Note: TypeAlias = dict[str, str | list[str]]
+"""What one person wrote or answered beside what is in force: by whom, and the words, label or tags."""
+
+Value: TypeAlias = str | float | list[str] | list[Note] | None
 ExportRow: TypeAlias = dict[str, Value]
 """One sample as it goes out, by column. `prediction` is by a model that never saw it; unlabelled samples have none."""
 
@@ -38,7 +42,7 @@ def rows(function: Function, *, after: int = 0) -> list[tuple[int, ExportRow]]:
     names = _names(function, fields)
     answers = _TagAnswers(function) if function.output_kind == OutputKind.TAGS else _LabelAnswers()
     page = _with_prediction(Sample.objects.filter(function=function, pk__gt=after)).order_by("pk")
-    values = page.values_list(
+    columns = (
         "pk",
         "public_id",
         "external_id",
@@ -49,14 +53,35 @@ def rows(function: Function, *, after: int = 0) -> list[tuple[int, ExportRow]]:
         "out_of_fold__confidence",
         answers.said,
         answers.predicted,
-    )[:ROWS_PER_PAGE]
+    )
+    values = list(page.values_list(*columns)[:ROWS_PER_PAGE])
+    beside = _beside(function, [row[0] for row in values])
     found: list[tuple[int, ExportRow]] = []
     for pk, public_id, external_id, name, content, who, when, confidence, said, predicted in values:
         answer, prediction = answers.cells(said), answers.prediction(predicted)
         contents = row_values(content or {}, fields) if isinstance(content, dict | None) else [content]
-        cells = (public_id, external_id, name, *contents, *answer, who, _iso(when), prediction, confidence)
+        cells = (public_id, external_id, name, *contents, *answer, who, _iso(when), prediction, confidence, *beside[pk])
         found.append((pk, dict(zip(names, cells, strict=True))))
     return found
+
+
+def _beside(function: Function, keys: Sequence[int]) -> dict[int, list[Value]]:
+    """What travels with each of these samples, as `_BESIDE` names it; None where there is nothing. Four queries."""
+    found: dict[int, dict[str, list[Any]]] = {key: {} for key in keys}
+    marks = Mark.objects.filter(sample__in=keys).order_by("pk").values_list("sample", "kind", "person__email")
+    for key, kind, email in marks:
+        found[key].setdefault("flagged_by" if kind == MarkKind.FLAG else "unsure_by", []).append(email)
+    comments = Comment.objects.filter(sample__in=keys).order_by("pk")
+    for key, email, when, text in comments.values_list("sample", "person__email", "created_at", "text"):
+        found[key].setdefault("comments", []).append({"by": email or "", "at": _iso(when), "text": text})
+    labels = dict(function.labels.values_list("public_id", "name"))
+    opinions = Opinion.objects.filter(sample__in=keys).order_by("annotation")
+    for key, email, label, tags in opinions.values_list(
+        "sample", "person__email", "annotation__label__name", "annotation__tags"
+    ):
+        said = {"label": label} if tags is None else {"tags": [labels[tag] for tag in labels if tags.get(tag)]}
+        found[key].setdefault("answers", []).append({"by": email, **said})
+    return {key: [notes.get(name) for name in _BESIDE] for key, notes in found.items()}
 
 
 class _LabelAnswers:
@@ -132,7 +157,7 @@ def _names(function: Function, fields: Sequence[Field]) -> list[str]:
     taken = [field.name for field in fields]
     is_table = function.input_kind == InputKind.TABLE
     first = free_names(["id", "external_id", "original_name"], taken)
-    last = free_names([*answers.names, "annotated_by", "annotated_at", "prediction", "confidence"], taken)
+    last = free_names([*answers.names, "annotated_by", "annotated_at", "prediction", "confidence", *_BESIDE], taken)
     return [*first, *(taken if is_table else [_content_column(function)]), *last]
 
 
@@ -173,8 +198,15 @@ def csv_page(page: Iterable[ExportRow]) -> str:
 
 def _cell(value: Value) -> str:
     if isinstance(value, list):
-        return tag_cell(value)
+        notes = [_line(note) for note in value if isinstance(note, dict)]
+        return "\n".join(notes) or tag_cell([name for name in value if isinstance(name, str)])
     return "" if value is None else str(value)
+
+
+def _line(note: Note) -> str:
+    """Who and what, for people to read; JSON lines keep them apart."""
+    words = note.get("text", note.get("label", note.get("tags", "")))
+    return f"{note['by']}: {tag_cell(words) if isinstance(words, list) else words}"
 
 
 def json_page(page: Iterable[ExportRow]) -> str:

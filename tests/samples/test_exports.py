@@ -17,10 +17,12 @@ from apps.accounts.models import User
 from apps.events.models import Event
 from apps.functions.models import Function
 from apps.samples import exports
-from apps.samples.models import Annotation, Import, Origin, PickedBy, Sample
+from apps.samples.models import Annotation, Import, MarkKind, Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample, undo_annotation
 from apps.samples.services.imports import create_import, start_import
 from apps.samples.services.intake import NewImage, NewText, add_images, add_texts
+from apps.samples.services.marks import add_comment, set_mark
+from apps.samples.services.opinions import give_opinion
 from apps.training.models import Prediction, PredictionKind, TrainedModel
 from apps.workspaces.models import Workspace
 from tests.samples.conftest import picture, run_to_end
@@ -90,10 +92,40 @@ def test_a_row_says_everything_known_of_a_sample(text_function: Function, member
         "annotated_at": annotation.created_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
         "prediction": "Shipping",
         "confidence": "0.75",
+        "flagged_by": "",
+        "unsure_by": "",
+        "comments": "",
+        "answers": "",
     }
     assert [rows[1][name] for name in ("label", "annotated_by", "prediction", "confidence")] == [""] * 4
     lines = [json.loads(line) for line in json_of(text_function).splitlines()]
     assert (lines[0]["confidence"], lines[1]["label"], lines[1]["prediction"]) == (0.75, None, None)
+
+
+def test_flags_doubts_comments_and_what_each_of_several_said_travel_with_the_sample(
+    text_function: Function, member: User, owner: User
+) -> None:
+    items = [NewText("money back"), NewText("plain")]
+    sample = add_texts(function=text_function, items=items, person=None, origin=Origin.API).samples[0]
+    Sample.objects.filter(pk=sample.pk).update(n_wanted=2)
+    for person, name in ((member, "Refund"), (owner, "Shipping")):
+        label = text_function.labels.get(name=name)
+        give_opinion(sample=sample, person=person, label=label, picked_by=PickedBy.QUEUE)
+        set_mark(sample=sample, person=person, kind=MarkKind.FLAG, is_on=True)
+    set_mark(sample=sample, person=member, kind=MarkKind.UNSURE, is_on=True)
+    comment = add_comment(sample=sample, person=owner, text="see\nthe contract")
+
+    first, second = (json.loads(line) for line in json_of(text_function).splitlines())
+    assert (first["flagged_by"], first["unsure_by"]) == ([member.email, owner.email], [member.email])
+    at = comment.created_at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    assert first["comments"] == [{"by": owner.email, "at": at, "text": "see\nthe contract"}]
+    assert first["answers"] == [{"by": member.email, "label": "Refund"}, {"by": owner.email, "label": "Shipping"}]
+    assert [second[name] for name in ("flagged_by", "unsure_by", "comments", "answers")] == [None] * 4
+
+    row = next(csv.DictReader(io.StringIO(csv_of(text_function), newline="")))
+    assert row["flagged_by"] == f"{member.email} | {owner.email}"
+    assert row["comments"] == f"{owner.email}: see\nthe contract"
+    assert row["answers"] == f"{member.email}: Refund\n{owner.email}: Shipping"
 
 
 def test_a_csv_is_rfc_4180_in_plain_utf_8(text_function: Function) -> None:

@@ -207,6 +207,7 @@ def test_what_went_out_comes_back_as_it_was(workspace: Workspace, function: Func
     assert exports.columns(function) == [
         "id", "external_id", "original_name", "price", "label", "age", "=risk",
         "sample_label", "annotated_by", "annotated_at", "prediction", "confidence",
+        "flagged_by", "unsure_by", "comments", "answers",
     ]  # fmt: skip
     before = list(function.samples.order_by("pk").values("row", "external_id", "label__name", "content_hash"))
     for name, chunks in (("out.csv", exports.csv_chunks), ("out.jsonl", exports.json_chunks)):

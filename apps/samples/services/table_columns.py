@@ -25,6 +25,7 @@ EXAMPLE_CHARACTERS = 60
 # Columns that only our own exports have together: what a file that comes back brings beside its cells.
 EXPORT_MARKS = frozenset({"annotated_by", "annotated_at"})
 _OURS = EXPORT_MARKS | {"id", "original_name", "prediction", "confidence", ABSENT_NAME}
+_OURS |= {"flagged_by", "unsure_by", "comments", "answers"}
 EXPORT_NAMES = _OURS | {f"sample_{name}" for name in _OURS}
 LABEL_FIRST = ("sample_label", "sample_tags", "label", "tags")
 LABEL_SHARE = 0.9
