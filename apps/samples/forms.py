@@ -35,14 +35,29 @@ class MergeForm(forms.Form):
     into = forms.CharField(max_length=40, error_messages={"required": "Choose the label that stays."})
 
 
-class SplitForm(forms.Form):
-    """The name of a label to be, and the public ids of the samples that go there, with commas between."""
+class SamplesForm(forms.Form):
+    """Some samples by public id, with commas between."""
 
-    name = forms.CharField(max_length=LABEL_MAX, error_messages={"required": "Give the new label a name."})
-    samples = forms.CharField(error_messages={"required": "Select the samples that go there."})
+    samples = forms.CharField(error_messages={"required": "Select some samples first."})
 
     def clean_samples(self) -> list[str]:
         return [each for each in self.cleaned_data["samples"].split(",") if each]
+
+
+class SplitForm(SamplesForm):
+    """The name of a label to be, and the samples that go there."""
+
+    name = forms.CharField(max_length=LABEL_MAX, error_messages={"required": "Give the new label a name."})
+
+
+class PurgeForm(forms.Form):
+    """Emptying the bin takes a tick as well as a press; without `samples` it is all of it."""
+
+    samples = forms.CharField(required=False)
+    is_sure = forms.BooleanField(error_messages={"required": "Tick the box first: this cannot be undone."})
+
+    def clean_samples(self) -> list[str] | None:
+        return [each for each in self.cleaned_data["samples"].split(",") if each] or None
 
 
 class FileForm(forms.Form):

@@ -333,6 +333,17 @@ class Import(Leased):
         return [key for key in (self.file_key, *beside) if key]
 
     @property
+    def n_restored(self) -> int:
+        """How many of its samples came back out of the bin."""
+        return int(self.options.get("n_restored", 0))
+
+    @property
+    def undone_as(self) -> str:
+        """The public id of the act by which it is undone; empty where nothing came of it, or it has been."""
+        is_over = not self.is_under_way and not self.options.get("is_undone")
+        return str(self.options.get("act", "")) if is_over else ""
+
+    @property
     def percent(self) -> int:
         """How far it is; whole only when it is done."""
         if self.state == ImportState.DONE:

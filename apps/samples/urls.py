@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.samples.views import acts, bring, downloads, fields, history, imports, labels, pictures
+from apps.samples.views import acts, bin, bring, downloads, fields, history, imports, labels, pictures
 
 app_name = "samples"
 
@@ -14,6 +14,11 @@ urlpatterns = [
     path("functions/<str:function_id>/export.csv", downloads.export_csv, name="export_csv"),
     path("functions/<str:function_id>/export.jsonl", downloads.export_jsonl, name="export_jsonl"),
     path("functions/<str:function_id>/history/", history.history_page, name="history_page"),
+    path("functions/<str:function_id>/bin/", bin.bin_page, name="bin_page"),
+    path("functions/<str:function_id>/bin/put/", bin.bin_selection, name="bin_selection"),
+    path("functions/<str:function_id>/bin/restore/", bin.restore_samples, name="restore_samples"),
+    path("functions/<str:function_id>/bin/purge/", bin.purge_samples, name="purge_samples"),
+    path("functions/<str:function_id>/bin/<str:sample_id>/thumbnail/", bin.binned_thumbnail, name="binned_thumbnail"),
     path("labels/<str:label_id>/merge/", labels.merge_label, name="merge_label"),
     path("labels/<str:label_id>/split/", labels.split_page, name="split_page"),
     path("labels/<str:label_id>/split/samples/", labels.split_label, name="split_label"),

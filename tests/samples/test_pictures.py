@@ -11,11 +11,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.accounts.models import User
 from apps.events.models import Event
 from apps.functions.models import Function
 from apps.samples.models import Annotation, Import, ImportFormat, ImportState, Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample
-from apps.samples.services.deletion import clear_leftovers
+from apps.samples.services.deletion import clear_leftovers, delete_sample
 from apps.samples.services.intake import NewImage, NewText, add_images, add_texts
 from apps.samples.services.sweeper import enqueue_unfinished_imports
 from tests.samples.conftest import picture
@@ -59,15 +60,14 @@ def test_a_text_has_no_picture(owner_client: Client, text_function: Function) ->
     assert owner_client.get(url("sample_image", text)).status_code == 404
 
 
-def test_deleting_removes_rows_history_and_files(
-    owner_client: Client, sample: Sample, media: Path, django_capture_on_commit_callbacks: Any
+def test_deleting_for_good_removes_rows_history_and_files(
+    owner: User, sample: Sample, media: Path, django_capture_on_commit_callbacks: Any
 ) -> None:
     sample.function.refresh_from_db()
     revision = sample.function.data_revision
     with django_capture_on_commit_callbacks(execute=True):
-        response = owner_client.post(url("delete_sample", sample), headers={"HX-Request": "true"})
-    assert (response.status_code, response.content) == (200, b"")
-    assert (Sample.objects.count(), Annotation.objects.count()) == (0, 0)
+        delete_sample(sample=sample, person=owner)
+    assert (Sample.everywhere.count(), Annotation.objects.count()) == (0, 0)
     assert not [path for path in media.rglob("*") if path.is_file()]
     sample.function.refresh_from_db()
     assert sample.function.data_revision == revision + 1
@@ -90,8 +90,8 @@ def test_deleting_an_unlabelled_sample_asks_for_no_training(owner_client: Client
     assert (text_function.samples.count(), text_function.data_revision) == (0, 0)
 
 
-def test_a_deleted_sample_can_come_in_again(owner_client: Client, sample: Sample) -> None:
-    owner_client.post(url("delete_sample", sample))
+def test_a_sample_deleted_for_good_can_come_in_again(sample: Sample) -> None:
+    delete_sample(sample=sample, person=None)
     item = NewImage(picture(3, size=(600, 400)))
     result = add_images(function=sample.function, items=[item], person=None, origin=Origin.BROWSER)
     assert result.n_added == 1

@@ -113,10 +113,11 @@ def delete_function(*, function: Function, actor: User | None = None) -> None:
     and models on disk are swept by the worker, which looks for folders without a function.
     """
     n_samples = function.samples.count()
-    while pks := list(function.samples.values_list("pk", flat=True)[:ROWS_PER_TRANSACTION]):
+    everywhere = function.samples(manager="everywhere")  # the bin goes with it
+    while pks := list(everywhere.values_list("pk", flat=True)[:ROWS_PER_TRANSACTION]):
         with transaction.atomic():
             lock(function.pk)
-            function.samples.filter(pk__in=pks).delete()
+            everywhere.filter(pk__in=pks).delete()
     workspace = function.workspace.public_id
     with transaction.atomic():
         # Not even rows that merely refer to it may come now: a call recorded meanwhile would fail the commit.

@@ -16,8 +16,9 @@ from apps.events.services import record
 from apps.functions.models import Act, ActKind
 from apps.functions.services import note_data_change
 from apps.samples.models import Annotation
-from apps.samples.services import surgery
+from apps.samples.services import import_acts, surgery
 from apps.samples.services.annotations import lock_function, samples_per_transaction
+from apps.samples.services.bin import undo_binning
 from apps.samples.services.saying import KnownLabels
 from apps.samples.services.set_aside import bring_opinions_back
 from apps.samples.services.standing import RESTORED_AT_ONCE, take_back_chunk
@@ -30,18 +31,22 @@ STUCK_SECONDS = 60
 
 @dataclass(frozen=True)
 class UndoOutcome:
-    """How many samples are as they were, and how many stay because someone changed them since."""
+    """How many samples are as they were, how many are in the bin now, and how many someone has changed since."""
 
     n_restored: int
     n_left: int
     is_first: bool = True
+    n_binned: int = 0
 
     @property
     def words(self) -> str:
         """What to tell the person who asked for it."""
         if not self.is_first:
             return "This was undone already."
-        said = f"Undone: {_samples(self.n_restored)} as before." if self.n_restored or self.n_left else "Undone."
+        done = [f"{_samples(self.n_binned)} in the bin"] if self.n_binned else []
+        if self.n_restored or (self.n_left and not done):
+            done.append(f"{_samples(self.n_restored)} as before")
+        said = f"Undone: {', '.join(done)}." if done else "Undone."
         if not self.n_left:
             return said
         stay = "was changed since and stays as it is" if self.n_left == 1 else "were changed since and stay as they are"
@@ -73,6 +78,8 @@ def undo_act(*, act: Act, person: User | None) -> UndoOutcome:
         lock_function(act.function_id)
         if not _claim(act, person):
             return UndoOutcome(0, 0, is_first=False)
+        if act.kind == ActKind.IMPORT:
+            import_acts.require_over(act)
         surgery.begin_undoing(act=act, person=person)
     return _go_on(act, person)
 
@@ -98,7 +105,7 @@ def _go_on(act: Act, person: User | None) -> UndoOutcome:
             subject=act.public_id,
             function=act.function.public_id,
             what=act.get_kind_display(),
-            n_samples=outcome.n_restored,
+            n_samples=outcome.n_restored + outcome.n_binned,
         )
     return outcome
 
@@ -108,6 +115,13 @@ def _take_back(act: Act, person: User | None) -> UndoOutcome:
     if act.kind in surgery.OF_A_LABEL:
         n_restored = surgery.go_on_undoing(act=act)
         return UndoOutcome(n_restored, max(0, act.n_samples - n_restored))
+    if act.kind == ActKind.DELETE_SAMPLES:
+        n_restored = undo_binning(act=act)
+        return UndoOutcome(n_restored, max(0, act.n_samples - n_restored))
+    if act.kind == ActKind.IMPORT:
+        n_binned, n_stay = import_acts.undo_import(act=act)
+        outcome = _take_back_labels(act, person)
+        return UndoOutcome(outcome.n_restored, outcome.n_left + n_stay, n_binned=n_binned)
     outcome = _take_back_labels(act, person)
     if act.kind == ActKind.SPLIT_LABEL:
         surgery.drop_split_off(act=act, person=person)
@@ -125,8 +139,10 @@ def finish_undoing() -> int:
 
 
 def _take_back_labels(act: Act, person: User | None) -> UndoOutcome:
-    """Restore what was said of each sample the act labelled."""
+    """Restore what was said of each sample the act labelled; those it brought itself are none of these."""
     touched = Annotation.objects.filter(act=act).order_by("sample_id").values_list("sample_id", flat=True)
+    if act.kind == ActKind.IMPORT:
+        touched = touched.exclude(sample__brought_by=act)
     sample_ids = list(touched.distinct())
     n_at_once = samples_per_transaction(_n_tags(act), RESTORED_AT_ONCE)
     outcome = UndoOutcome(0, 0)

@@ -12,23 +12,23 @@ from apps.events.kinds import Audit, Live
 from apps.events.services import announce, record
 from apps.functions.models import Function
 from apps.functions.services import note_data_change
-from apps.samples.media import forget_files, forget_folder, forget_pictures
+from apps.samples.media import forget_files, forget_folder
 from apps.samples.models import Import, ImportState, Sample
-from apps.samples.rows import picture_keys
 from apps.samples.services.annotations import lock_function
+from apps.samples.services.bin import purge_now
+from apps.samples.services.dropping import end_drop
 
 UNCHECKED_DAYS = 7
 OPEN_DROP_DAYS = 1
 
 
 def delete_sample(*, sample: Sample, person: User | None) -> None:
-    """Delete a sample with its history, predictions and files. Its embedding goes with the next sweep."""
-    function, file_keys = sample.function, [sample.file_key, *picture_keys(sample.row)]
+    """Delete a sample for good, past the bin, with its history, predictions and files."""
+    function = sample.function
     with transaction.atomic():
         lock_function(function.pk)
         was_labelled = Sample.objects.filter(pk=sample.pk, annotation__isnull=False).exists()
-        n_deleted, _rows = Sample.objects.filter(pk=sample.pk).delete()
-        if not n_deleted:
+        if not purge_now(function_id=function.pk, sample_keys=[sample.pk]):
             return
         record(
             workspace=function.workspace.public_id,
@@ -40,7 +40,6 @@ def delete_sample(*, sample: Sample, person: User | None) -> None:
         announce(workspace=function.workspace.public_id, kind=Live.SAMPLES_CHANGED, subject=function.public_id)
         if was_labelled:
             note_data_change(function.pk)
-        transaction.on_commit(lambda: forget_pictures(file_keys), robust=True)
 
 
 def clear_leftovers() -> None:
@@ -54,7 +53,8 @@ def clear_leftovers() -> None:
         if Import.objects.filter(pk=job.pk, state=ImportState.PREVIEW).delete()[0]:
             forget_files(job.file_keys)
     open_drops = Import.objects.filter(state=ImportState.UPLOADING, created_at__lt=now - timedelta(days=OPEN_DROP_DAYS))
-    open_drops.update(state=ImportState.DONE, finished_at=now, options={})
+    for drop in open_drops.select_related("function__workspace", "person"):
+        end_drop(import_job=drop)
 
 
 def _clear_files_of_deleted_functions() -> None:

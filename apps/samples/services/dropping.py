@@ -11,6 +11,7 @@ from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
 from apps.functions.models import Function, InputKind, OutputKind
 from apps.samples.models import Import, ImportFormat, ImportState, Origin
+from apps.samples.services.import_acts import act_of, close_act, count_in
 from apps.samples.services.imports import tell_progress
 from apps.samples.services.intake import IntakeResult, ItemResult, NewImage, Outcome, prepared_images, take_in
 from apps.samples.services.records import keep_problems, problem, record_import
@@ -59,7 +60,8 @@ def take_chunk(*, import_job: Import, chunk_number: int, first_row: int, items: 
         raise InvalidInput(f"Send at most {FILES_PER_CHUNK} files in one request.")
     function = import_job.function
     with prepared_images(function=function, items=items, origin=Origin.BROWSER) as batch, transaction.atomic():
-        result = take_in(batch=batch, person=import_job.person, began_at=import_job.created_at)
+        act = act_of(import_job)
+        result = take_in(batch=batch, person=import_job.person, began_at=import_job.created_at, act=act)
         is_repeated = not _count_once(import_job, chunk_number, result)
         if not is_repeated:
             keep_problems(
@@ -83,7 +85,8 @@ def _count_once(import_job: Import, chunk_number: int, result: IntakeResult) -> 
     chunks = import_job.options["chunks"]
     if chunk_number in chunks:
         return False
-    import_job.options = {"chunks": [*chunks, chunk_number]}
+    import_job.options = {**import_job.options, "chunks": [*chunks, chunk_number]}
+    count_in(import_job, result)
     import_job.cursor += len(result.items)
     Import.objects.filter(pk=import_job.pk).update(
         options=import_job.options,
@@ -114,10 +117,13 @@ def end_drop(*, import_job: Import) -> Import:
     """Close a drop. Closing twice closes once."""
     with transaction.atomic():
         n_changed = Import.objects.filter(pk=import_job.pk, state=ImportState.UPLOADING).update(
-            state=ImportState.DONE, finished_at=timezone.now(), options={}
+            state=ImportState.DONE, finished_at=timezone.now()
         )
         import_job.refresh_from_db()
         if n_changed:
+            import_job.options = {name: value for name, value in import_job.options.items() if name != "chunks"}
+            import_job.save(update_fields=["options"])
+            close_act(import_job)
             record_import(import_job=import_job)
             tell_progress(import_job)
     return import_job

@@ -38,6 +38,7 @@ from apps.samples.reading.columns import Role
 from apps.samples.reading.records import Record
 from apps.samples.reading.tag_cells import read_tags
 from apps.samples.services.annotations import samples_per_transaction
+from apps.samples.services.import_acts import act_of, close_act, count_in
 from apps.samples.services.import_tags import Lost, collect_tags
 from apps.samples.services.imports import layout_of, tell_progress
 from apps.samples.services.intake import (
@@ -228,7 +229,8 @@ def _decoded(content: bytes) -> str:
 def _store(job: Import, chunk: _Chunk) -> None:
     """Take a chunk in and move the cursor past it, both or neither."""
     with _prepared(job, chunk.items) as batch, transaction.atomic():
-        result = take_in(batch=batch, person=job.person, began_at=job.created_at)
+        result = take_in(batch=batch, person=job.person, began_at=job.created_at, act=act_of(job))
+        count_in(job, result)
         _move(job, chunk, result)
         _keep_problems(job, chunk, result)
         tell_progress(job)
@@ -312,6 +314,7 @@ def _end(job: Import, state: ImportState, message: str) -> None:
         if not n_changed:
             raise Lost
         job.refresh_from_db()
+        close_act(job)
         record_import(import_job=job)
         tell_progress(job)
         transaction.on_commit(lambda: forget_files(file_keys), robust=True)

@@ -42,6 +42,7 @@ from apps.samples.reading.sheets import sheet_to_csv
 from apps.samples.reading.tables import DELIMITERS, Dialect
 from apps.samples.reading.tag_cells import TagSeparator
 from apps.samples.reading.workbooks import Sheet, check_workbook, is_office_file
+from apps.samples.services.import_acts import close_act
 from apps.samples.services.records import record_import
 from apps.samples.services.table_columns import choose_uses, make_fields, propose_uses
 
@@ -362,6 +363,7 @@ def stop_import(*, import_job: Import) -> Import:
     n_changed = started.update(state=ImportState.DONE, message=message, finished_at=timezone.now(), file_key="")
     import_job.refresh_from_db()
     if n_changed:
+        close_act(import_job)
         record_import(import_job=import_job)
         tell_progress(import_job)
         transaction.on_commit(lambda: forget_files(file_keys), robust=True)

@@ -22,7 +22,7 @@ from apps.core.jobs import JobName, enqueue_on_commit
 from apps.engine.tables import Cell
 from apps.events.kinds import Live
 from apps.events.services import announce
-from apps.functions.models import Function, InputKind, Label, OutputKind
+from apps.functions.models import Act, Function, InputKind, Label, OutputKind
 from apps.functions.services import get_or_create_labels
 from apps.samples.checks import checked_id, checked_label, checked_text, clean_name
 from apps.samples.images import normalise
@@ -31,6 +31,7 @@ from apps.samples.models import Origin, PickedBy, Sample
 from apps.samples.reading.tag_cells import RowTags
 from apps.samples.rows import FindPicture, read_row, typed
 from apps.samples.services.annotations import annotate_many, lock_function
+from apps.samples.services.bin import in_bin, purge_now, take_out_now
 from apps.samples.services.tag_intake import LABELS_MAX, checked_tags, tag_new_samples
 
 T = TypeVar("T")
@@ -91,6 +92,7 @@ class KnownPicture:
 
 class Outcome(StrEnum):
     ADDED = "added"
+    RESTORED = "restored"
     DUPLICATE = "duplicate"
     REFUSED = "refused"
 
@@ -115,6 +117,11 @@ class IntakeResult:
     @property
     def n_added(self) -> int:
         return self._count(Outcome.ADDED)
+
+    @property
+    def n_restored(self) -> int:
+        """How many came back out of the bin, with what they had."""
+        return self._count(Outcome.RESTORED)
 
     @property
     def n_duplicates(self) -> int:
@@ -166,11 +173,13 @@ class Batch:
     notes: Mapping[int, str] = field(default_factory=dict)
 
 
-def add_texts(*, function: Function, items: Iterable[NewText], person: User | None, origin: Origin) -> IntakeResult:
-    """Take texts in, in transactions of `TEXTS_PER_TRANSACTION`, or inside the caller's."""
+def add_texts(
+    *, function: Function, items: Iterable[NewText], person: User | None, origin: Origin, act: Act | None = None
+) -> IntakeResult:
+    """Take texts in as part of an act, in transactions of `TEXTS_PER_TRANSACTION`, or inside the caller's."""
     result = IntakeResult()
     for chunk in _chunks(items, TEXTS_PER_TRANSACTION):
-        result += take_in(batch=prepare_texts(function=function, items=chunk, origin=origin), person=person)
+        result += take_in(batch=prepare_texts(function=function, items=chunk, origin=origin), person=person, act=act)
     return result
 
 
@@ -310,6 +319,7 @@ def prepared_images(*, function: Function, items: Sequence[NewImage], origin: Or
 def _checked_images(function: Function, items: Sequence[NewImage], origin: Origin, written: dict[str, Sample]) -> Batch:
     hashes = [content_hash(item.content) for item in items]
     known = set(_by_hash(function, hashes))
+    known.update(in_bin(function).filter(content_hash__in=hashes).values_list("content_hash", flat=True))
     candidates: list[_Candidate] = []
     refused: dict[int, str] = {}
     for index, (item, hash_) in enumerate(zip(items, hashes, strict=True)):
@@ -336,15 +346,19 @@ def _store_once(row: Sample, content: bytes, written: dict[str, Sample]) -> None
 
 
 @transaction.atomic
-def take_in(*, batch: Batch, person: User | None, began_at: datetime | None = None) -> IntakeResult:
+def take_in(
+    *, batch: Batch, person: User | None, began_at: datetime | None = None, act: Act | None = None
+) -> IntakeResult:
     """Store what is new and complete what is known. One transaction, or the caller's, under the function's lock.
 
-    Tags of a sample that came more than once add up, also with those that came since `began_at`.
+    What rests in the bin comes out of it, with what it had. With an `act`, all of it is undone as one. Tags of a sample
+    that came more than once add up, also with those that came since `began_at`.
     """
     function, refused = batch.function, dict(batch.refused)
     lock_function(function.pk)
     labels = _labels_of(function, batch.candidates, refused, person)
-    stored = _stored_samples(function, batch.candidates, refused)
+    restored = _restored(function, batch.candidates, refused, act)
+    stored = _stored_samples(function, batch.candidates, refused, act)
     items = {index: ItemResult(Outcome.REFUSED, reason=why) for index, why in refused.items()}
     pairs: dict[int, int] = {}
     tagged: dict[int, RowTags] = {}
@@ -353,15 +367,20 @@ def take_in(*, batch: Batch, person: User | None, began_at: datetime | None = No
             continue
         sample = stored[candidate.row.content_hash]
         is_new = sample.public_id == candidate.row.public_id
-        outcome = Outcome.ADDED if is_new else Outcome.DUPLICATE
+        outcome = Outcome.ADDED if is_new else Outcome.RESTORED if sample.pk in restored else Outcome.DUPLICATE
+        restored.discard(sample.pk)
         items[candidate.index] = ItemResult(outcome, sample, note=batch.notes.get(candidate.index, ""))
         if candidate.label_name and sample.label_id is None:
             pairs.setdefault(sample.pk, labels[candidate.label_name].pk)
         if candidate.tags:
             tagged[sample.pk] = tagged[sample.pk] | candidate.tags if sample.pk in tagged else candidate.tags
-    n_labelled = annotate_many(function=function, pairs=list(pairs.items()), person=person, picked_by=PickedBy.IMPORT)
+    n_labelled = annotate_many(
+        function=function, pairs=list(pairs.items()), person=person, picked_by=PickedBy.IMPORT, act=act
+    )
     if tagged:
-        n_labelled = tag_new_samples(function=function, tags_of=tagged, labels=labels, person=person, began_at=began_at)
+        n_labelled = tag_new_samples(
+            function=function, tags_of=tagged, labels=labels, person=person, began_at=began_at, act=act
+        )
     _tell(function, items.values())
     return IntakeResult(tuple(items[index] for index in sorted(items)), n_labelled)
 
@@ -383,7 +402,27 @@ def _labels_of(
     return get_or_create_labels(function=function, names=wanted, actor=person) if wanted else {}
 
 
-def _stored_samples(function: Function, candidates: Sequence[_Candidate], refused: dict[int, str]) -> dict[str, Sample]:
+def _restored(
+    function: Function, candidates: Sequence[_Candidate], refused: Mapping[int, str], act: Act | None
+) -> set[int]:
+    """Take out of the bin what comes again, and clear away what was to be purged. Returns the keys of those taken out.
+
+    Not those whose row is refused.
+    """
+    hashes = {each.row.content_hash for each in candidates if each.index not in refused}
+    gone = Sample.everywhere.filter(function=function, content_hash__in=hashes).exclude(deleted_at=None)
+    keys = set(gone.values_list("pk", flat=True))
+    if not keys:
+        return set()
+    back = set(take_out_now(function=function, sample_keys=list(keys), brought_by=act))
+    if keys - back:
+        purge_now(function_id=function.pk, sample_keys=keys - back)
+    return back
+
+
+def _stored_samples(
+    function: Function, candidates: Sequence[_Candidate], refused: dict[int, str], act: Act | None
+) -> dict[str, Sample]:
     """Insert the contents that are not there yet, in the order given; return every content's sample by hash."""
     stored = _by_hash(function, [candidate.row.content_hash for candidate in candidates])
     taken = _external_ids(function, candidates)
@@ -397,6 +436,7 @@ def _stored_samples(function: Function, candidates: Sequence[_Candidate], refuse
         elif row.content_hash not in stored and not (row.text or row.file_key):
             refused[candidate.index] = "This picture was deleted while it came in. Send it again."
         elif row.content_hash not in stored:
+            row.brought_by = act
             new.setdefault(row.content_hash, row)
     Sample.objects.bulk_create(new.values())
     _complete(stored, candidates, refused)
@@ -430,7 +470,7 @@ def _complete(stored: dict[str, Sample], candidates: Sequence[_Candidate], refus
 
 
 def _tell(function: Function, items: Iterable[ItemResult]) -> None:
-    n_added = sum(item.outcome is Outcome.ADDED for item in items)
+    n_added = sum(item.outcome in {Outcome.ADDED, Outcome.RESTORED} for item in items)
     if n_added:
         enqueue_on_commit(JobName.EMBED_FUNCTION, function.pk)
         announce(

@@ -12,6 +12,7 @@ from apps.functions.models import Function, InputKind
 from apps.samples.layout import Layout, with_columns
 from apps.samples.models import Import, ImportFormat, ImportProblem, ImportState, Origin
 from apps.samples.reading.tables import Dialect, sniff_dialect, tab_dialect
+from apps.samples.services.import_acts import act_of, close_act, count_in
 from apps.samples.services.imports import headed, start_import, store_table
 from apps.samples.services.intake import NewText, add_texts
 from apps.samples.services.records import keep_problems, problem, record_import
@@ -68,7 +69,6 @@ def _bring_many(function: Function, person: User | None, text: str, label_name: 
 @transaction.atomic
 def _bring_few(function: Function, person: User | None, filled: list[tuple[int, str]], label_name: str) -> Import:
     items = [NewText(line.strip(), label_name) for _row, line in filled]
-    result = add_texts(function=function, items=items, person=person, origin=Origin.BROWSER)
     job = Import.objects.create(
         function=function,
         person=person,
@@ -77,11 +77,13 @@ def _bring_few(function: Function, person: User | None, filled: list[tuple[int, 
         original_name=_PASTED_NAME,
         finished_at=timezone.now(),
         n_read=len(filled),
-        n_added=result.n_added,
-        n_labelled=result.n_labelled,
-        n_duplicates=result.n_duplicates,
-        n_failed=len(result.problems),
     )
+    result = add_texts(function=function, items=items, person=person, origin=Origin.BROWSER, act=act_of(job))
+    count_in(job, result)
+    job.n_added, job.n_labelled = result.n_added, result.n_labelled
+    job.n_duplicates, job.n_failed = result.n_duplicates, len(result.problems)
+    job.save()
+    close_act(job)
     keep_problems(import_job=job, problems=[_problem(*filled[index], reason) for index, reason in result.problems])
     record_import(import_job=job)
     return job

@@ -125,7 +125,7 @@ def _rewrite(function: Function, change: Callable[[RowJson], bool]) -> None:
         with transaction.atomic():
             lock_function(function.pk)
             names = dict(function.fields.order_by("position", "pk").values_list("public_id", "name"))
-            rows = Sample.objects.filter(function=function, pk__gt=after, row__isnull=False).order_by("pk")
+            rows = Sample.everywhere.filter(function=function, pk__gt=after, row__isnull=False).order_by("pk")
             page = list(rows.values_list("pk", "row")[:ROWS_PER_TRANSACTION])
             if not page:
                 return

@@ -6,6 +6,7 @@ What writes here needs the function's lock, held by the caller in a transaction 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import OuterRef, Subquery
 
@@ -44,9 +45,12 @@ def standing_of(sample_ids: Sequence[int]) -> dict[int, list[Standing]]:
     return found
 
 
-def put_back(*, gives: OutputKind, labels: KnownLabels, states: Mapping[int, Standing | None]) -> None:
+def put_back(
+    *, gives: OutputKind, labels: KnownLabels, states: Mapping[int, Standing | None], is_new: bool = True
+) -> None:
     """Let each sample (by key) be as this annotation said, in the labels of now; None is as if nobody ever spoke.
 
+    Unless `is_new`, what reviewers said of the sample still holds: the same answer is there again.
     Samples in the bin stay bare: restoring one reads its history.
     """
     there = set(Sample.objects.filter(pk__in=list(states)).values_list("pk", flat=True))
@@ -60,21 +64,21 @@ def put_back(*, gives: OutputKind, labels: KnownLabels, states: Mapping[int, Sta
     for pk, each in said.items():
         if not each.is_nothing:
             by_label[each.label_id].append(pk)
-    Sample.objects.filter(pk__in=bare).update(label=None, annotation=None, labelled_at=None, **UNREVIEWED)
+    unreviewed = UNREVIEWED if is_new else {}
+    Sample.objects.filter(pk__in=bare).update(label=None, annotation=None, labelled_at=None, **unreviewed)
     for label_id, pks in by_label.items():
-        _point_at(pks, [state.pk for pk in pks if (state := states[pk])], label_id)
+        _point_at(pks, [state.pk for pk in pks if (state := states[pk])], {"label": label_id, **unreviewed})
     if gives is OutputKind.TAGS:
         repeat_tags({pk: each.tags for pk, each in said.items()})
     settle_many(list(said), labels)  # several people may have been asked about some
 
 
-def _point_at(sample_ids: Sequence[int], annotation_ids: Sequence[int], label_id: int | None) -> None:
+def _point_at(sample_ids: Sequence[int], annotation_ids: Sequence[int], columns: Mapping[str, Any]) -> None:
     mine = Annotation.objects.filter(sample=OuterRef("pk"), pk__in=annotation_ids).order_by()
     Sample.objects.filter(pk__in=sample_ids).update(
-        label=label_id,
         annotation_id=Subquery(mine.values("pk")[:1]),
         labelled_at=Subquery(mine.values("created_at")[:1]),
-        **UNREVIEWED,
+        **columns,
     )
 
 

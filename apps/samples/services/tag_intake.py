@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from apps.accounts.models import User
 from apps.core.errors import InvalidInput
-from apps.functions.models import Function, Label
+from apps.functions.models import Act, Function, Label
 from apps.functions.services import get_or_create_labels
 from apps.samples.checks import checked_label
 from apps.samples.models import PickedBy, Sample, SampleTag
@@ -51,6 +51,7 @@ def tag_new_samples(
     labels: Mapping[str, Label],
     person: User | None,
     began_at: datetime | None,
+    act: Act | None = None,
 ) -> int:
     """Say of samples, by key, which tags they have; `labels` are those named. Needs the function's lock.
 
@@ -66,7 +67,7 @@ def tag_new_samples(
         for pk, tags in tags_of.items()
         if pk in growing or pk not in had_answer
     }
-    tag_many(function=function, tags_of=said, person=person, picked_by=PickedBy.IMPORT)
+    tag_many(function=function, tags_of=said, person=person, picked_by=PickedBy.IMPORT, act=act)
     return len(said.keys() - had_answer)
 
 

@@ -104,7 +104,7 @@ def drop_orphan_embeddings(*, after: int = 0) -> int:
     )
     if not pks:
         return 0
-    in_use = Sample.objects.filter(function__workspace=OuterRef("workspace"), content_hash=OuterRef("content_hash"))
+    in_use = Sample.everywhere.filter(function__workspace=OuterRef("workspace"), content_hash=OuterRef("content_hash"))
     chunk = Embedding.objects.filter(pk__gte=pks[0], pk__lte=pks[-1])
     orphans = list(chunk.exclude(Exists(in_use)).values_list("pk", flat=True))
     if orphans:

@@ -11,7 +11,7 @@ const counts = document.getElementById("drop-counts");
 const refused_list = document.getElementById("drop-refused");
 const all_list = document.getElementById("drop-files");
 const takes_pictures = Boolean(drop.dataset.dropUrl);
-const OUTCOMES = { added: "added", duplicate: "already here", refused: "did not go in" };
+const OUTCOMES = { added: "added", restored: "back from the bin", duplicate: "already here", refused: "did not go in" };
 let is_busy = false;
 
 const number = (n) => n.toLocaleString("en");
@@ -72,7 +72,7 @@ async function bring_pictures(found) {
   const use_folders = document.getElementById("drop-folders").checked;
   const label = document.getElementById("drop-label").value;
   const all = with_labels(found, { use_folders, label });
-  const tally = { n: 0, n_all: all.length, added: 0, duplicate: 0, refused: 0 };
+  const tally = { n: 0, n_all: all.length, added: 0, restored: 0, duplicate: 0, refused: 0 };
   begin(`Sending ${number(all.length)} file${all.length === 1 ? "" : "s"}`);
   document.getElementById("drop-all").hidden = false;
   addEventListener("beforeunload", hold);
@@ -134,6 +134,7 @@ function show(results, tally) {
   counts.textContent = [
     `${number(tally.n)} of ${number(tally.n_all)}`,
     `${number(tally.added)} added`,
+    tally.restored && `${number(tally.restored)} back from the bin`,
     tally.duplicate && `${number(tally.duplicate)} already here`,
     tally.refused && `${number(tally.refused)} did not go in`,
   ].filter(Boolean).join(" · ");
@@ -151,7 +152,7 @@ function line_of({ name, outcome, reason }) {
 function finish(tally) {
   bar.value = 1;
   state.textContent = tally.refused ? "Done, except for these" : "Done";
-  if (tally.added) document.getElementById("drop-next")?.removeAttribute("hidden");
+  if (tally.added || tally.restored) document.getElementById("drop-next")?.removeAttribute("hidden");
 }
 
 function put_card(html) {
