@@ -14,6 +14,7 @@ from apps.labeling.grid_selectors import GridItem, Show, grid_items
 from apps.samples.models import PickedBy, Sample
 from apps.samples.services.annotations import lock_function
 from apps.samples.services.bulk import label_selection, repeated_act
+from apps.samples.services.reviews import ask_for_review_of_act
 
 MOST_AT_ONCE = 500
 """Several grids' worth, and about what one transaction writes without keeping others waiting."""
@@ -95,7 +96,10 @@ def label_from_grid(
         picked_by=PICKED_BY[kind],
         token=token,
     )
-    return act if act.n_samples else None
+    if not act.n_samples:
+        return None
+    ask_for_review_of_act(act=act)
+    return act
 
 
 def _open_to(person: User, kind: ActKind, may_correct: bool) -> Q:

@@ -4,14 +4,24 @@ import pytest
 
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
+from apps.core.lots import falls_in
 from apps.functions.models import Function, OutputKind, ReviewLevel
 from apps.samples.models import Annotation, MarkKind, Opinion, Origin, PickedBy, ReviewState, Sample
 from apps.samples.services.annotations import annotate_sample, tag_sample, undo_annotation
+from apps.samples.services.bulk import label_selection
 from apps.samples.services.gold import make_gold
 from apps.samples.services.intake import NewText, add_texts
 from apps.samples.services.marks import set_mark
 from apps.samples.services.opinions import give_opinion
-from apps.samples.services.reviews import accept, ask_for_review, fetch_back, fix, reopen, send_back
+from apps.samples.services.reviews import (
+    accept,
+    ask_for_review,
+    ask_for_review_of_act,
+    fetch_back,
+    fix,
+    reopen,
+    send_back,
+)
 
 
 @pytest.fixture
@@ -176,3 +186,30 @@ def test_of_several_only_the_one_whose_answer_was_in_force_is_asked_again(
     ask_for_review(sample=sample, was_sent_back=True)
     assert state(sample) == (None, ReviewState.NONE)
     assert (sample.is_disputed, sample.sent_back_to) == (True, None)
+
+
+def test_answers_given_many_at_once_are_checked_like_others(
+    sample: Sample, text_function: Function, member: User
+) -> None:
+    items = [NewText(f"message {number}") for number in range(60)]
+    add_texts(function=text_function, items=items, person=None, origin=Origin.BROWSER)
+    ids = list(Sample.objects.values_list("public_id", flat=True))
+    refund = text_function.labels.get(name="Refund")
+    set_level(text_function, ReviewLevel.SPOT, 0.3)
+    text_function.refresh_from_db()
+
+    act = label_selection(function=text_function, sample_ids=ids, label=refund, person=member)
+    n_asked = ask_for_review_of_act(act=act)
+
+    wanted = set(Sample.objects.filter(review=ReviewState.WANTED).values_list("public_id", flat=True))
+    assert wanted == {each for each in ids if falls_in(0.3, each, purpose="review")}
+    assert len(wanted) == n_asked
+
+
+def test_where_nothing_is_checked_many_at_once_are_not_either(
+    sample: Sample, text_function: Function, member: User
+) -> None:
+    refund = text_function.labels.get(name="Refund")
+    act = label_selection(function=text_function, sample_ids=[sample.public_id], label=refund, person=member)
+    assert ask_for_review_of_act(act=act) == 0
+    assert state(sample) == ("Refund", ReviewState.NONE)

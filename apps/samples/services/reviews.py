@@ -11,7 +11,7 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.core.errors import Conflict
 from apps.core.lots import falls_in
-from apps.functions.models import Function, Label, ReviewLevel
+from apps.functions.models import Act, Function, Label, ReviewLevel
 from apps.functions.services import note_data_change
 from apps.functions.services.changes import announce_change
 from apps.samples.models import Annotation, Comment, GoldSample, Opinion, PickedBy, ReviewState, Sample
@@ -33,13 +33,25 @@ def ask_for_review(*, sample: Sample, was_sent_back: bool = False) -> None:
     answered = Sample.objects.filter(pk=sample.pk, annotation__isnull=False).select_related("function").first()
     if answered is None or GoldSample.objects.filter(sample=sample.pk).exists():
         return
-    if was_sent_back or _is_drawn(answered.function, answered):
+    if was_sent_back or _is_drawn(answered.function, answered.public_id):
         Sample.objects.filter(pk=sample.pk).update(review=ReviewState.WANTED)
 
 
-def _is_drawn(function: Function, sample: Sample) -> bool:
+def ask_for_review_of_act(*, act: Act) -> int:
+    """After many were labelled at once: let those answers be checked that the level says. Returns how many.
+
+    The caller holds the function's lock.
+    """
+    if act.function.review_level == ReviewLevel.OFF:
+        return 0
+    answered = dict(Sample.objects.filter(annotation__act=act).order_by().values_list("pk", "public_id"))
+    drawn = [pk for pk, public_id in answered.items() if _is_drawn(act.function, public_id)]
+    return Sample.objects.filter(pk__in=drawn).update(review=ReviewState.WANTED)
+
+
+def _is_drawn(function: Function, public_id: str) -> bool:
     if function.review_level == ReviewLevel.SPOT:
-        return falls_in(function.review_share, sample.public_id, purpose="review")
+        return falls_in(function.review_share, public_id, purpose="review")
     return function.review_level == ReviewLevel.ALL
 
 
