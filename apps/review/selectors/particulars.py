@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from django.db.models import Q
+from django.db.models import Q, Subquery
 
+from apps.accounts.models import User
 from apps.review.filters import Noted, SampleFilter
 from apps.samples.models import Comment, Mark, MarkKind
 
@@ -17,7 +18,9 @@ def particulars(chosen: SampleFilter, path: str = "") -> Q:
     if chosen.picked:
         wanted &= Q((f"{path}annotation__picked_by", chosen.picked.value))
     if chosen.person:
-        wanted &= Q((f"{path}annotation__person__public_id", chosen.person))
+        # By key, looked up once: joined, the person would be looked up for every sample.
+        person = User.objects.filter(public_id=chosen.person).values("pk")[:1]
+        wanted &= Q((f"{path}annotation__person", Subquery(person)))
     if chosen.brought:
         wanted &= Q((f"{path}brought_by__public_id", chosen.brought))
     if chosen.language:

@@ -21,7 +21,7 @@ KINDS = {Tab.LABELLED: PredictionKind.OUT_OF_FOLD, Tab.UNLABELLED: PredictionKin
 SUREST_FIRST = {Verdict.WRONG}
 """Mistakes made most surely come first: they are the likeliest wrong labels. Everything else, least sure first."""
 
-PREDICTION_ORDER = {
+PREDICTION_ORDER: dict[Sort, tuple[str, ...]] = {
     Sort.NEWEST: ("-sample_id",),
     Sort.OLDEST: ("sample_id",),
     Sort.LEAST_SURE: ("margin", "sample_id"),
@@ -76,10 +76,29 @@ def label_samples_page(function: Function, labels: Sequence[Label], chosen: Samp
     """Return the page asked for, or the last one where there are fewer by now."""
     keys = label_keys(function, labels, chosen)
     n_total = _n_matching(function, labels, chosen, keys)
+    page, chosen, n_total = keys_at(keys, chosen, n_total)
+    return SamplesPage(rows_of(function, labels, page), chosen, n_total, labels)
+
+
+def keys_at(
+    keys: QuerySet[Sample | Prediction, int], chosen: SampleFilter, n_total: int | None = None
+) -> tuple[list[int], SampleFilter, int]:
+    """Return the keys on the page asked for, or the last one, the filter at that page, and how many pass in all.
+
+    Where nobody knows how many there are all keys are read: counting them first would walk them twice. Where it is
+    known, the later half is reached from the end.
+    """
+    if n_total is None:
+        found = list(keys)
+        chosen = chosen.at_page(min(chosen.page, n_pages_of(len(found))))
+        start = (chosen.page - 1) * PER_PAGE
+        return found[start : start + PER_PAGE], chosen, len(found)
     chosen = chosen.at_page(min(chosen.page, n_pages_of(n_total)))
     start = (chosen.page - 1) * PER_PAGE
-    page = list(keys[start : start + PER_PAGE]) if n_total else []
-    return SamplesPage(rows_of(function, labels, page), chosen, n_total, labels)
+    end = min(start + PER_PAGE, n_total)
+    if start <= n_total - end:
+        return list(keys[start:end]), chosen, n_total
+    return list(keys.reverse()[n_total - end : n_total - start])[::-1], chosen, n_total
 
 
 def label_keys(function: Function, labels: Sequence[Label], chosen: SampleFilter) -> QuerySet[Sample | Prediction, int]:
@@ -128,7 +147,7 @@ def said_of_matching(function: Function, labels: Sequence[int], chosen: SampleFi
         rows = rows.filter(sample__label__in=[chosen.label.pk] if chosen.label else labels)
         if chosen.without:
             rows = rows.exclude(sample__label=chosen.without)
-        if _compares(chosen):
+        if _compares(chosen) and (chosen.verdict is Verdict.GRID or _has_grid_labels(function, labels)):
             is_from_grid = Q(sample__annotation__picked_by=PickedBy.GRID)
             rows = rows.filter(is_from_grid if chosen.verdict is Verdict.GRID else ~is_from_grid)
     if chosen.verdict is Verdict.RIGHT:
@@ -140,11 +159,19 @@ def said_of_matching(function: Function, labels: Sequence[int], chosen: SampleFi
     return rows.filter(particulars(chosen, "sample__"), sample__deleted_at=None)
 
 
+def _has_grid_labels(function: Function, labels: Sequence[int]) -> bool:
+    """Where there are none, nobody's annotation has to be looked at."""
+    return any(cell.is_from_grid for cell in cells_of(function, labels))
+
+
 def _n_matching(
     function: Function, labels: Sequence[Label], chosen: SampleFilter, keys: QuerySet[Sample | Prediction, int]
-) -> int:
-    if chosen.tab is Tab.UNLABELLED or chosen.search or chosen.is_particular:
-        return keys.order_by().count()
+) -> int | None:
+    """How many pass, where an index or the counts by label know; else None."""
+    if chosen.search or chosen.is_particular:
+        return None
+    if chosen.tab is Tab.UNLABELLED:
+        return None if chosen.predicted or _is_by_sureness(chosen) else keys.order_by().count()
     needs_said = _is_by_sureness(chosen)
     cells = cells_of(function, [label.pk for label in labels])
     return total(cell for cell in cells if cell.matches(chosen) and (cell.predicted is not None or not needs_said))

@@ -12,7 +12,7 @@ from apps.functions.models import Function, Label
 from apps.review.filters import SampleFilter, Sort, Tab
 from apps.review.selectors.particulars import particulars
 from apps.review.selectors.rows import live_thresholds, rows_of
-from apps.review.selectors.samples import PER_PAGE, PREDICTION_ORDER, SamplesPage, n_pages_of, order_of
+from apps.review.selectors.samples import PER_PAGE, PREDICTION_ORDER, SamplesPage, keys_at, n_pages_of, order_of
 from apps.review.selectors.tag_table import TagTable, tag_table
 from apps.samples.models import Sample
 from apps.training.models import Prediction, PredictionKind
@@ -54,8 +54,7 @@ def _in_order(table: TagTable, passes: BoolArray, chosen: SampleFilter) -> IntAr
 def _unlabelled_page(function: Function, labels: Sequence[Label], chosen: SampleFilter) -> SamplesPage:
     is_by_prediction = chosen.predicted or order_of(chosen) in {Sort.LEAST_SURE, Sort.SUREST}
     keys = _said_so(function, chosen) if is_by_prediction else _untagged(function, chosen)
-    chosen, start = _at_page(chosen, n_total := keys.order_by().count())
-    page = list(keys[start : start + PER_PAGE]) if n_total else []
+    page, chosen, n_total = keys_at(keys, chosen)
     return SamplesPage(rows_of(function, labels, page), chosen, n_total, labels)
 
 
