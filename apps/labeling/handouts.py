@@ -9,15 +9,16 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, Q
 from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.core.lots import falls_in
 from apps.functions.models import Function
 from apps.labeling.models import Handout
-from apps.samples.models import Opinion, Sample
+from apps.samples.models import Sample
 from apps.samples.services.annotations import lock_function
+from apps.samples.services.resettling import counting_opinions
 from apps.workspaces.roles import ALLOWED, Action
 
 HOLDS_FOR = timedelta(minutes=2)
@@ -75,7 +76,7 @@ def _as_they_are_now(samples: Sequence[Sample], person: User) -> dict[int, tuple
     is_missing = Q(n_opinions__lt=F("n_wanted")) | Q(sent_back_to=person)
     is_open = Q(annotation=None, is_disputed=False) & is_missing
     rows = Sample.objects.filter(Q(gold__isnull=False) | is_open, pk__in=[sample.pk for sample in samples])
-    rows = rows.exclude(Exists(Opinion.objects.filter(sample=OuterRef("pk"), person=person)))
+    rows = rows.exclude(Exists(counting_opinions(person)))
     return {pk: (n_wanted, n_opinions) for pk, n_wanted, n_opinions in rows.values_list("pk", "n_wanted", "n_opinions")}
 
 

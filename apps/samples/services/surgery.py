@@ -30,6 +30,7 @@ from apps.functions.services.surgery import (
 from apps.samples.models import Annotation, PickedBy, Sample, SampleTag
 from apps.samples.services.annotations import annotate_many, lock_function, samples_per_transaction, tag_many
 from apps.samples.services.bulk import keys_of
+from apps.samples.services.resettling import settle_disputed, settle_parted, settle_spoken_of
 from apps.samples.services.saying import KnownLabels, repeat_tags
 from apps.samples.services.standing import RESTORED_AT_ONCE, put_back, standing_of
 
@@ -47,6 +48,7 @@ def merge_labels(*, source: Label, target: Label, person: User | None) -> Act:
     n_samples = _carried(source).count()
     act = make_alias(source=source, target=target, n_samples=n_samples, actor=person)
     move_samples(source)
+    settle_disputed(source.function)
     return act
 
 
@@ -99,8 +101,20 @@ def begin_undoing(*, act: Act, person: User | None) -> None:
 def go_on_undoing(*, act: Act) -> int:
     """Give samples back to the label of an act. Returns how many; again, those that are left."""
     if act.kind == ActKind.MERGE_LABELS:
-        return _give_back(label_of(act, "source"), label_of(act, "root"))
-    return _relabel(label_of(act, "label")) if act.kind == ActKind.DELETE_LABEL else 0
+        source = label_of(act, "source")
+        n_restored = _give_back(source, label_of(act, "root"))
+        settle_parted(source.function, _with_aliases(source))
+        return n_restored
+    if act.kind != ActKind.DELETE_LABEL:
+        return 0
+    label = label_of(act, "label")
+    n_restored = _relabel(label)
+    settle_spoken_of(label.function, _with_aliases(label))
+    return n_restored
+
+
+def _with_aliases(label: Label) -> list[int]:
+    return [label.pk, *label.aliases.values_list("pk", flat=True)]
 
 
 def _give_back(source: Label, root: Label) -> int:

@@ -1,0 +1,68 @@
+"""What several people said, looked at again after labels were merged, parted or deleted.
+
+Of the samples that many people were asked about only those are settled anew where it can make a difference: there are
+few, and each takes about 2 ms of a transaction (two cores, SQLite).
+"""
+
+from collections.abc import Collection, Iterable
+
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, QuerySet
+
+from apps.accounts.models import User
+from apps.functions.models import Function
+from apps.samples.models import Opinion, Sample
+from apps.samples.services.annotations import lock_function
+from apps.samples.services.saying import KnownLabels
+from apps.samples.services.settling import settle
+
+SETTLED_AT_ONCE = 25
+STRANDED_AT_ONCE = 500
+
+
+def counting_opinions(person: User, sample: str = "pk") -> "QuerySet[Opinion]":
+    """What this person says of the sample of an outer query, unless the label has been deleted since."""
+    return Opinion.objects.filter(sample=OuterRef(sample), person=person, label__deleted_at=None)
+
+
+def settle_disputed(function: Function) -> None:
+    """After a merge: what people disagreed on may have become the same."""
+    disputed = Sample.objects.filter(function=function, is_disputed=True, n_opinions__gt=1)
+    _settle_all(function, disputed.values_list("pk", flat=True))
+
+
+def settle_parted(function: Function, labels: Collection[int]) -> None:
+    """After a label was parted from others again: people may have meant different ones of them."""
+    one_of_them = Opinion.objects.filter(sample=OuterRef("pk"), label__in=labels)
+    another = Opinion.objects.filter(sample=OuterRef("pk")).exclude(label__in=labels)
+    agreed = Sample.objects.filter(function=function, annotation__is_opinion=True, n_opinions__gt=1)
+    _settle_all(function, agreed.filter(Exists(one_of_them), Exists(another)).values_list("pk", flat=True))
+
+
+def settle_spoken_of(function: Function, labels: Collection[int]) -> None:
+    """After deleted labels were brought back: whoever gave them is heard again."""
+    spoken_of = Opinion.objects.filter(label__in=labels, sample__deleted_at=None).values_list("sample", flat=True)
+    _settle_all(function, spoken_of.distinct())
+
+
+def settle_stranded() -> int:
+    """After a label was deleted: samples whose answer went with it wait for answers again. Returns how many there were.
+
+    They have had as many answers as were wanted, nothing is in force, and nobody is asked to decide.
+    """
+    unanswered = Sample.objects.filter(annotation=None, is_disputed=False, n_wanted__gt=1)
+    stranded = unanswered.filter(n_opinions__gte=F("n_wanted"), sent_back_to=None).order_by()
+    rows = list(stranded.values_list("function", "pk")[:STRANDED_AT_ONCE])
+    for function in Function.objects.filter(pk__in={function_id for function_id, _pk in rows}):
+        _settle_all(function, [pk for function_id, pk in rows if function_id == function.pk])
+    return len(rows)
+
+
+def _settle_all(function: Function, sample_ids: Iterable[int]) -> None:
+    keys = sorted(sample_ids)
+    for start in range(0, len(keys), SETTLED_AT_ONCE):
+        with transaction.atomic():
+            lock_function(function.pk)
+            labels = KnownLabels(function.pk)
+            for sample in Sample.objects.filter(pk__in=keys[start : start + SETTLED_AT_ONCE]):
+                settle(sample, labels)
