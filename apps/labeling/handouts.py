@@ -19,7 +19,8 @@ from apps.labeling.models import Handout
 from apps.samples.models import Sample
 from apps.samples.services.annotations import lock_function
 from apps.samples.services.resettling import counting_opinions
-from apps.workspaces.roles import ALLOWED, Action
+from apps.workspaces.roles import Action
+from apps.workspaces.selectors import people_who_may
 
 HOLDS_FOR = timedelta(minutes=2)
 KEPT_FOR = timedelta(minutes=10)
@@ -95,8 +96,7 @@ def _draw_lots(function: Function, samples: Sequence[Sample]) -> None:
 
 def n_labelers(function: Function) -> int:
     """Count the people who may label here: more are never waited for."""
-    roles = [role for role, actions in ALLOWED.items() if Action.LABEL in actions]
-    return function.workspace.memberships.filter(role__in=roles).count()
+    return len(people_who_may(function.workspace, Action.LABEL))
 
 
 def renew_all(*, person: User) -> None:

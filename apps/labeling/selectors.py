@@ -41,9 +41,10 @@ _rng = SystemRandom()
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the labelling is and how the model does now."""
+    """How far the labelling is and how the model does now. `n_waiting` were answered, but not by enough people yet."""
 
     n_labelled: int
+    n_waiting: int
     n_samples: int
     training: TrainingStatus
 
@@ -51,6 +52,7 @@ class Progress:
 def progress(function: Function) -> Progress:
     return Progress(
         n_labelled=Sample.objects.filter(function=function, annotation__isnull=False).count(),
+        n_waiting=_answered_by_too_few(function).count(),
         n_samples=Sample.objects.filter(function=function).count(),
         training=training_state(function),
     )
@@ -73,10 +75,14 @@ def askable(function: Function) -> QuerySet[Sample]:
     return unlabelled(function).filter(n_opinions=0, is_disputed=False, sent_back_to=None)
 
 
+def _answered_by_too_few(function: Function) -> QuerySet[Sample]:
+    rows = unlabelled(function).filter(n_wanted__gt=1, n_opinions__gte=1, n_opinions__lt=F("n_wanted"))
+    return rows.filter(is_disputed=False)
+
+
 def waiting_for_opinions(function: Function, person: User, n: int, *, hidden: Collection[int] = ()) -> list[Sample]:
     """Return up to `n` samples that others have answered and this person has not yet, the oldest first."""
-    rows = unlabelled(function).filter(n_wanted__gt=1, n_opinions__gte=1, n_opinions__lt=F("n_wanted"))
-    rows = rows.filter(~Exists(counting_opinions(person)), is_disputed=False, sent_back_to=None)
+    rows = _answered_by_too_few(function).filter(~Exists(counting_opinions(person)), sent_back_to=None)
     # Keys first: sorting whole rows takes four times as long.
     keys = list(rows.exclude(pk__in=hidden).order_by("pk").values_list("pk", flat=True)[:n])
     return list(Sample.objects.filter(pk__in=keys).order_by("pk"))

@@ -54,6 +54,12 @@ def role_in(*, workspace: Workspace, person: User) -> Role:
     return Role(Membership.objects.get(workspace=workspace, user=person).role)
 
 
+def people_who_may(workspace: Workspace, action: Action) -> list[int]:
+    """Return the keys of the people whose role in the workspace includes this action."""
+    roles = [role for role in Role if may(role, action)]
+    return list(workspace.memberships.filter(role__in=roles).values_list("user", flat=True))
+
+
 def roles_to_give(role: Role) -> list[Role]:
     """Return the roles that someone may give: admins cannot make owners."""
     if not may(role, Action.MANAGE_MEMBERS):

@@ -3,6 +3,8 @@
 from collections import Counter
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from apps.accounts.models import User
 from apps.core.lots import falls_in
@@ -133,6 +135,18 @@ def test_the_majority_decides_through_the_queue(
     assert in_force(samples[0]) == "Refund"
     assert samples[0].annotation is not None
     assert samples[0].annotation.person == third
+
+
+def test_progress_says_how_many_wait_for_somebody_else(
+    member_client: Client, text_function: Function, member: User, owner: User, samples: list[Sample]
+) -> None:
+    Sample.objects.filter(pk__in=[samples[0].pk, samples[1].pk]).update(n_wanted=2)
+    for sample in samples[:3]:
+        say(sample, member, "Refund")
+    found = selectors.progress(text_function)
+    assert (found.n_labelled, found.n_waiting) == (1, 2)
+    page = member_client.get(reverse("labeling:progress", args=[text_function.public_id])).content.decode()
+    assert "2 more wait for another person" in page
 
 
 def test_disputed_samples_wait_for_a_reviewer_and_not_in_the_queue(

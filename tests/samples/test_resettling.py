@@ -9,7 +9,7 @@ from apps.samples.models import Annotation, Opinion, Origin, PickedBy, Sample
 from apps.samples.services.acts import undo_act
 from apps.samples.services.intake import NewText, add_texts
 from apps.samples.services.opinions import give_opinion
-from apps.samples.services.resettling import settle_stranded
+from apps.samples.services.resettling import release_unanswerable, settle_stranded
 from apps.samples.services.surgery import merge_labels
 from tests.conftest import make_user
 
@@ -82,3 +82,19 @@ def test_a_label_brought_back_brings_its_opinions_back(
     undo_act(act=act, person=owner)
     assert in_force(samples[0]) == ("Shipping", False)
     assert samples[0].n_opinions == 2
+
+
+def test_nobody_is_waited_for_who_has_left(
+    samples: list[Sample], text_function: Function, owner: User, member: User
+) -> None:
+    say(samples[0], member, "Refund")
+    say(samples[1], owner, "Shipping")
+    assert release_unanswerable() == 0
+
+    member.memberships.all().delete()
+
+    assert release_unanswerable() == 1
+    assert [in_force(sample) for sample in samples] == [(None, False), ("Shipping", False), (None, False)]
+    say(samples[0], owner, "Refund")  # what the one who left had said still counts
+    assert in_force(samples[0]) == ("Refund", False)
+    assert release_unanswerable() == 0

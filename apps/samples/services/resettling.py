@@ -7,7 +7,8 @@ few, and each takes about 2 ms of a transaction (two cores, SQLite).
 from collections.abc import Collection, Iterable
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from apps.accounts.models import User
 from apps.functions.models import Function
@@ -15,6 +16,8 @@ from apps.samples.models import Opinion, Sample
 from apps.samples.services.annotations import lock_function
 from apps.samples.services.saying import KnownLabels
 from apps.samples.services.settling import settle
+from apps.workspaces.roles import Action
+from apps.workspaces.selectors import people_who_may
 
 SETTLED_AT_ONCE = 25
 STRANDED_AT_ONCE = 500
@@ -55,6 +58,28 @@ def settle_stranded() -> int:
     rows = list(stranded.values_list("function", "pk")[:STRANDED_AT_ONCE])
     for function in Function.objects.filter(pk__in={function_id for function_id, _pk in rows}):
         _settle_all(function, [pk for function_id, pk in rows if function_id == function.pk])
+    return len(rows)
+
+
+def release_unanswerable() -> int:
+    """Ask fewer people where so many are not left, since some have gone who had not answered. Returns how many samples.
+
+    Whatever those that are there have said is then enough.
+    """
+    waiting = Sample.objects.filter(annotation=None, is_disputed=False, n_wanted__gt=1, n_opinions__gte=1).order_by()
+    functions = Function.objects.filter(pk__in=waiting.values("function")).select_related("workspace")
+    return sum(_release(function, waiting.filter(function=function, sent_back_to=None)) for function in functions)
+
+
+def _release(function: Function, waiting: "QuerySet[Sample]") -> int:
+    people = people_who_may(function.workspace, Action.LABEL)
+    theirs = Opinion.objects.filter(sample=OuterRef("pk"), person__in=people).order_by().values("sample")
+    n_theirs = Coalesce(Subquery(theirs.annotate(n=Count("pk")).values("n")), 0)
+    reachable = waiting.annotate(n_reachable=F("n_opinions") + len(people) - n_theirs)
+    rows = dict(reachable.filter(n_wanted__gt=F("n_reachable")).values_list("pk", "n_reachable")[:STRANDED_AT_ONCE])
+    for pk, n_reachable in rows.items():
+        Sample.objects.filter(pk=pk, n_wanted__gt=n_reachable).update(n_wanted=max(1, n_reachable))
+    _settle_all(function, rows)
     return len(rows)
 
 

@@ -20,7 +20,8 @@ from apps.samples.services.marks import add_comment, clear_marks
 from apps.samples.services.opinions import hold
 from apps.samples.services.saying import Said, repeat_tags
 from apps.samples.services.settling import put_in_force, settle, standing_annotations, standing_opinions
-from apps.workspaces.roles import ALLOWED, Action
+from apps.workspaces.roles import Action
+from apps.workspaces.selectors import people_who_may
 
 
 def ask_for_review(*, sample: Sample, was_sent_back: bool = False) -> None:
@@ -102,7 +103,7 @@ def send_back(*, sample: Sample, reviewer: User, comment: str) -> Comment:
     empty comment.
     """
     lock_function(sample.function_id)
-    now = Sample.objects.filter(pk=sample.pk).select_related("annotation__person", "function").first()
+    now = Sample.objects.filter(pk=sample.pk).select_related("annotation__person", "function__workspace").first()
     if now is None or now.annotation is None:
         raise Conflict("This sample has no answer to send back: it was taken back meanwhile.")
     written = add_comment(sample=now, person=reviewer, text=comment)
@@ -118,9 +119,7 @@ def send_back(*, sample: Sample, reviewer: User, comment: str) -> Comment:
 
 
 def _who_can_answer(function: Function, giver: User | None) -> User | None:
-    roles = [role for role, actions in ALLOWED.items() if Action.LABEL in actions]
-    is_here = giver is not None and giver.memberships.filter(workspace=function.workspace_id, role__in=roles).exists()
-    return giver if is_here else None
+    return giver if giver is not None and giver.pk in people_who_may(function.workspace, Action.LABEL) else None
 
 
 @transaction.atomic
