@@ -64,7 +64,9 @@ def _picks() -> list[Command]:
 
 COMMANDS: tuple[Command, ...] = (
     *_picks(),
-    Command("accept", "Accept the suggestion", "enter", _LABEL, tag_words="Save what is on, and go on"),
+    Command(
+        "accept", "Accept the suggestion", "enter", _LABEL, tag_words="Save what is on; with nothing on: none of these"
+    ),
     Command("accept-all", "Accept all that are not taken out", "enter", _GRID),
     Command("change", "Change to what is proposed", "enter", _REVIEW),
     Command("keep", "Keep the label it has", "k", _REVIEW),
@@ -85,6 +87,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("label-after", "Look for the label after", ".", _GRID),
     Command("hunt", "Find more of one label", "h", _GRID),
     Command("send-back", "Send the sample back with a comment", "b", _REVIEW),
+    Command("bin", "Put it into the bin", "e", _REVIEW),
     Command("settle", "Say that it is seen to", "d", _REVIEW),
     Command("save-slice", "Keep this filter by name", "w", _REVIEW),
     Command("switch-view", "Switch between one by one and the grid", "g", _LABEL | _GRID),

@@ -13,11 +13,10 @@ from apps.core.errors import InvalidInput
 from apps.review.decisions import Answer, Decided, Decision, Did, decide, take_back
 from apps.samples.models import Sample
 from apps.samples.services.annotations import lock_function
+from apps.training.findings import KEPT
 from apps.training.models import Finding, FindingKind
 
 _SALT = "review.pair"
-KEPT = "kept"
-"""Set among a finding's facts once somebody let both stand."""
 
 
 @transaction.atomic

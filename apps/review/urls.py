@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.review.views import home, map, mistakes, people, queues, samples, similar, slices
+from apps.review.views import home, map, mistakes, people, provisional, queues, samples, similar, slices
 
 app_name = "review"
 
@@ -32,7 +32,9 @@ urlpatterns = [
     path("slices/<str:slice_id>/delete/", slices.delete_slice, name="delete_slice"),
     path("functions/<str:function_id>/review/", queues.review_page, name="review_page"),
     path("functions/<str:function_id>/review/menu/", queues.review_menu, name="review_menu"),
-    path("functions/<str:function_id>/review/accuracy/", queues.accuracy, name="accuracy"),
+    path("functions/<str:function_id>/review/effect/", queues.effect, name="effect"),
+    path("functions/<str:function_id>/review/provisional/", provisional.provisional_page, name="provisional_page"),
+    path("functions/<str:function_id>/review/provisional/accept/", provisional.accept_samples, name="accept_samples"),
     path("functions/<str:function_id>/review/<str:queue>/", queues.queue_page, name="queue_page"),
     path("functions/<str:function_id>/review/<str:queue>/more/", queues.more_items, name="more_items"),
     path("functions/<str:function_id>/map/", map.map_page, name="map_page"),

@@ -7,6 +7,9 @@ from django.db.models import Count, F, Q, QuerySet
 from apps.functions.models import Function
 from apps.training.models import Finding, FindingKind
 
+KEPT = "kept"
+"""Among the facts of two that are nearly the same: somebody let both stand, and is not asked again."""
+
 _STILL_SAID = Q(sample__annotation=F("annotation"), annotation__confirmation=None)
 # Of two alike that were labelled differently, the other one; where tags are given it has no label of its own.
 _OTHER_STILL_SAID = Q(other__label=F("label")) | Q(other__label=None, other__annotation__isnull=False)
@@ -14,7 +17,9 @@ _HOLDS = {
     # A label that was deleted or merged since is nothing to change to.
     FindingKind.WRONG_LABEL: _STILL_SAID & Q(label__deleted_at=None, label__merged_into=None),
     FindingKind.NEW_KIND: Q(sample__annotation=None),
-    FindingKind.NEAR_DUPLICATE: Q(other__deleted_at=None) & (Q(annotation=None) | (_STILL_SAID & _OTHER_STILL_SAID)),
+    FindingKind.NEAR_DUPLICATE: Q(other__deleted_at=None)
+    & ~Q(facts__has_key=KEPT)
+    & (Q(annotation=None) | (_STILL_SAID & _OTHER_STILL_SAID)),
 }
 
 

@@ -445,3 +445,79 @@ def test_only_the_published_models_word_counts_for_what_has_no_label(text_functi
     sample = add(None, "Refund", margin=0.1, kind=PredictionKind.OUT_OF_FOLD)
     assert Prediction.objects.filter(sample=sample).exists()
     assert samples_in(text_function, QueueName.UNSURE) == []
+
+
+class TestProvisional:
+    @pytest.fixture
+    def standing(self, text_function: Function, add: Add, model: TrainedModel) -> list[Sample]:
+        model.figures = {"automation": [{"target": 0.95, "threshold": 0.9, "share": 0.5, "right": 0.95}]}
+        model.save()
+        text_function.is_machine_first = True
+        text_function.save()
+        return [add(None, "Refund", margin=0.9), add(None, "Shipping", margin=0.85), add(None, "Refund", margin=0.1)]
+
+    def accept(self, client: Client, function: Function, samples: list[Sample]) -> dict[str, object]:
+        path = f"/functions/{function.public_id}/review/provisional/accept/"
+        answer: dict[str, object] = client.post(path, {"sample": [each.public_id for each in samples]}).json()
+        return answer
+
+    def test_many_are_accepted_as_one_act_and_remembered_as_such(
+        self, text_function: Function, standing: list[Sample], owner_client: Client
+    ) -> None:
+        answer = self.accept(owner_client, text_function, standing)
+        assert (answer["n"], answer["words"]) == (2, "2 accepted")
+        said = list(Annotation.objects.order_by("sample").values_list("label__name", "picked_by"))
+        assert said == [("Refund", PickedBy.GRID), ("Shipping", PickedBy.GRID)]
+        owner_client.post(str(answer["undoUrl"]))
+        assert not Sample.objects.filter(annotation__isnull=False).exists()
+
+    def test_one_alone_was_looked_at(
+        self, text_function: Function, standing: list[Sample], owner_client: Client
+    ) -> None:
+        self.accept(owner_client, text_function, standing[:1])
+        assert Annotation.objects.get().picked_by == PickedBy.QUEUE
+
+    def test_what_does_not_stand_is_not_accepted(
+        self, text_function: Function, standing: list[Sample], owner_client: Client, member_client: Client
+    ) -> None:
+        path = f"/functions/{text_function.public_id}/review/provisional/accept/"
+        doubtful = {"sample": [standing[2].public_id]}
+        assert owner_client.post(path, doubtful).status_code == 409
+        assert owner_client.post(path, {}).status_code == 400
+        assert member_client.post(path, doubtful).status_code == 403
+        assert not Annotation.objects.exists()
+
+    def test_the_page_shows_them_and_asked_for_the_list_alone_only_that(
+        self, text_function: Function, standing: list[Sample], owner_client: Client
+    ) -> None:
+        path = f"/functions/{text_function.public_id}/review/provisional/"
+        whole = owner_client.get(path).content.decode()
+        alone = owner_client.get(f"{path}?items").content.decode()
+        for html in (whole, alone):
+            assert re.findall(r'data-sample="([^"]+)"', html) == [standing[0].public_id, standing[1].public_id]
+        assert "<html" not in alone
+
+
+def test_a_pair_let_stand_is_not_asked_about_after_the_next_inspection(
+    text_function: Function, add: Add, owner: User
+) -> None:
+    from apps.training.services.inspection import _carry_over  # the step alone: an inspection needs a survey
+
+    one, other = add("Refund"), add("Refund")
+    find(FindingKind.NEAR_DUPLICATE, one, other=other)
+    decide_pair(sample=one, other=other, decision=Decision.KEEP, answer=Answer(), person=owner)
+    anew = [
+        Finding(function=text_function, kind=FindingKind.NEAR_DUPLICATE, sample=other, other=one, score=0.9),
+        Finding(function=text_function, kind=FindingKind.NEAR_DUPLICATE, sample=one, other=add("Refund"), score=0.9),
+    ]
+    _carry_over(Finding.objects.all(), anew)
+    assert [row.facts.get("kept", False) for row in anew] == [True, False]
+
+
+def test_what_a_sitting_did_is_said_in_words(
+    text_function: Function, owner_client: Client, model: TrainedModel
+) -> None:
+    path = f"/functions/{text_function.public_id}/review/effect/"
+    assert owner_client.get(f"{path}?since=5").json()["isWaiting"] is True
+    for bad in ("", "x", "-1", "9" * 40, "٣"):
+        assert owner_client.get(path, {"since": bad}).status_code == 400

@@ -7,7 +7,7 @@ without counting those before it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -17,7 +17,6 @@ from django.db.models.functions import Cast
 from apps.core.errors import InvalidInput
 from apps.functions.models import Function, OutputKind
 from apps.review.filters import UNSURE_MARGIN
-from apps.review.pairs import KEPT
 from apps.review.queues import QUEUES, Queue, QueueName
 from apps.review.selectors.tag_table import UNSURE_MARGIN as UNSURE_TAG_MARGIN
 from apps.samples.models import Mark, MarkKind, ReviewState, Sample
@@ -77,6 +76,12 @@ def places(function: Function, name: QueueName, n: int, *, after: str = "") -> l
     return [Place(rank, sample_id, source) for rank, sample_id, source in found]
 
 
+def standing_in(function: Function, name: QueueName, sample_ids: Sequence[int]) -> list[int]:
+    """Return those of these samples that are in the queue now."""
+    found = _rows(function, name).filter(of_sample__in=sample_ids).order_by()
+    return list(found.values_list("of_sample", flat=True))
+
+
 def token_of(place: Place, sample: Sample) -> str:
     """Return what `places` goes on behind."""
     return f"{place.rank!r}~{sample.public_id}"
@@ -109,8 +114,7 @@ def _new_kinds(function: Function) -> Rows:
 def _near_duplicates(function: Function) -> Rows:
     # Only pairs whose labels differ have one of them in doubt.
     last = Case(When(annotation=None, then=Value(ALIKE_LAST)), default=Value(0.0), output_field=FloatField())
-    rows = _found(function, FindingKind.NEAR_DUPLICATE).filter(~Q(facts__has_key=KEPT))
-    return rows.annotate(rank=last - F("score"))
+    return _found(function, FindingKind.NEAR_DUPLICATE).annotate(rank=last - F("score"))
 
 
 def _found(function: Function, kind: FindingKind) -> QuerySet[Finding]:

@@ -6,7 +6,6 @@ from django.views.decorators.http import require_GET, require_POST
 
 from apps.core.errors import InvalidInput, NotFound
 from apps.functions.models import Function
-from apps.review import selectors
 from apps.review.decisions import Answer, Decision, decide, take_back
 from apps.review.pairs import decide_pair, take_back_pair
 from apps.review.queues import QUEUES, Queue, QueueName
@@ -16,8 +15,11 @@ from apps.review.selectors.side_notes import SideNotes, side_notes_of
 from apps.review.views.samples import FILTER_ABOVE
 from apps.samples.models import MarkKind, Sample
 from apps.samples.services.marks import add_comment, set_mark
+from apps.training.selectors import fix_effect
 from apps.workspaces.access import AppHttpRequest, requires
 from apps.workspaces.roles import Action
+
+MOST_DIGITS = 18
 
 
 @require_GET
@@ -71,11 +73,14 @@ def more_items(request: AppHttpRequest, function_id: str, queue: str) -> HttpRes
 
 @require_GET
 @requires(Action.REVIEW)
-def accuracy(request: AppHttpRequest, function_id: str) -> HttpResponse:
-    """How many are right as of now, to say what corrections did."""
+def effect(request: AppHttpRequest, function_id: str) -> HttpResponse:
+    """What came of the changes since the data had the revision `since`, in words."""
     function = request.access.fetch(Function, function_id)
-    figures = selectors.figures(function, list(function.labels.in_use()))
-    return JsonResponse({"right": figures.n_right, "judged": figures.n_judged, "waiting": figures.n_waiting})
+    since = request.GET.get("since", "")
+    if not (since.isascii() and since.isdigit() and len(since) <= MOST_DIGITS):
+        raise InvalidInput("Say since when.")
+    found = fix_effect(function, int(since))
+    return JsonResponse({"words": found.sentence if found else "", "isWaiting": found is None or found.is_waiting})
 
 
 @require_POST

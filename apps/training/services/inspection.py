@@ -19,6 +19,7 @@ from apps.events.services import announce
 from apps.functions.models import Function
 from apps.samples.models import Annotation, Sample
 from apps.samples.services.annotations import lock_function
+from apps.training.findings import KEPT
 from apps.training.models import Finding, FindingKind, FunctionWork, WorkKind
 from apps.training.selectors import judging_model
 from apps.training.services import held_out
@@ -93,9 +94,22 @@ def _replace(function: Function, work: FunctionWork, kind: FindingKind, found: S
     with transaction.atomic():
         require_mine(work)
         lock_function(function.pk)  # so that nobody deletes what they refer to
+        _carry_over(before, found)
         before.delete()
         Finding.objects.bulk_create(_still_there(found), batch_size=ROWS_AT_ONCE)
     return True
+
+
+def _carry_over(before: Iterable[Finding], found: Sequence[Finding]) -> None:
+    """Leave pairs alone that somebody let stand, while the same is said of them."""
+    kept = {_pair(row) for row in before if KEPT in row.facts}
+    for row in found:
+        if _pair(row) in kept:
+            row.facts[KEPT] = True
+
+
+def _pair(row: Finding) -> tuple[object, ...]:
+    return frozenset((row.sample_id, row.other_id)), row.annotation_id, row.label_id
 
 
 def _key(row: Finding) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-// What was decided here, newest first, and what it did: how many are right now, and how many were before.
+// What was decided here, newest first, and what came of it: how many are right now, and how many were before.
 
 import { ask } from "./ask.js";
 import { glimpse_of } from "./then.js";
@@ -11,15 +11,13 @@ export class Decided {
   #list;
   #effect;
   #url;
-  #before = null;
   #is_pending = false;
 
-  constructor(section, accuracy_url) {
+  constructor(section, effect_url) {
     this.#section = section;
     this.#list = section.querySelector("ol");
     this.#effect = section.querySelector("[data-effect]");
-    this.#url = accuracy_url;
-    this.#start();
+    this.#url = effect_url;
     for (const kind of ["predictions", "reopened"]) {
       document.body.addEventListener(`live:${kind}`, () => this.#is_pending && this.#look());
     }
@@ -43,35 +41,18 @@ export class Decided {
     this.#wait();
   }
 
-  async #start() {
-    try {
-      this.#before = await ask(this.#url);
-    } catch {
-      this.#before = null; // then it is not said what decisions did
-    }
-  }
-
   #wait() {
     this.#is_pending = true;
     this.#effect.textContent = "It is learning from that now.";
   }
 
-  // While corrected samples wait for a verdict the figures are of the past.
   async #look() {
     try {
-      const now = await ask(this.#url);
-      if (now.waiting || !this.#before || !now.judged) return;
-      this.#is_pending = false;
-      this.#effect.textContent = words_of(this.#before, now);
+      const { words, isWaiting } = await ask(this.#url);
+      this.#is_pending = isWaiting;
+      if (words) this.#effect.textContent = words;
     } catch {
       // The next event asks again.
     }
   }
-}
-
-function words_of(before, now) {
-  const right = (figures) => `${figures.right} of ${figures.judged} right`;
-  if (!before.judged) return `Now ${right(now)}.`;
-  if (before.right === now.right && before.judged === now.judged) return `Still ${right(now)}.`;
-  return `${right(before)} before, ${right(now)} now.`;
 }

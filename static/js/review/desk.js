@@ -2,7 +2,8 @@
 // the order they were made; one that is refused brings its sample back.
 
 import { keys } from "../keys.js";
-import { ask, send } from "./ask.js";
+import { offer_undo } from "../undo.js";
+import { ask, elements_of, send } from "./ask.js";
 import { Decided } from "./decided.js";
 import { Then } from "./then.js";
 
@@ -16,7 +17,7 @@ const list = document.getElementById("desk-items");
 const labels = [...desk.querySelectorAll("[data-label]")];
 const comment = part("comment");
 const filter = document.getElementById("desk-filter");
-const decided = new Decided(part("decided"), desk.dataset.accuracyUrl);
+const decided = new Decided(part("decided"), desk.dataset.effectUrl);
 const then = new Then(part("then"), (item) => show(items.indexOf(item)));
 
 let items = [...list.children];
@@ -69,6 +70,7 @@ function show_choices(item) {
   button("keep").querySelector("[data-words]").textContent = words_to_keep(item, current);
   button("settle").hidden = !item || is_answered || desk.dataset.queue !== "flagged";
   button("send-back").hidden = !is_answered || desk.dataset.queue !== "to-check";
+  button("bin").hidden = !item?.dataset.other || !desk.dataset.binUrl;
   for (const name of ["unsure", "skip"]) button(name).hidden = !item;
   show_change(proposed);
   filter.value = "";
@@ -125,7 +127,7 @@ async function fetch_more() {
   }
   fetching = ask(`${desk.dataset.moreUrl}?after=${encodeURIComponent(last.dataset.place)}`);
   try {
-    take_in(nodes_of(await fetching));
+    take_in([...elements_of(await fetching).children]);
   } catch (failure) {
     toast(failure.message);
     is_all = true; // going on by itself would ask without end
@@ -134,12 +136,6 @@ async function fetch_more() {
   show_end(item_now());
   if (item_now()?.hidden) show(at);
   else then.show(items.slice(at + 1, at + 1 + MORE_WHEN_LEFT));
-}
-
-function nodes_of(html) {
-  const template = document.createElement("template");
-  template.innerHTML = html;
-  return [...template.content.children];
 }
 
 function take_in(fresh) {
@@ -257,13 +253,29 @@ function send_back() {
   decide("send_back", { comment: text });
 }
 
+// The second of a pair goes; what is undone beside it is offered by the toast.
+async function bin() {
+  const item = item_now();
+  if (!item || button("bin").hidden) return;
+  try {
+    const done = await send(desk.dataset.binUrl, { samples: item.dataset.other });
+    item.dataset.did = "bin";
+    say_of(item, "One of the two is in the bin.");
+    if (done.undoUrl) offer_undo(done);
+    show(next_open());
+    document.body.dispatchEvent(new CustomEvent("review:decided"));
+  } catch (failure) {
+    toast(failure.message);
+  }
+}
+
 // Notes beside the sample
 
 async function renew_notes(url, fields) {
   const item = item_now();
   if (!item) return;
   try {
-    item.querySelector("[data-notes]").replaceChildren(...nodes_of(await send(item.dataset[url], fields)));
+    item.querySelector("[data-notes]").replaceChildren(elements_of(await send(item.dataset[url], fields)));
   } catch (failure) {
     toast(failure.message);
   }
@@ -295,6 +307,7 @@ const actions = {
   previous: () => show(at - 1),
   undo,
   "send-back": send_back,
+  bin,
   flag: () => renew_notes("flagUrl", {}),
   comment: () => document.getElementById("desk-comment").focus(),
   similar: () => item_now()?.querySelector("[data-similar]")?.click(),
