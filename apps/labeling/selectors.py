@@ -204,7 +204,8 @@ def most_doubtful(function: Function, n: int, *, hidden: Collection[int] = ()) -
 def last_answer(function: Function, person: User) -> Annotation | None:
     """Return the newest answer this person gave from the queue that still counts: in force, or as an opinion."""
     asked = Q(picked_by__in=QUEUE_KINDS, sample__annotation=F("pk")) | Q(is_opinion=True, opinion__isnull=False)
-    rows = Annotation.objects.filter(asked, person=person, sample__function=function, undoes=None)
+    here = Q(sample__function=function, sample__deleted_at=None)
+    rows = Annotation.objects.filter(asked, here, person=person, undoes=None)
     return rows.select_related("sample", "label").order_by("-pk").first()
 
 
