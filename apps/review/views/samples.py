@@ -56,6 +56,21 @@ def fix_label(request: AppHttpRequest, sample_id: str) -> HttpResponse:
     return render(request, "review/function_home.html#row", context)
 
 
+@require_GET
+@requires(Action.REVIEW)
+def pick_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
+    """The same list to select from: many samples get a label, or go to the bin, at once. `items` asks for it alone."""
+    function = request.access.fetch(Function, function_id)
+    query = request.GET.copy()
+    is_list_alone = query.pop("items", None) is not None
+    labels = list(function.labels.in_use())
+    chosen = read_filter(query, {label.public_id: label for label in labels})
+    page = selectors.samples_page(function, labels, chosen)
+    template = "review/pick_page.html#items" if is_list_alone else "review/pick_page.html"
+    context = {"function": function, "tab": "home", "page": page, "labels": labels, "filter_above": FILTER_ABOVE}
+    return render(request, template, context)
+
+
 def asked_page(request: AppHttpRequest, function: Function) -> SamplesPage:
     labels = list(function.labels.in_use())
     chosen = read_filter(request.GET, {label.public_id: label for label in labels})

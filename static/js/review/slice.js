@@ -1,8 +1,10 @@
-// "Keep as a slice" asks for a name; what is kept is what the list shows now.
+// "Keep as a slice" asks for a name; what is kept is what the list shows now. Its key is the person's own.
+
+import { keys } from "../keys.js";
 
 const dialog = document.getElementById("slice");
 
-export function keep_slice() {
+function keep_slice() {
   const button = document.getElementById("keep-slice");
   if (!button) return;
   document.getElementById("slice-query").value = button.dataset.sliceQuery;
@@ -12,4 +14,10 @@ export function keep_slice() {
 
 document.addEventListener("click", (event) => {
   if (event.target.closest("#keep-slice")) keep_slice();
+});
+
+keys.listen({
+  "save-slice": keep_slice,
+  filter: () => document.getElementById("q").focus(),
+  help: () => document.getElementById("key-help").showModal(),
 });
