@@ -9,10 +9,12 @@ import pytest
 from django.db import connection
 
 from apps.core.errors import Conflict
-from apps.functions.models import Function
+from apps.functions.models import Function, Label
 from apps.samples.models import Annotation, Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_many, annotate_sample, undo_annotation
 from apps.samples.services.intake import NewText, add_texts
+from apps.samples.services.opinions import give_opinion, undo_opinion
+from tests.conftest import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 N_SAMPLES = 20
@@ -98,3 +100,32 @@ def test_one_undo_sent_many_times_at_once_undoes_once(text_function: Function, s
     side_by_side(*[lambda: undo_annotation(annotation=second, person=None)] * 4)
     samples[0].refresh_from_db()
     assert (samples[0].label, Annotation.objects.count()) == (refund, 3)
+
+
+def test_opinions_given_and_taken_back_at_once_come_to_what_most_still_say(
+    text_function: Function, samples: list[Sample]
+) -> None:
+    """Five people answer, change their minds and take answers back, in any order; then everybody's last word counts."""
+    refund, shipping = text_function.labels.order_by("id")
+    Sample.objects.update(n_wanted=5)
+    people = [make_user(f"person{n}@example.com", f"Person {n}") for n in range(5)]
+
+    def answer(place: int) -> Callable[[], None]:
+        def give() -> None:
+            for sample in samples[:8]:
+                first = opinion(sample, place, shipping)
+                if place % 2:
+                    undo_opinion(annotation=first, person=people[place])
+                opinion(sample, place, refund if place < 3 else shipping)
+
+        return give
+
+    def opinion(sample: Sample, place: int, label: Label) -> Annotation:
+        return give_opinion(sample=sample, person=people[place], label=label, picked_by=PickedBy.QUEUE)
+
+    side_by_side(*map(answer, range(5)))
+    for sample in Sample.objects.filter(pk__in=[sample.pk for sample in samples[:8]]).select_related("annotation"):
+        assert (sample.n_opinions, sample.is_disputed, sample.label_id) == (5, False, refund.pk)
+        assert sample.annotation is not None
+        assert sample.annotation.label_id == refund.pk
+        assert sample.opinions.count() == 5
