@@ -12,7 +12,7 @@ from apps.core.errors import Conflict, InvalidInput
 from apps.functions.models import Act, ActKind, Function, Label, OutputKind
 from apps.labeling.grid_selectors import SHOWN_CHARACTERS, GridItem, Show, n_alike
 from apps.labeling.grid_services import hand_out_grid
-from apps.labeling.selectors import has_model
+from apps.labeling.selectors import flagged_by, has_model
 from apps.labeling.serializers import Json, excluded_from, labels_as_json, n_from
 from apps.samples.rows import named_cells
 from apps.training.words import confidence_word
@@ -51,10 +51,11 @@ def grid_as_json(function: Function, person: User, asked: GridAsked, labels: lis
     if label is None or (asked.label is None and not counts[label.public_id]):
         label, show = None, Show.ANY
     grid = hand_out_grid(function=function, person=person, show=show, label=label, n=asked.n, exclude=asked.exclude)
+    flagged = flagged_by([item.sample for item in grid.items], person)
     return {
         "show": show.value,
         "labelId": label.public_id if label else None,
-        "items": [_item_as_json(item, function) for item in grid.items],
+        "items": [{**_item_as_json(item, function), "isFlagged": item.sample.pk in flagged} for item in grid.items],
         "isLast": grid.is_last,
         "labels": labels_as_json(function),
         "counts": counts,

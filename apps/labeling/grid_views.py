@@ -4,6 +4,7 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
+from apps.functions.markdown import render as render_markdown
 from apps.functions.models import Function
 from apps.labeling import grid_serializers, selectors
 from apps.labeling.grid_services import label_from_grid
@@ -29,6 +30,7 @@ def grid_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
         "progress": selectors.progress(function),
         "grid": grid_serializers.grid_as_json(function, request.user, asked, labels),
         "filter_above": FILTER_ABOVE,
+        "instructions": render_markdown(function.instructions),
     }
     return render(request, "labeling/grid_page.html", context)
 

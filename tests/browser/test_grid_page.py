@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -213,6 +214,48 @@ def test_the_label_looked_for_changes_by_key_and_by_choice(page: Page, desk: Des
     page.locator("#grid-label").select_option(index=0 if first == "Refund" else 1)
     expect(page.locator("#grid-title .chip")).to_have_text(first)
     expect(page.locator(CARD).first).to_be_visible()
+
+
+def test_hunting_accepts_nothing_by_itself(page: Page, desk: Desk) -> None:
+    open_grid(page, desk)
+    page.keyboard.press("h")
+    expect(page.locator("#grid-title")).to_contain_text("Which of these are")
+    wanted = label_looked_for(page)
+    expect(page.locator(CARD)).to_have_count(40)
+    look(page)
+    first = texts_on(page)
+    page.keyboard.press("Enter")
+    wait_until(lambda: not {*first} & {*texts_on(page)}, what="others are shown")
+    assert given(desk) == {}
+
+    expect(page.locator(CARD).first).to_be_visible()
+    look(page)
+    chosen = texts_on(page)[:2]
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.locator("#grid-go-on")).to_contain_text(f"These 2 are {wanted}")
+    page.keyboard.press("Enter")
+    wait_until(lambda: given(desk) == dict.fromkeys(chosen, wanted), what="those chosen are labelled")
+    assert {row["picked_by"] for row in desk.annotations()} == {"random", "person"}
+
+
+def test_a_flag_and_a_new_label_go_from_here_too(page: Page, untrained: Desk) -> None:
+    open_grid(page, untrained)
+    text = texts_on(page)[1]
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("f")
+    expect(page.locator(".grid-card.is-flagged")).to_have_text(re.compile(text))
+    code = "from apps.samples.models import Mark; print([mark.sample.text for mark in Mark.objects.all()])"
+    wait_until(lambda: text in untrained.run(code), what="the flag has arrived")
+
+    page.keyboard.press("n")
+    page.get_by_role("textbox", name="Name").fill("Praise")
+    page.keyboard.press("Enter")
+    expect(page.locator("#label-keys").get_by_role("button", name="Praise")).to_be_visible()
+    page.keyboard.press("3")
+    expect(page.locator(".grid-card.is-settled .chip")).to_have_text("Praise")
+    wait_until(lambda: said(untrained)[text] == "Praise", what="the label has arrived")
 
 
 def test_g_goes_from_one_by_one_to_the_grid_and_back(page: Page, desk: Desk) -> None:

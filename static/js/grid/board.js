@@ -96,6 +96,11 @@ export class Board extends EventTarget {
     this.#point_at(null);
   }
 
+  flag(id, is_on) {
+    this.item(id).isFlagged = is_on;
+    this.#cards.get(id).classList.toggle("is-flagged", is_on);
+  }
+
   // Nothing is said of these any more.
   open(ids) {
     for (const id of ids) {

@@ -4,6 +4,7 @@
 export function card_of(item) {
   const card = document.createElement("div");
   card.className = `grid-card is-${kind_of(item)}`;
+  card.classList.toggle("is-flagged", item.isFlagged);
   card.dataset.sample = item.sampleId;
   card.setAttribute("role", "option");
   card.setAttribute("aria-selected", "false");

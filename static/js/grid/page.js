@@ -7,6 +7,7 @@ import { ActiveTime } from "../label/active-time.js";
 import { Api, Failure } from "../label/api.js";
 import { Holding } from "../label/holding.js";
 import { Labels } from "../label/labels.js";
+import { NewLabel } from "../label/new-label.js";
 import { Outbox } from "../label/outbox.js";
 import { Status } from "../label/status.js";
 import { new_token } from "../label/tokens.js";
@@ -45,6 +46,7 @@ const labels = new Labels(part("label-keys"), part("label-key-template"), keys);
 const zoom = new Zoom(part("grid-zoom"), board, keys);
 const outbox = new Outbox(`${urls.person}:${urls.function}:grid`, deliver);
 const supply = new Supply(api, urls.samplesUrl, first, { n: N_ON_GRID, held });
+const new_label = new NewLabel(part("new-label"), (name) => api.post(urls.newLabelUrl, { name }));
 const chooser = part("grid-label");
 const filter = part("label-filter");
 const time = new ActiveTime();
@@ -62,8 +64,9 @@ document.body.addEventListener("htmx:beforeOnLoad", (event) => {
 
 async function deliver(operations) {
   const refused = [];
+  const senders = { select: send, undo: send_undo, mark: send_mark };
   for (const operation of operations) {
-    const message = await (operation.kind === "undo" ? send_undo(operation) : send(operation));
+    const message = await senders[operation.kind](operation);
     if (message) refused.push({ token: operation.token, message });
   }
   return refused;
@@ -89,6 +92,11 @@ async function send_undo({ of }) {
     if (!(error instanceof Failure) || error.kind !== "blocked") throw error;
     return error.message;
   }
+  return "";
+}
+
+async function send_mark({ about, mark, isOn }) {
+  await api.post(urls.markUrl, { sampleId: about, mark, isOn });
   return "";
 }
 
@@ -173,12 +181,11 @@ function undo() {
 }
 
 function come_back_to(step) {
-  if (step.state.items !== board.items) {
-    if (is_same_view(step.view)) supply.put_back(board.left);
-    else look_for(step.view);
-  }
+  const is_other_grid = step.state.items !== board.items;
+  if (is_other_grid && is_same_view(step.view)) supply.put_back(board.left);
   view = step.view;
   board.show(step.state);
+  if (!is_same_view(step.view)) supply.look_for(step.view);
   status.say("Taken back: ", chip_of(step.label));
   show();
 }
@@ -195,22 +202,34 @@ document.body.addEventListener("act:undone", ({ detail }) => {
   tell_saved();
 });
 
+function flag() {
+  const item = board.item(board.cursor);
+  if (!item) {
+    status.say("Point at a sample first: click it, or use the arrows");
+    return;
+  }
+  board.flag(item.sampleId, !item.isFlagged);
+  status.say(item.isFlagged ? "Flagged for a reviewer" : "No longer flagged");
+  outbox.add({ kind: "mark", token: new_token(), about: item.sampleId, mark: "flag", isOn: item.isFlagged });
+}
+
+function show_similar() {
+  if (board.cursor) location.assign(urls.similarUrl.replace("/0/", `/${board.cursor}/`));
+}
+
 // Choosing what to look at
 
 function is_same_view(other) {
   return other.show === supply.show && other.label_id === supply.label_id;
 }
 
-function look_for({ show: kind, label_id }) {
-  supply.look_for({ show: kind, label_id });
-}
-
 function turn_to({ show: kind = supply.show, label_id = supply.label_id }) {
   const label = label_id ?? labels.all[0]?.id ?? null;
   if (kind !== "any" && !label) return;
-  look_for({ show: kind, label_id: label });
-  view = { show: supply.show, label_id: supply.label_id };
-  go_on();
+  view = { show: kind, label_id: label };
+  board.show({ items: [] }); // what is on show is not held any more
+  supply.look_for(view);
+  next();
   board.focus();
 }
 
@@ -249,7 +268,7 @@ function show_options() {
 
 function show_waiting() {
   const trouble = outbox.trouble ?? (supply.trouble?.kind === "retry" ? null : supply.trouble);
-  status.waiting(outbox.n_waiting, trouble, { has_notes: false });
+  status.waiting(outbox.n_waiting, trouble, { has_notes: outbox.has_notes });
 }
 
 function chip_of(label) {
@@ -270,7 +289,11 @@ const actions = {
   "accept-all": accept,
   undo,
   select: () => board.cursor && board.toggle(board.cursor),
-  open: () => board.cursor && zoom.open(board.cursor),
+  open: () => zoom.open(board.cursor ?? board.items[0]?.sampleId),
+  flag,
+  similar: show_similar,
+  "new-label": () => new_label.open(),
+  instructions: () => part("grid-instructions")?.showModal(),
   larger: () => sizes.step(1),
   smaller: () => sizes.step(-1),
   hunt,
@@ -332,6 +355,16 @@ labels.addEventListener("change", () => {
   filter.closest("[data-filter]").hidden = labels.n <= Number(urls.filterAbove);
   part("no-labels").hidden = labels.n > 0;
   show();
+});
+new_label.addEventListener("made", ({ detail }) => {
+  if (!detail.labelId) {
+    status.say(detail.words); // suggested only
+    return;
+  }
+  labels.show(detail.labels);
+  const label = labels.by_id(detail.labelId);
+  const key = keys.words_of_label(labels.all.indexOf(label));
+  status.say("New label ", chip_of(label), key ? ` on key ${key}` : "");
 });
 outbox.addEventListener("change", show_waiting);
 outbox.addEventListener("arrived", tell_saved);
