@@ -11,8 +11,10 @@ from apps.review.selectors.rows import Row, TagRow, rows_of
 from apps.samples.models import Sample
 from apps.samples.services.bulk import keys_of
 from apps.training.services.survey import nearest, read_survey
+from apps.training.services.surveying import NEARLY_SAME
 
 MOST_SHOWN = 60
+VERY_ALIKE = 0.7
 CHARS = 220
 
 
@@ -25,12 +27,10 @@ class Near:
 
     @property
     def word(self) -> str:
-        """How alike, in words: cosines mean nothing to people, and differ between kinds of samples."""
-        if self.likeness >= 0.93:
+        """How alike, in words, where it is worth saying: cosines mean nothing to people."""
+        if self.likeness >= NEARLY_SAME:
             return "nearly the same"
-        if self.likeness >= 0.7:
-            return "very alike"
-        return "alike" if self.likeness >= 0.4 else "a little alike"
+        return "very alike" if self.likeness >= VERY_ALIKE else ""
 
 
 def near_samples(function: Function, labels: Sequence[Label], sample: Sample, n: int) -> list[Near] | None:

@@ -38,7 +38,7 @@ function by_label(columns, palette) {
   return {
     kinds,
     styles,
-    entries: [...entries_of(columns, 1), { name: "several tags", of: [n + 1], style: styles[n + 1] }, none(styles[0], "no label")],
+    entries: [...entries_of(columns, 1), { name: "several tags", of: [n + 1] }, { name: "no label", of: [0] }],
     words: "",
   };
 }
@@ -56,7 +56,7 @@ function by_said(columns, palette) {
   return {
     kinds,
     styles,
-    entries: [...entries, none(styles[0], "nothing said")],
+    entries: [...entries, { name: "nothing said", of: [0] }],
     words: "Rings have a label already: of those a model speaks that never saw them.",
   };
 }
@@ -77,10 +77,10 @@ function by_verdict(columns, palette) {
     kinds,
     styles,
     entries: [
-      { name: "right", of: [2], style: styles[2] },
-      { name: "wrong", of: [3], style: styles[3] },
-      { name: "not judged yet", of: [1], style: styles[1] },
-      none(styles[0], "no label"),
+      { name: "right", of: [2] },
+      { name: "wrong", of: [3] },
+      { name: "not judged yet", of: [1] },
+      { name: "no label", of: [0] },
     ],
     words: "Each labelled sample was judged by a model that never saw it.",
   };
@@ -92,18 +92,13 @@ function of_labels({ labels }, palette) {
     colour: palette.labels[label.colour],
     size: shape_of(place, labels.length) === "dot" ? 1 : 1.15,
     strength: 0.92,
-    label,
   }));
 }
 
 function entries_of({ labels }, first) {
-  return labels.map((label, place) => ({ name: label.name, of: [first + place], label, shape: shape_of(place, labels.length) }));
+  return labels.map((label, place) => ({ name: label.name, of: [first + place] }));
 }
 
 function quiet(palette) {
   return { shape: "dot", colour: palette.muted, size: 0.72, strength: 0.42 };
-}
-
-function none(style, name) {
-  return { name, of: [0], style };
 }

@@ -27,24 +27,23 @@ export class Legend extends EventTarget {
     return this.#only;
   }
 
-  show({ lines, words, only }) {
+  show({ lines, words, only, styles }) {
     this.#only = only;
     const had = this.#root.contains(document.activeElement) ? document.activeElement.dataset.name : null;
-    this.#root.replaceChildren(...lines.map((line) => entry_of(line, only)));
+    this.#root.replaceChildren(...lines.map((line) => entry_of(line, styles[line.of[0]], only)));
     this.#words.textContent = words;
     this.#words.hidden = !words;
     if (had !== null) [...this.#root.children].find((each) => each.dataset.name === had)?.focus();
   }
 }
 
-function entry_of(line, only) {
+function entry_of(line, style, only) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "map-entry";
   button.dataset.name = line.name;
   button.setAttribute("aria-pressed", String(line.name === only));
-  const shape = icon(line.shape ?? line.style.shape);
-  shape.classList.add(line.label ? `label-${line.label.colour}` : `map-is-${line.name.split(" ")[0]}`);
+  const shape = icon(style.shape, `rgb(${style.colour.join(" ")})`);
   const name = document.createElement("span");
   name.className = "truncate";
   name.textContent = line.name;
@@ -62,7 +61,7 @@ export function palette_of(probe) {
     return rgb_of(getComputedStyle(probe).color);
   };
   const palette = {
-    labels: Array.from({ length: N_COLOURS }, (_, n) => colour(`label-${n}`)),
+    labels: Array.from({ length: N_COLOURS }, (_, n) => livelier(colour(`label-${n}`))),
     muted: colour("map-is-no"),
     ink: colour("map-is-several"),
     right: colour("map-is-right"),
@@ -70,4 +69,14 @@ export function palette_of(probe) {
   };
   probe.className = "";
   return palette;
+}
+
+// The inks of labels are made for words on their paper; as dots they want to be brighter.
+function livelier(colour) {
+  const most = Math.max(...colour);
+  const least = Math.min(...colour);
+  if (most > 150) return colour; // the dark theme's are bright already
+  const stretch = most === least ? 0 : 1.25;
+  const middle = (most + least) / 2;
+  return colour.map((each) => Math.round(Math.min(255, middle + (each - middle) * stretch + 34)));
 }

@@ -14,7 +14,7 @@ export const OF_LABELS = ["dot", "square", "triangle", "diamond", "cross", "plus
 const SVG = "http://www.w3.org/2000/svg";
 const stamps = new Map();
 
-export function icon(shape) {
+export function icon(shape, colour) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "-1.2 -1.2 2.4 2.4");
   svg.setAttribute("class", "map-icon");
@@ -22,6 +22,7 @@ export function icon(shape) {
   const path = document.createElementNS(SVG, "path");
   path.setAttribute("d", PATHS[shape]);
   path.setAttribute("fill-rule", "evenodd");
+  path.setAttribute("fill", colour);
   svg.append(path);
   return svg;
 }

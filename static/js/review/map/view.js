@@ -198,7 +198,7 @@ export class View extends EventTarget {
   }
 
   #radius_px() {
-    const far = this.n < 500 ? 4.5 : this.n < 5_000 ? 3.4 : this.n < 20_000 ? 2.4 : 1.7;
+    const far = this.n < 300 ? 5.5 : this.n < 1_000 ? 4.5 : this.n < 5_000 ? 3.4 : this.n < 20_000 ? 2.4 : 1.7;
     return Math.min(7, far * this.#scale ** 0.3);
   }
 
@@ -211,15 +211,17 @@ export class View extends EventTarget {
     this.#pixels = this.#picture.data;
     const paper = rgb_of(getComputedStyle(this.#canvas).backgroundColor);
     new Uint32Array(this.#pixels.buffer).fill((255 << 24) | (paper[2] << 16) | (paper[1] << 8) | paper[0]);
-    for (let kind = 0; kind < this.#styles.length; kind += 1) this.#stamp(kind, ratio, margin);
+    this.#styles.forEach((style, kind) => this.#stamp(this.#kinds, kind, style, this.#radius_px(), ratio));
+    const mark = { shape: "ring", colour: rgb_of(getComputedStyle(this.#canvas).outlineColor), size: 1, strength: 1 };
+    this.#stamp(this.#chosen, 1, mark, this.#radius_px() + 3, ratio);
     this.#context.putImageData(this.#picture, -margin, -margin);
     this.#draw_marks(ratio);
   }
 
-  #stamp(kind, ratio, margin) {
-    const style = this.#styles[kind];
-    if (!style) return;
-    const { dx, dy, cover } = stamp_of(style.shape, this.#radius_px() * style.size * ratio);
+  // Draw every point whose number in `kinds` is `kind`.
+  #stamp(kinds, kind, style, radius_px, ratio) {
+    const { dx, dy, cover } = stamp_of(style.shape, radius_px * style.size * ratio);
+    const margin = Math.round(MARGIN_PX * ratio);
     const { unit, left, top } = this.#to_pixels();
     const wide = this.#picture.width;
     const right = wide - margin;
@@ -228,7 +230,6 @@ export class View extends EventTarget {
     const pixels = this.#pixels;
     const weights = Float32Array.from(cover, (each) => (each / 255) * style.strength);
     const offsets = Int32Array.from(dx, (each, k) => 4 * (dy[k] * wide + each));
-    const kinds = this.#kinds;
     for (let i = 0; i < this.n; i += 1) {
       if (kinds[i] !== kind) continue;
       const x = Math.round((this.#x[i] * unit + left) * ratio) + margin;
@@ -245,22 +246,19 @@ export class View extends EventTarget {
     }
   }
 
-  // What is chosen, the cursor and the box lie over the dots. Of very many chosen ones squares do.
+  // The cursor and the box lie over the dots.
   #draw_marks(ratio) {
     const context = this.#context;
     const style = getComputedStyle(this.#canvas);
-    const radius = (this.#radius_px() + 2.5) * ratio;
+    const radius = (this.#radius_px() + 6.5) * ratio;
     context.save();
     context.strokeStyle = style.outlineColor;
     context.fillStyle = style.outlineColor;
-    context.lineWidth = 1.75 * ratio;
-    context.beginPath();
-    for (let i = 0; i < this.n; i += 1) if (this.#chosen[i]) this.#mark(context, i, radius, ratio);
-    context.stroke();
     if (this.#cursor >= 0) {
-      context.beginPath();
+      const { x, y } = this.#to_screen(this.#cursor);
       context.lineWidth = 2.5 * ratio;
-      this.#mark(context, this.#cursor, radius + 4 * ratio, ratio);
+      context.beginPath();
+      context.arc(x * ratio, y * ratio, radius, 0, 2 * Math.PI);
       context.stroke();
     }
     if (this.#box) {
@@ -273,12 +271,6 @@ export class View extends EventTarget {
       context.strokeRect(...box);
     }
     context.restore();
-  }
-
-  #mark(context, place, radius, ratio) {
-    const { x, y } = this.#to_screen(place);
-    context.moveTo(x * ratio + radius, y * ratio);
-    context.arc(x * ratio, y * ratio, radius, 0, 2 * Math.PI);
   }
 }
 
