@@ -25,6 +25,8 @@ from apps.samples.services.bin import bin_samples
 
 pytestmark = pytest.mark.django_db
 FEW, MANY = 60, 400
+BY_CHANCE = 6
+"""Drawing at random takes a few questions more where its guesses miss."""
 
 PAGES: dict[str, str] = {
     "labeling:label_page": "",
@@ -77,7 +79,7 @@ def test_a_page_asks_as_often_for_many_samples_as_for_few(name: str, desk_of: Ca
         bin_samples(function=desk.function, sample_ids=ids, person=desk.user)
         counts.append(n_queries(desk.client, url_of(name, desk.function)))
     few, many = counts
-    assert many <= few + 1, f"{name}: {few} queries for {FEW} samples, {many} for {MANY}"
+    assert many <= few + BY_CHANCE, f"{name}: {few} queries for {FEW} samples, {many} for {MANY}"
     assert many <= 60
 
 
@@ -112,4 +114,4 @@ def test_saving_an_answer_asks_as_often_for_many_samples_as_for_few(
             response = desk.client.post(answers, bodies[1], content_type="application/json")
         assert response.json()["refused"] == []
         counts.append(len(asked))
-    assert counts[1] <= counts[0] + 1
+    assert counts[1] <= counts[0] + BY_CHANCE
