@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from apps.accounts.models import User
 from apps.core.errors import InvalidInput
@@ -32,7 +32,8 @@ from apps.samples.services.annotations import annotate_many, lock_function, samp
 from apps.samples.services.bulk import keys_of
 from apps.samples.services.resettling import settle_disputed, settle_parted, settle_spoken_of
 from apps.samples.services.saying import KnownLabels, repeat_tags
-from apps.samples.services.standing import RESTORED_AT_ONCE, put_back, standing_of
+from apps.samples.services.settling import UNREVIEWED
+from apps.samples.services.standing import RESTORED_AT_ONCE, point_at, put_back, standing_of
 
 T = TypeVar("T")
 
@@ -40,6 +41,7 @@ OF_A_LABEL = {*MENDABLE, ActKind.MERGE_LABELS, ActKind.DELETE_LABEL}
 """Acts whose undoing begins with the label's own row."""
 MOVED_AT_ONCE = 2_000
 """Samples whose label is moved in one transaction: about 20 ms of the write lock (two cores, SQLite)."""
+POINTED_AT_ONCE = 1_000
 SPLIT_MOST = 10_000
 
 
@@ -154,10 +156,10 @@ def _relabel(label: Label) -> int:
     own = [label, *label.aliases.all()]
     if label.function.output_kind == OutputKind.TAGS:
         return _retell_tags(label.function, own)
+    n_restored = _point_back(label, own)
     said = Annotation.objects.filter(label__in=own, sample__annotation=None, sample__deleted_at=None)
     sample_ids = sorted(set(said.values_list("sample_id", flat=True)))
     keys = {one.pk for one in own}
-    n_restored = 0
     for pks in _chunks(sample_ids, RESTORED_AT_ONCE):
         with transaction.atomic():
             gives = lock_function(label.function_id)
@@ -168,6 +170,23 @@ def _relabel(label: Label) -> int:
             put_back(gives=gives, labels=KnownLabels(label.function_id), states=states)
             note_data_change(label.function_id)
         n_restored += sum(state is not None for state in states.values())
+    return n_restored
+
+
+def _point_back(label: Label, own: Sequence[Label]) -> int:
+    """The plain ones, which are nearly all: nothing was said since the label, and only one person was asked."""
+    newer = Annotation.objects.filter(sample=OuterRef("sample"), pk__gt=OuterRef("pk"))
+    plain = Annotation.objects.filter(~Exists(newer), label__in=own, undoes=None, is_opinion=False)
+    plain = plain.filter(sample__annotation=None, sample__deleted_at=None, sample__n_opinions=0)
+    sample_ids = list(plain.order_by("sample_id").values_list("sample_id", flat=True))
+    n_restored = 0
+    for pks in _chunks(sample_ids, POINTED_AT_ONCE):
+        with transaction.atomic():
+            lock_function(label.function_id)
+            still = dict(plain.filter(sample__in=pks).values_list("sample_id", "pk"))
+            point_at(still, {"label": label, **UNREVIEWED})
+            note_data_change(label.function_id)
+        n_restored += len(still)
     return n_restored
 
 
