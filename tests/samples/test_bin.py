@@ -35,6 +35,8 @@ from apps.samples.services.annotations import annotate_sample, tag_sample
 from apps.samples.services.bulk import label_selection
 from apps.samples.services.dropping import begin_drop, end_drop, take_chunk
 from apps.samples.services.import_acts import act_of
+from apps.samples.services.import_runs import run_import
+from apps.samples.services.imports import stop_import
 from apps.samples.services.intake import NewImage, NewText, add_images, add_texts
 from apps.samples.services.pasting import bring_lines
 from apps.samples.services.surgery import merge_labels
@@ -372,6 +374,36 @@ def test_dropped_pictures_are_undone_as_one_whatever_chunks_they_came_in(image_f
     assert act.n_samples == 2
     assert undo_act(act=act, person=owner).n_binned == 2
     assert not Sample.objects.exists()
+
+
+def test_a_file_that_came_in_slice_by_slice_is_undone_as_one(
+    samples: list[Sample], text_function: Function, owner: User
+) -> None:
+    lines = [f"line {number}" for number in range(700)]
+    job = bring_lines(function=text_function, person=owner, text="\n".join(["message 1", *lines]), label_name="Refund")
+    cursor: int | None = job.cursor
+    n_slices = 0
+    while cursor is not None:
+        cursor = run_import(import_id=job.pk, cursor=cursor, budget_seconds=0)
+        n_slices += 1
+    assert n_slices > 3
+    act = Act.objects.get()
+    assert act.n_samples == 701
+    outcome = undo_act(act=act, person=owner)
+    assert (outcome.n_binned, outcome.n_restored, outcome.n_left) == (700, 1, 0)
+    assert set(Sample.objects.values_list("label__name", flat=True)) == {None}
+
+
+def test_what_came_in_until_an_import_was_stopped_is_undone(text_function: Function, owner: User) -> None:
+    text = "\n".join(f"line {number}" for number in range(700))
+    job = bring_lines(function=text_function, person=owner, text=text)
+    run_import(import_id=job.pk, cursor=job.cursor, budget_seconds=0)
+    stop_import(import_job=Import.objects.select_related("function__workspace").get(pk=job.pk))
+    n = Sample.objects.count()
+    assert 0 < n < 700
+    act = Act.objects.get()
+    assert act.n_samples == n
+    assert undo_act(act=act, person=owner).n_binned == n
 
 
 def test_an_import_still_under_way_is_not_undone(text_function: Function, owner: User) -> None:
