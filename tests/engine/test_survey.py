@@ -65,6 +65,13 @@ class TestNeighbours:
         examples = np.array([[1, 0, 0, 0], [0.99, 0.1, 0, 0], [0, 0, 0, 1]], dtype=np.float32)
         assert survey.likeness_to_any(vectors, examples).argmax() in {0, 1}
 
+    def test_what_is_like_other_examples_too_comes_later(self) -> None:
+        vectors = np.array([[0.8, 0.6, 0], [0.75, 0, 0.66]], dtype=np.float32)
+        examples = np.array([[1, 0, 0]], dtype=np.float32)
+        others = np.array([[0, 1, 0]], dtype=np.float32)
+        assert survey.likeness_to_some(vectors, examples, others[:0]).argmax() == 0
+        assert survey.likeness_to_some(vectors, examples, others).argmax() == 1
+
 
 class TestDuplicates:
     @pytest.fixture

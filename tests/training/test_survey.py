@@ -94,6 +94,12 @@ class TestReading:
         refund = surveyed.labels.get(name="Refund")
         assert sorted(texts(nearest_to_label(surveyed, refund.pk, 5))) == sorted(OTHERS[:2])
 
+    def test_samples_of_other_labels_push_away_what_is_like_them(self, surveyed: Function) -> None:
+        label(surveyed, list(surveyed.samples.filter(text__in=PARCELS[:2])), "Shipping")
+        found = texts(nearest_to_label(surveyed, surveyed.labels.get(name="Refund").pk, 18))
+        assert sorted(found[:4]) == sorted(REFUNDS[2:])
+        assert sorted(found[-4:]) == sorted(PARCELS[2:])
+
     def test_a_label_without_samples_has_none_like_it(self, surveyed: Function) -> None:
         assert nearest_to_label(surveyed, surveyed.labels.get(name="Shipping").pk, 5) == []
 

@@ -6,7 +6,7 @@
 
 from apps.engine.survey.duplicates import Pairs, near_duplicates
 from apps.engine.survey.layout import Layout, lay_out, place
-from apps.engine.survey.neighbours import EXAMPLES, largest, likeness, likeness_to_any
+from apps.engine.survey.neighbours import EXAMPLES, largest, likeness, likeness_to_any, likeness_to_some
 from apps.engine.survey.process import Overview, look_over
 from apps.engine.survey.vectors import FITTED_ON, Directions, Vectors, find_directions
 
@@ -23,6 +23,7 @@ __all__ = [
     "lay_out",
     "likeness",
     "likeness_to_any",
+    "likeness_to_some",
     "look_over",
     "near_duplicates",
     "place",

@@ -25,6 +25,7 @@ logger = structlog.get_logger(__name__)
 
 LOOKED_AT_ONCE = 500
 MOST_ASKED = 2_000
+MOST_LABELS = 16
 MAX_SURVEYS = 64
 
 # Keyed by workspace first: nobody else's survey can ever be found by a wrong number.
@@ -65,16 +66,19 @@ def nearest(
 
 
 def nearest_to_label(function: Function, label_pk: int, n: int) -> list[tuple[int, float]]:
-    """Return the keys of the `n` unlabelled samples most like those that have this label, the likest first."""
+    """Return the keys of the `n` unlabelled samples most like those that have this label, the likest first.
+
+    With how much more they are like those than like samples that have another label.
+    """
     view = read_survey(function)
     if view is None:
         return []
-    examples = view.rows_of(np.array(_labelled(function, label_pk), dtype=np.int64))
+    examples = view.rows_of(_labelled(function, label_pk))
     if not len(examples):
         return []
-    # Evenly over them all: the newest alone may be ten of a kind.
-    examples = examples[:: -(-len(examples) // engine.EXAMPLES)]
-    likeness = engine.likeness_to_any(view.vectors, view.vectors[examples])
+    examples = _some_of(examples)
+    others = _some_of(view.rows_of(_labelled_otherwise(function, label_pk)))
+    likeness = engine.likeness_to_some(view.vectors, view.vectors[examples], view.vectors[others])
     found = _first_standing(view, likeness, n, without=examples, is_wanted=_unlabelled)
     if len(found) < n:  # nearly all that are like it have a label: ask the other way round
         unlabelled = Sample.objects.filter(function=function, annotation=None).order_by()
@@ -142,6 +146,11 @@ def _unlabelled(keys: Sequence[int]) -> set[int]:
     return set(Sample.objects.filter(pk__in=keys, annotation=None).values_list("pk", flat=True))
 
 
+def _some_of(rows: IntArray) -> IntArray:
+    """A few of them, evenly over them all: the newest alone may be ten of a kind."""
+    return rows[:: max(1, -(-len(rows) // engine.EXAMPLES))]
+
+
 def _labelled(function: Function, label_pk: int) -> list[int]:
     """The newest samples with a label, or with a tag."""
     if function.output_kind == OutputKind.TAGS:
@@ -149,3 +158,17 @@ def _labelled(function: Function, label_pk: int) -> list[int]:
         return list(tagged.values_list("sample_id", flat=True)[:MOST_ASKED])
     rows = Sample.objects.filter(function=function, label=label_pk).order_by("-pk")
     return list(rows.values_list("pk", flat=True)[:MOST_ASKED])
+
+
+def _labelled_otherwise(function: Function, label_pk: int) -> list[int]:
+    """The newest samples with another label, or of which it was said that they do not have this tag."""
+    if function.output_kind == OutputKind.TAGS:
+        tagged = SampleTag.objects.filter(label=label_pk, is_present=False).order_by("-sample_id")
+        return list(tagged.values_list("sample_id", flat=True)[:MOST_ASKED])
+    others = list(function.labels.in_use().exclude(pk=label_pk).values_list("pk", flat=True))
+    others = others[:: max(1, -(-len(others) // MOST_LABELS))]
+    found: list[int] = []
+    for other in others:  # a query each, answered by an index: one over all labels would find those of the first
+        rows = Sample.objects.filter(function=function, label=other).order_by("-pk").values_list("pk", flat=True)
+        found += rows[: max(2, engine.EXAMPLES // len(others))]
+    return found
