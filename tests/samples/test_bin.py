@@ -14,6 +14,7 @@ from apps.accounts.models import User
 from apps.core.errors import Conflict
 from apps.events.models import Event
 from apps.functions.models import Act, Function, Label, OutputKind
+from apps.functions.selectors import function_cards
 from apps.functions.services import delete_function
 from apps.samples import exports
 from apps.samples.models import (
@@ -110,6 +111,8 @@ def test_what_is_in_the_bin_is_nowhere_else(
     act = put_in([sample], owner)
     assert act.n_samples == 1
     assert text_function.samples.count() == 3
+    _page, cards = function_cards(workspace=text_function.workspace, page_number=1)
+    assert (cards[0].n_samples, cards[0].n_labelled) == (3, 0)
     assert refund.samples.count() == 0
     assert not Prediction.objects.exists()
     row = Sample.everywhere.get(pk=sample.pk)

@@ -103,7 +103,7 @@ def _send_part(job: FilePrediction, part: FilePart) -> None:
             n_attempts=0,
             n_parts_sent=F("n_parts_sent") + 1,
             n_sent=F("n_sent") + result.n_added,
-            n_known=F("n_known") + result.n_duplicates,
+            n_known=F("n_known") + result.n_duplicates + result.n_restored,
         )
         if not n_changed:
             raise Lost
