@@ -45,7 +45,7 @@ def function_cards(*, workspace: Workspace, page_number: str | int) -> tuple[Pag
     functions = list(page)
     counted = Function.objects.filter(pk__in=[function.pk for function in functions]).order_by()
     not_in_bin = Count("samples", filter=Q(samples__deleted_at=None))
-    rows = counted.values_list("pk").annotate(not_in_bin, Count("samples__annotation"))
+    rows = counted.values_list("pk").annotate(n_samples=not_in_bin, n_labelled=Count("samples__annotation"))
     counts = {pk: (n_samples, n_labelled) for pk, n_samples, n_labelled in rows}
     return page, [FunctionCard(each, list(each.labels.all()), *counts.get(each.pk, (0, 0))) for each in functions]
 
