@@ -59,6 +59,13 @@ def label_lines(function: Function) -> list[LabelLine]:
     return [LabelLine(label, n_samples.get(label.pk, 0)) for label in labels]
 
 
+def standing_labels(function_id: int) -> dict[str, Label]:
+    """Return by public id the label in use that each label of a function is, or was merged into; not the deleted."""
+    rows = Label.objects.filter(function_id=function_id, deleted_at=None).select_related("merged_into")
+    roots = {label.public_id: label.merged_into or label for label in rows}
+    return {public_id: root for public_id, root in roots.items() if root.deleted_at is None}
+
+
 def rules_of(function: Function) -> list[KeywordRule]:
     """Return the rules in force, oldest first, with their labels."""
     rows = KeywordRule.objects.filter(label__in=function.labels.in_use())

@@ -10,6 +10,7 @@ from django.urls import reverse
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
 from apps.functions.models import Act, ActKind, Function, Label, OutputKind
+from apps.functions.selectors import standing_labels
 from apps.labeling.grid_selectors import SHOWN_CHARACTERS, GridItem, Show, n_alike
 from apps.labeling.grid_services import hand_out_grid
 from apps.labeling.selectors import flagged_by, has_model
@@ -129,7 +130,7 @@ def _label_from(label_id: object, function: Function) -> Label | None:
         return None
     if not isinstance(label_id, str):
         raise InvalidInput("The label of a selection is a label id, or null.")
-    label = function.labels.in_use().filter(public_id=label_id).first()
+    label = standing_labels(function.pk).get(label_id)
     if label is None:
         raise Conflict("The label was deleted meanwhile. Choose another one.")
     return label

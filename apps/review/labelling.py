@@ -11,6 +11,7 @@ from django.urls import reverse
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
 from apps.functions.models import Function, Label, OutputKind
+from apps.functions.selectors import standing_labels
 from apps.samples.services.bulk import label_selection
 
 _MOST_TOKEN_CHARACTERS = 64
@@ -44,7 +45,7 @@ def read_chosen(request: HttpRequest, function: Function) -> Chosen:
 def _label(label_id: object, function: Function) -> Label | None:
     if label_id is None:
         return None
-    label = function.labels.in_use().filter(public_id=label_id).first() if isinstance(label_id, str) else None
+    label = standing_labels(function.pk).get(label_id) if isinstance(label_id, str) else None
     if label is None:
         raise Conflict("The label was deleted meanwhile. Choose another one.")
     return label

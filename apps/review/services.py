@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from apps.accounts.models import User
 from apps.core.errors import InvalidInput
 from apps.functions.models import Label
+from apps.functions.selectors import standing_labels
 from apps.functions.services import weigh_label as set_weight
 from apps.samples.models import PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample, tag_sample
@@ -13,7 +14,7 @@ from apps.training.services import decide_anew
 
 def fix_label(*, sample: Sample, label_id: str, person: User) -> Sample:
     """Give the sample the label with that public id; a choice that changes nothing adds nothing to the history."""
-    label = Label.objects.in_use().filter(function=sample.function, public_id=label_id).first()
+    label = standing_labels(sample.function_id).get(label_id)
     if label is None:
         raise InvalidInput("This function has no such label any more. Reload the page and choose again.")
     if sample.label_id != label.pk:
@@ -34,11 +35,15 @@ def fix_tags(*, sample: Sample, there: Sequence[str], asked: Sequence[str], pers
 
     A choice that changes nothing adds nothing to the history. Labels deleted meanwhile are passed over.
     """
-    labels = {label.public_id: label for label in Label.objects.in_use().filter(function=sample.function)}
+    standing = standing_labels(sample.function_id)
     if not asked or not set(there) <= set(asked):
         raise InvalidInput("It was not said which tags were to choose from. Reload the page and choose again.")
     before = {row.label: row.is_present for row in sample.tags.select_related("label")}
-    tags = before | {label: public_id in there for public_id, label in labels.items() if public_id in asked}
+    said: dict[Label, bool] = {}
+    for public_id in asked:
+        if label := standing.get(public_id):  # of two that are one by now, being there wins
+            said[label] = said.get(label, False) or public_id in there
+    tags = before | said
     if tags != before or not sample.annotation_id:
         tag_sample(sample=sample, tags=tags, person=person, picked_by=PickedBy.PERSON, is_whole=False)
     return sample

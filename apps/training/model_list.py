@@ -9,12 +9,12 @@ from django.core.paginator import Page, Paginator
 from django.db.models.functions import Left
 
 from apps.functions.models import Function, Label
+from apps.functions.selectors import standing_labels
 from apps.samples.models import Annotation, Sample
 from apps.training.models import TrainedModel
 from apps.training.recipe_words import recipe_words
 from apps.training.services.choosing import CLEARED, pinned_model, why_not
 from apps.training.services.learned import annotations_of
-from apps.training.services.serving import standing_labels
 
 PER_PAGE = 20
 LEARNED_PER_PAGE = 50

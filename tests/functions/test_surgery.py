@@ -1,8 +1,12 @@
 """Renaming, merging, splitting and deleting labels: instant, and undone as one."""
 
+import json
+import uuid
 from collections.abc import Callable
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
@@ -320,3 +324,28 @@ def test_tags_split_off_leave_the_others_as_they_are(tagging: Function, samples:
     assert tags_of(sample) == {"Refund": False, "Partial": True, "Shipping": True}
     undo_act(act=act, person=owner)
     assert tags_of(sample) == {"Refund": True, "Shipping": True}
+
+
+def test_every_door_takes_a_merged_label_for_the_other(
+    text_function: Function, samples: list[Sample], owner_client: Client, refund: Label, money: Label, owner: User
+) -> None:
+    """A page that was open before the merge still sends the old label's id."""
+    surgery.merge_labels(source=money, target=refund, person=owner)
+    fix = reverse("review:fix_label", args=[samples[0].public_id])
+    assert owner_client.post(fix, {"label": money.public_id}).status_code == 200
+    body = json.dumps({"samples": [samples[1].public_id], "label": money.public_id, "kind": "selection"})
+    door = reverse("labeling:label_selection", args=[text_function.public_id])
+    assert owner_client.post(door, body, content_type="application/json").status_code == 200
+    queue = owner_client.get(reverse("labeling:queue", args=[text_function.public_id])).json()
+    item = queue["items"][0]
+    assert money.public_id not in [label["id"] for label in queue["labels"]]
+    said = {
+        "token": str(uuid.uuid4()),
+        "sampleId": item["sampleId"],
+        "proof": item["proof"],
+        "labelId": money.public_id,
+    }
+    answers = reverse("labeling:answers", args=[text_function.public_id])
+    answer = owner_client.post(answers, json.dumps([said]), content_type="application/json")
+    assert answer.json()["refused"] == []
+    assert lines(text_function) == {"Refund": 3, "Shipping": 0}

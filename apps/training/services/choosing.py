@@ -15,9 +15,10 @@ from apps.core.jobs import JobName, enqueue_on_commit
 from apps.events.kinds import Audit, Live
 from apps.events.services import announce, record
 from apps.functions.models import Function, Label, OutputKind
+from apps.functions.selectors import standing_labels
 from apps.samples.services.annotations import lock_function
 from apps.training.models import FunctionWork, TrainedModel, WorkKind
-from apps.training.services.serving import are_current, standing_labels
+from apps.training.services.serving import are_current
 from apps.training.services.work import want_predictions
 
 DAMAGED = "The file of this model is damaged, so it cannot answer."

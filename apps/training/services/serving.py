@@ -24,6 +24,7 @@ from apps.engine.types import FloatArray, Inputs, Task
 from apps.events.kinds import Audit, Live
 from apps.events.services import announce, record
 from apps.functions.models import Function, Label
+from apps.functions.selectors import standing_labels
 from apps.training.models import FunctionWork, TrainedModel, WorkKind
 from apps.training.services.encoders import BoundedCache, cell_spec
 from apps.training.services.inputs import Layout, layout_of
@@ -182,10 +183,3 @@ def _served(model: TrainedModel, artifact: Artifact) -> Served | None:
     called = model.label_names or [stands_for[key].name if key in stands_for else "" for key in artifact.label_ids]
     names = tuple(called[own[0]] for own in columns.values())
     return Served(model, artifact, layout_of(model.function), labels, names, tuple(map(tuple, columns.values())))
-
-
-def standing_labels(function_id: int) -> dict[str, Label]:
-    """Return by public id the label in use that each label of a function is, or was merged into; not the deleted."""
-    rows = Label.objects.filter(function_id=function_id, deleted_at=None).select_related("merged_into")
-    roots = {label.public_id: label.merged_into or label for label in rows}
-    return {public_id: root for public_id, root in roots.items() if root.deleted_at is None}

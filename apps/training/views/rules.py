@@ -9,7 +9,8 @@ from django_htmx.http import trigger_client_event
 
 from apps.core.errors import InvalidInput
 from apps.functions import services
-from apps.functions.models import Function, KeywordRule, Label
+from apps.functions.models import Function, KeywordRule
+from apps.functions.selectors import standing_labels
 from apps.training.rule_hits import Which, rule_lines, rule_samples
 from apps.workspaces.access import AppHttpRequest, requires
 from apps.workspaces.roles import Action
@@ -33,7 +34,7 @@ def rules_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
 @requires(Action.EDIT_LABELS)
 def add_rule(request: AppHttpRequest, function_id: str) -> HttpResponse:
     function = request.access.fetch(Function, function_id)
-    label = Label.objects.in_use().filter(function=function, public_id=request.POST.get("label", "")).first()
+    label = standing_labels(function.pk).get(request.POST.get("label", ""))
     if label is None:
         raise InvalidInput("Choose which label the words mean.")
     rule = services.add_rule(label=label, words=request.POST.get("words", ""), actor=request.user)
