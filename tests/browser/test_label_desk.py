@@ -1,4 +1,4 @@
-"""The label page as a desk: all of it by keyboard alone, wide and narrow, light and dark, in a network and out of it."""
+"""The label page as a desk: all of it by keyboard, wide and narrow, light and dark, with a network and without."""
 
 from __future__ import annotations
 
