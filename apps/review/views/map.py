@@ -13,6 +13,7 @@ from apps.review.selectors import map as selectors
 from apps.review.selectors.nearby import asked_rows
 from apps.review.selectors.queues import menu
 from apps.review.views.samples import FILTER_ABOVE
+from apps.samples.services.bulk import MOST_AT_ONCE
 from apps.training.services.survey import read_survey
 from apps.training.services.surveying import FEWEST
 from apps.workspaces.access import AppHttpRequest, requires
@@ -30,6 +31,7 @@ def map_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
         "menu": menu(function),
         "labels": list(function.labels.in_use()),
         "filter_above": FILTER_ABOVE,
+        "most_at_once": MOST_AT_ONCE,
         "has_map": read_survey(function) is not None,
         "is_enough": function.samples.all()[FEWEST - 1 : FEWEST].exists(),
         "fewest": FEWEST,

@@ -8,6 +8,7 @@ from apps.review.selectors.nearby import MOST_SHOWN, near_samples
 from apps.review.selectors.rows import rows_of
 from apps.review.views.samples import FILTER_ABOVE
 from apps.samples.models import Sample
+from apps.samples.services.bulk import MOST_AT_ONCE
 from apps.training.services.surveying import FEWEST
 from apps.workspaces.access import AppHttpRequest, requires
 from apps.workspaces.roles import Action
@@ -19,7 +20,12 @@ IN_PANEL = 6
 @requires(Action.VIEW)
 def similar_page(request: AppHttpRequest, sample_id: str) -> HttpResponse:
     sample = request.access.fetch(Sample, sample_id, related=("function",))
-    context = {**_context(sample, MOST_SHOWN), "tab": "review", "filter_above": FILTER_ABOVE}
+    context = {
+        **_context(sample, MOST_SHOWN),
+        "tab": "review",
+        "filter_above": FILTER_ABOVE,
+        "most_at_once": MOST_AT_ONCE,
+    }
     return render(request, "review/similar_page.html", context)
 
 

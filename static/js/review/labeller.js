@@ -55,6 +55,7 @@ export class Labeller extends EventTarget {
     if (said.textContent !== words) said.textContent = words;
     this.#dock.querySelector("[data-do=clear]").hidden = !n;
     this.#dock.classList.toggle("has-chosen", n > 0);
+    this.#dock.querySelector("[data-too-many]").hidden = n <= Number(this.#dock.dataset.most);
   }
 
   async label(label) {
@@ -63,7 +64,7 @@ export class Labeller extends EventTarget {
       say("Select a sample first.");
       return;
     }
-    if (this.#is_sending) return;
+    if (this.#is_sending || ids.length > Number(this.#dock.dataset.most)) return;
     this.#is_sending = true;
     try {
       const token = crypto.randomUUID?.() ?? String(Math.random()).slice(2);

@@ -8,8 +8,8 @@ const HIDDEN = 65_535;
 const FAINT = 0.1;
 
 // Returns {kinds, styles, entries, words}: how each point looks, and the lines of the legend, each for some styles.
-export function looks(by, columns, palette, only) {
-  const { kinds, styles, entries, words } = WAYS[by](columns, palette);
+export function looks(by, columns, palette, { only, gives }) {
+  const { kinds, styles, entries, words } = WAYS[by](columns, palette, gives === "tags" ? "no tags" : "no label");
   const counts = new Uint32Array(styles.length);
   for (let i = 0; i < columns.n; i += 1) {
     if (columns.state[i] & GONE) kinds[i] = HIDDEN;
@@ -31,14 +31,14 @@ function shape_of(place, n_labels) {
   return n_labels <= OF_LABELS.length ? OF_LABELS[place] : "dot";
 }
 
-function by_label(columns, palette) {
+function by_label(columns, palette, none) {
   const n = columns.labels.length;
   const styles = [quiet(palette), ...of_labels(columns, palette), { shape: "ring", colour: palette.ink, size: 1.1, strength: 0.9 }];
   const kinds = Uint16Array.from(columns.label, (label) => (label === SEVERAL ? n + 1 : label === NOTHING ? 0 : label + 1));
   return {
     kinds,
     styles,
-    entries: [...entries_of(columns, 1), { name: "several tags", of: [n + 1] }, { name: "no label", of: [0] }],
+    entries: [...entries_of(columns, 1), { name: "several tags", of: [n + 1] }, { name: none, of: [0] }],
     words: "",
   };
 }
@@ -61,7 +61,7 @@ function by_said(columns, palette) {
   };
 }
 
-function by_verdict(columns, palette) {
+function by_verdict(columns, palette, none) {
   const styles = [
     quiet(palette),
     { shape: "dot", colour: palette.muted, size: 1, strength: 0.8 },
@@ -80,7 +80,7 @@ function by_verdict(columns, palette) {
       { name: "right", of: [2] },
       { name: "wrong", of: [3] },
       { name: "not judged yet", of: [1] },
-      { name: "no label", of: [0] },
+      { name: none, of: [0] },
     ],
     words: "Each labelled sample was judged by a model that never saw it.",
   };

@@ -78,7 +78,7 @@ async function recolour() {
 function paint() {
   if (!colours) return;
   const by = page.querySelector("[name=colour-by]:checked").value;
-  const look = looks(by, colours, palette_of(probe), legend.only);
+  const look = looks(by, colours, palette_of(probe), { only: legend.only, gives: page.dataset.gives });
   view.paint(look.kinds, look.styles);
   legend.show(look);
   mark_chosen();
