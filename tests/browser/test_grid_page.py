@@ -143,6 +143,7 @@ def test_a_range_is_labelled_with_one_key_and_taken_back_with_another(window: Pa
 
     window.keyboard.press("u")
     expect(window.locator(".grid-card.is-settled")).to_have_count(0)
+    expect(window.locator("#toasts .toast-action")).to_have_count(0)
     assert texts_on(window) == shown
     wait_until(lambda: not any(said(untrained).values()), what="the range is taken back")
 

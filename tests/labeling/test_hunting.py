@@ -1,5 +1,6 @@
 """Looking for more of one label: by likeness to its samples, by what the model makes of them, or both."""
 
+from html import unescape
 from itertools import pairwise
 from pathlib import Path
 
@@ -85,6 +86,17 @@ def test_what_has_been_labelled_or_is_for_several_is_not_hunted(
     )
     Sample.objects.filter(text=REFUNDS[3]).update(n_wanted=2)
     assert set(hunt(member_client, surveyed, "Refund", 8)) == set(REFUNDS[4:])
+
+
+def test_the_settings_lead_to_hunting_for_each_label(
+    owner_client: Client, text_function: Function, predictions: list[Prediction]
+) -> None:
+    refund = text_function.labels.get(name="Refund").public_id
+    link = f"{reverse('labeling:grid_page', args=[text_function.public_id])}?show=hunt&amp;label={refund}"
+    page = owner_client.get(reverse("functions:settings_page", args=[text_function.public_id]))
+    assert link in page.content.decode()
+    grid = owner_client.get(unescape(link)).context["grid"]
+    assert (grid["show"], grid["labelId"], len(grid["items"])) == ("hunt", refund, 40)
 
 
 def test_drawn_ones_stand_beside_those_like_them(member_client: Client, surveyed: Function) -> None:

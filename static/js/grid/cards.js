@@ -22,7 +22,10 @@ export function settle(card, labels, { is_open }) {
   delete card.dataset[is_settled ? "sample" : "settled"];
   card.dataset[is_settled ? "settled" : "sample"] = id;
   card.setAttribute("aria-disabled", String(is_settled));
-  if (is_settled) card.setAttribute("aria-selected", "false");
+  if (is_settled) {
+    card.setAttribute("aria-selected", "false");
+    card.classList.remove("is-cursor");
+  }
   if (!labels.length) return;
   const said = part("grid-card-said", "");
   said.append(...labels.map((label) => part(`chip label-${label.colour}`, label.name)));

@@ -102,8 +102,12 @@ async function send_mark({ about, mark, isOn }) {
 
 // One at a time: the newest thing done is the one a person wants back.
 function offer_undo(message, undoUrl) {
-  for (const old of document.querySelectorAll("#toasts [data-undo-url]")) old.closest(".toast").remove();
+  withdraw_offer();
   document.body.dispatchEvent(new CustomEvent("toast:show", { detail: { message, undoUrl } }));
+}
+
+function withdraw_offer() {
+  for (const old of document.querySelectorAll("#toasts [data-undo-url]")) old.closest(".toast").remove();
 }
 
 // On show, or on their way.
@@ -123,7 +127,7 @@ function accept() {
     return;
   }
   if (view.show === "any" && board.picked.length) {
-    status.say("Press the key of their label, or Esc to let them go");
+    status.say("Choose their label, or press Esc to let them go");
     return;
   }
   if (ids.length && label) say_of(ids, label, view.show === "alike" ? "grid" : "selection");
@@ -176,6 +180,7 @@ function undo() {
   }
   const of = { token: step.token, sampleIds: step.ids, labelId: step.label.id, as: step.as };
   on_their_way.delete(step.token);
+  withdraw_offer();
   if (!outbox.withdraw(step.token)) outbox.add({ kind: "undo", token: new_token(), of });
   come_back_to(step);
 }

@@ -1,7 +1,5 @@
 // What the page says about the grid on show, and what its button would do.
 
-const samples = (n) => (n === 1 ? "1 sample" : `${n} samples`);
-
 export function show_words(page, { board, view, label, chip_of, gives_tags }) {
   const say = { alike, hunt, any }[view.show];
   const chip = label ? chip_of(label) : "";
@@ -47,9 +45,9 @@ function hunt({ board, chip, name }) {
 
 function any({ n, board }) {
   return {
-    title: [n ? `${samples(n)} of all` : "Any sample"],
-    hint: n ? "Select some that are alike, then press the key of their label." : "",
-    button: board.picked.length ? "Press the key of their label" : "Show others",
+    title: [n ? `${n} of your samples` : "Any of your samples"],
+    hint: n ? "Select some that are alike, then give them their label." : "",
+    button: board.picked.length ? "Now choose their label" : "Show others",
   };
 }
 
