@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import struct
 from collections.abc import Iterator
 
 import pytest
@@ -102,6 +104,28 @@ def test_a_sample_is_opened_by_key_with_those_most_like_it_and_the_page_of_simil
     expect(page.locator(".toast")).to_contain_text("1 sample labelled Shipping")
     expect(page.locator("#similar-samples .chip", has_text="Shipping")).to_have_count(1)
     assert labels(desk) == ["Shipping"]
+
+
+def test_a_dot_says_what_it_is_under_the_pointer_and_opens_by_a_press(desk: Desk, page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 900})
+    open_map(desk, page)
+    content = page.request.get(f"{desk.up.url}/functions/{desk.function}/map/points/").body()
+    [length] = struct.unpack("<I", content[:4])
+    n = json.loads(content[4 : 4 + length])["n"]
+    across, down = (struct.unpack_from("<H", content, 4 + length + column * 2 * n)[0] / 65_535 for column in (0, 1))
+    box = page.locator("#map-canvas").bounding_box()
+    assert box
+    side = min(box["width"], box["height"]) * 0.94
+    x = box["x"] + box["width"] / 2 + (across - 0.5) * side
+    y = box["y"] + box["height"] / 2 + (down - 0.5) * side
+    page.mouse.move(x, y)
+    card = page.locator("[data-hover]")
+    expect(card).to_be_visible()
+    said = card.locator(".near-text").inner_text()
+    assert said in TEXTS
+    page.mouse.click(x, y)
+    expect(page.locator("[data-panel] [data-specimen]")).to_have_text(said)
+    expect(card).to_be_hidden()
 
 
 def test_a_rectangle_selects_what_is_in_it_and_a_press_opens(desk: Desk, page: Page) -> None:

@@ -5,6 +5,7 @@ import { ask, elements_of } from "../ask.js";
 import { Labeller, say } from "../labeller.js";
 import { looks } from "./colours.js";
 import { Hands } from "./hands.js";
+import { Hover } from "./hover.js";
 import { Legend, palette_of } from "./legend.js";
 import { List } from "./list.js";
 import { Ids, fetch_columns } from "./points.js";
@@ -28,6 +29,10 @@ let opened = null;
 
 const view = new View(canvas);
 const hands = new Hands(canvas, view, () => page.querySelector("[name=drag]:checked").value === "select");
+const hover = new Hover(canvas, view, part("hover"), {
+  url: page.dataset.samplesUrl,
+  id_at: (place) => points.ids.at(place),
+});
 const legend = new Legend(part("legend"), part("legend-words"));
 const list = new List(document.getElementById("map-samples"), page.dataset.samplesUrl);
 const labeller = new Labeller(document.getElementById("label-dock"), {
@@ -72,6 +77,7 @@ async function recolour() {
     return;
   }
   colours = found;
+  hover.forget();
   paint();
 }
 
