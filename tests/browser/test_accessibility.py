@@ -26,6 +26,8 @@ PAGES = [
     "/functions/{function}/review/wrong-labels/",
     "/functions/{function}/review/unsure/",
     "/functions/{function}/review/near-duplicates/",
+    "/functions/{function}/review/provisional/",
+    "/functions/{function}/samples/select/",
     "/functions/{function}/mistakes/",
     "/functions/{function}/slices/",
     "/functions/{function}/map/",
