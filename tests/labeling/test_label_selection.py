@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.functions.models import Act, ActKind, Function, Label
@@ -168,8 +169,29 @@ def test_what_makes_no_sense_is_refused(
 def test_a_label_that_is_gone_is_said_to_be(
     member_client: Client, text_function: Function, samples: list[Sample], refund: Label
 ) -> None:
-    Label.objects.filter(pk=refund.pk).update(merged_into=text_function.labels.get(name="Shipping"))
+    Label.objects.filter(pk=refund.pk).update(deleted_at=timezone.now())
     status, body = send(
         member_client, text_function, samples=ids_of(samples[:1]), label=refund.public_id, kind="selection"
     )
     assert (status, body["message"]) == (409, "The label was deleted meanwhile. Choose another one.")
+
+
+def test_a_label_merged_meanwhile_counts_as_the_other(
+    member_client: Client, text_function: Function, samples: list[Sample], refund: Label
+) -> None:
+    shipping = text_function.labels.get(name="Shipping")
+    Label.objects.filter(pk=refund.pk).update(merged_into=shipping)
+    status, _body = send(
+        member_client, text_function, samples=ids_of(samples[:1]), label=refund.public_id, kind="selection"
+    )
+    samples[0].refresh_from_db()
+    assert (status, samples[0].label) == (200, shipping)
+
+
+def test_a_label_merged_meanwhile_counts_as_the_other(
+    member_client: Client, text_function: Function, samples: list[Sample], refund: Label
+) -> None:
+    Label.objects.filter(pk=refund.pk).update(merged_into=text_function.labels.get(name="Shipping"))
+    ids = ids_of(samples[:1])
+    status, _body = send(member_client, text_function, samples=ids, label=refund.public_id, kind="grid")
+    assert (status, labels_of(samples[:1])) == (200, ["Shipping"])
