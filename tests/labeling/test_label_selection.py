@@ -179,18 +179,6 @@ def test_a_label_that_is_gone_is_said_to_be(
 def test_a_label_merged_meanwhile_counts_as_the_other(
     member_client: Client, text_function: Function, samples: list[Sample], refund: Label
 ) -> None:
-    shipping = text_function.labels.get(name="Shipping")
-    Label.objects.filter(pk=refund.pk).update(merged_into=shipping)
-    status, _body = send(
-        member_client, text_function, samples=ids_of(samples[:1]), label=refund.public_id, kind="selection"
-    )
-    samples[0].refresh_from_db()
-    assert (status, samples[0].label) == (200, shipping)
-
-
-def test_a_label_merged_meanwhile_counts_as_the_other(
-    member_client: Client, text_function: Function, samples: list[Sample], refund: Label
-) -> None:
     Label.objects.filter(pk=refund.pk).update(merged_into=text_function.labels.get(name="Shipping"))
     ids = ids_of(samples[:1])
     status, _body = send(member_client, text_function, samples=ids, label=refund.public_id, kind="grid")
