@@ -103,9 +103,10 @@ class Sample(models.Model):
         indexes = [
             models.Index(fields=["function", "label"], name="sample_by_label"),
             models.Index(fields=["function", "external_id"], name="sample_by_external_id"),
+            # The widest first: of several that would do SQLite takes the one made last.
+            models.Index(fields=["function"], condition=Q(deleted_at=None), name="sample_not_in_bin"),
             models.Index(fields=["function"], condition=Q(is_embedded=False, deleted_at=None), name="sample_to_embed"),
             models.Index(fields=["function"], condition=Q(annotation=None, deleted_at=None), name="sample_unlabelled"),
-            models.Index(fields=["function"], condition=Q(deleted_at=None), name="sample_not_in_bin"),
             models.Index(
                 fields=["function", "deleted_at"], condition=Q(deleted_at__isnull=False), name="sample_in_bin"
             ),

@@ -11,6 +11,9 @@ from apps.functions.models import Function
 from apps.samples.models import Annotation, ReviewState, Sample
 
 PLANS: list[tuple[str, dict[str, Any]]] = [
+    ("sample_not_in_bin", {"function": 1}),
+    ("sample_to_embed", {"function": 1, "is_embedded": False}),
+    ("sample_unlabelled", {"function": 1, "annotation": None}),
     ("sample_wants_opinions", {"function": 1, "annotation": None, "n_wanted__gt": 1, "n_opinions__gte": 1}),
     ("sample_disputed", {"function": 1, "is_disputed": True}),
     ("sample_by_review", {"function": 1, "review": ReviewState.WANTED}),
@@ -38,3 +41,5 @@ def test_each_is_answered_by_its_index(text_function: Function) -> None:
     for name, condition in EVERYWHERE:
         assert name in plan_of(Sample.everywhere.filter(**condition).order_by()), condition
     assert "annotation_by_act" in plan_of(Annotation.objects.filter(act=1))
+    to_embed = Sample.objects.filter(is_embedded=False).order_by().values("function").distinct()
+    assert "sample_to_embed" in plan_of(to_embed)
