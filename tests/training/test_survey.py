@@ -150,6 +150,39 @@ class TestReading:
         assert view is not None
         assert len(view.keys) == 20
 
+    def test_one_that_was_replaced_while_it_was_opened_gives_way_to_the_newer(
+        self, surveyed: Function, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from apps.engine.errors import ArtifactCorrupt
+        from apps.training.services import survey
+
+        right = Survey.objects.get().sha256
+        Survey.objects.update(sha256="0" * 64)
+        really = survey.open_survey
+
+        def replaced(folder: Path, sha256: str) -> object:
+            if sha256 != right:
+                Survey.objects.update(sha256=right)
+                raise ArtifactCorrupt("it is gone")
+            return really(folder, sha256)
+
+        monkeypatch.setattr(survey, "open_survey", replaced)
+        monkeypatch.setattr(survey, "_views", survey._Views(max_entries=2))
+        view = read_survey(surveyed)
+        assert view is not None
+        assert view.sha256 == right
+
+    def test_of_each_function_only_the_newest_is_kept_open(self, surveyed: Function) -> None:
+        from apps.training.services import survey
+
+        before = read_survey(surveyed)
+        assert before is read_survey(surveyed)
+        bring(surveyed, ["one more"])
+        embed_all(surveyed)
+        survey_function(function_id=surveyed.pk)
+        assert read_survey(surveyed) is not before
+        assert sum(view is before for view in survey._views._views.values()) == 0
+
 
 class TestMaking:
     def test_it_is_asked_for_when_samples_came_and_then_no_more(self, text_function: Function) -> None:

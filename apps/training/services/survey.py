@@ -6,6 +6,8 @@ are left out of every answer. `surveying` makes it.
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
@@ -17,7 +19,6 @@ from apps.engine.types import FloatArray, IntArray
 from apps.functions.models import Function, OutputKind
 from apps.samples.models import Sample, SampleTag
 from apps.training.models import Survey
-from apps.training.services.encoders import BoundedCache
 from apps.training.services.survey_file import SurveyView, folder_of, open_survey
 from apps.training.services.work import want_survey
 
@@ -28,8 +29,34 @@ MOST_ASKED = 2_000
 MOST_LABELS = 16
 MAX_SURVEYS = 64
 
-# Keyed by workspace first: nobody else's survey can ever be found by a wrong number.
-_views: BoundedCache[tuple[int, int, str], SurveyView] = BoundedCache(max_entries=MAX_SURVEYS)
+
+class _Views:
+    """The surveys asked for last, of each function the newest: an older one would keep its file on the disk.
+
+    Keyed by workspace first: nobody else's survey can ever be found by a wrong number.
+    """
+
+    def __init__(self, *, max_entries: int) -> None:
+        self._max_entries = max_entries
+        self._views: OrderedDict[tuple[int, int], SurveyView] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, function: Function, sha256: str) -> SurveyView:
+        """Raises `ArtifactCorrupt`. Two that ask at once may both open the file; that does no harm."""
+        key = (function.workspace_id, function.pk)
+        with self._lock:
+            view = self._views.get(key)
+        if view is None or view.sha256 != sha256:
+            view = open_survey(folder_of(function), sha256)
+        with self._lock:
+            self._views[key] = view
+            self._views.move_to_end(key)
+            while len(self._views) > self._max_entries:
+                self._views.popitem(last=False)
+        return view
+
+
+_views = _Views(max_entries=MAX_SURVEYS)
 
 
 def read_survey(function: Function) -> SurveyView | None:
@@ -37,17 +64,18 @@ def read_survey(function: Function) -> SurveyView | None:
 
     One that is damaged counts as none; another is asked for.
     """
-    sha256 = Survey.objects.filter(function=function).values_list("sha256", flat=True).first()
-    if sha256 is None:
-        return None
-    try:
-        key = (function.workspace_id, function.pk, sha256)
-        return _views.get(key, lambda: open_survey(folder_of(function), sha256))
-    except ArtifactCorrupt as error:
-        if Survey.objects.filter(function=function, sha256=sha256).delete()[0]:
-            want_survey(function.pk)
-        logger.error("survey_damaged", function=function.public_id, reason=str(error))
-        return None
+    while True:
+        sha256 = Survey.objects.filter(function=function).values_list("sha256", flat=True).first()
+        if sha256 is None:
+            return None
+        try:
+            return _views.get(function, sha256)
+        except ArtifactCorrupt as error:
+            if Survey.objects.filter(function=function, sha256=sha256).delete()[0]:
+                want_survey(function.pk)
+                logger.error("survey_damaged", function=function.public_id, reason=str(error))
+                return None
+            # A newer one took its place between the look at the row and the opening of the file.
 
 
 def nearest(
