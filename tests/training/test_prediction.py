@@ -30,6 +30,26 @@ def test_every_unlabelled_sample_is_predicted_by_the_live_model(text_function: F
         assert row.margin == pytest.approx(2 * row.confidence - 1, abs=1e-5)  # of two labels
 
 
+def test_each_prediction_says_which_label_comes_second(text_function: Function, samples: Samples) -> None:
+    labels = set(text_function.labels.values_list("pk", flat=True))
+    finish_work(function_id=text_function.pk)
+    assert {frozenset((row.label_id, row.runner_up_id)) for row in Prediction.objects.all()} == {frozenset(labels)}
+
+    Prediction.objects.update(runner_up=None)
+    label(text_function, samples[""][:1], "Refund")
+    finish_work(function_id=text_function.pk)
+    assert not Prediction.objects.filter(runner_up=None).exists()
+
+
+def test_a_label_that_is_worse_to_miss_leaves_the_likelier_one_second(
+    text_function: Function, samples: Samples
+) -> None:
+    text_function.labels.filter(name="Refund").update(weight=10)
+    finish_work(function_id=text_function.pk)
+    for row in Prediction.objects.all():
+        assert row.label_id != row.runner_up_id
+
+
 def test_nothing_is_predicted_without_a_model(text_function: Function) -> None:
     bring(text_function, ["hello"])
     embed_all(text_function)
