@@ -21,6 +21,7 @@ from apps.training.words import confidence_word
 MOST_ITEMS = 60
 USUAL_ITEMS = 40
 MOST_TOKEN_CHARACTERS = 64
+MOST_MS = 86_400_000
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class SelectionSent:
     label: Label | None
     kind: ActKind
     token: str
+    active_ms: int | None
 
 
 def selection_from(request: HttpRequest, function: Function) -> SelectionSent:
@@ -112,7 +114,11 @@ def selection_from(request: HttpRequest, function: Function) -> SelectionSent:
         raise InvalidInput("A selection is of the kind “grid” or “selection”.")
     if token is not None and not (isinstance(token, str) and len(token) <= MOST_TOKEN_CHARACTERS):
         raise InvalidInput("The token of a selection is a short text.")
-    return SelectionSent(samples, _label_from(label_id, function), ActKind(str(kind)), token or "")
+    ms = body.get("ms")
+    if ms is not None and (isinstance(ms, bool) or not isinstance(ms, int) or ms < 0):
+        raise InvalidInput("The time a selection took is a number of milliseconds.")
+    active_ms = None if ms is None else min(ms, MOST_MS)
+    return SelectionSent(samples, _label_from(label_id, function), ActKind(str(kind)), token or "", active_ms)
 
 
 def _object_from(request: HttpRequest) -> dict[str, object]:

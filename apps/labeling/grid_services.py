@@ -66,6 +66,7 @@ def label_from_grid(
     kind: ActKind,
     token: str,
     may_correct: bool,
+    active_ms: int | None = None,
 ) -> Act | None:
     """Label what is left of these samples for this person to label. Returns the act, None where nothing was changed.
 
@@ -95,6 +96,7 @@ def label_from_grid(
         kind=kind,
         picked_by=PICKED_BY[kind],
         token=token,
+        active_ms=active_ms,
     )
     if not act.n_samples:
         return None

@@ -59,6 +59,7 @@ def label_selection(request: AppHttpRequest, function_id: str) -> JsonResponse:
         label=sent.label,
         kind=sent.kind,
         token=sent.token,
+        active_ms=sent.active_ms,
         may_correct=may(role_in(workspace=function.workspace, person=request.user), Action.REVIEW),
     )
     return JsonResponse(grid_serializers.act_as_json(act, sent, function))

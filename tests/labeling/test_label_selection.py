@@ -6,9 +6,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.functions.models import Act, ActKind, Function, Label
-from apps.samples.models import Annotation, GoldSample, PickedBy, Sample
+from apps.functions.models import Act, ActKind, Function, InputKind, Label, OutputKind
+from apps.functions.services import create_function
+from apps.samples.models import Annotation, GoldSample, PickedBy, Sample, SampleTag
 from apps.samples.services.annotations import annotate_sample
+from apps.workspaces.models import Workspace
+from tests.labeling.rows import make_samples
 
 pytestmark = pytest.mark.django_db
 
@@ -123,6 +126,34 @@ def test_the_same_request_again_changes_nothing_and_says_the_same(
     assert Annotation.objects.count() == 3
 
 
+def test_the_time_it_took_is_shared_among_them(
+    member_client: Client, text_function: Function, samples: list[Sample], refund: Label
+) -> None:
+    send(member_client, text_function, samples=ids_of(samples[:4]), label=refund.public_id, kind="grid", ms=6_000)
+    assert set(Annotation.objects.values_list("active_ms", flat=True)) == {1_500}
+
+
+def test_accepting_a_tag_says_that_it_is_there_and_nothing_of_the_others(
+    member_client: Client, workspace: Workspace, owner: User
+) -> None:
+    function = create_function(
+        workspace=workspace,
+        name="What is it about?",
+        input_kind=InputKind.TEXT,
+        output_kind=OutputKind.TAGS,
+        label_names=["Food", "Travel"],
+        actor=owner,
+    )
+    food, travel = function.labels.order_by("position")
+    ids = ids_of(make_samples(function, 3))
+    _status, body = send(member_client, function, samples=ids, label=food.public_id, kind="grid")
+    assert body["words"] == "3 tagged Food"
+    assert set(SampleTag.objects.values_list("label__name", "is_present")) == {("Food", True)}
+    send(member_client, function, samples=ids[:1], label=travel.public_id, kind="selection")
+    said = SampleTag.objects.filter(sample__public_id=ids[0]).values_list("label__name", "is_present")
+    assert set(said) == {("Food", True), ("Travel", True)}
+
+
 def test_nothing_left_to_label_is_no_act(
     member_client: Client, text_function: Function, samples: list[Sample], refund: Label
 ) -> None:
@@ -156,6 +187,8 @@ def test_samples_of_another_function_are_passed_over(
         {"label": 3},
         {"label": None},
         {"token": "x" * 65},
+        {"ms": -1},
+        {"ms": "long"},
     ],
 )
 def test_what_makes_no_sense_is_refused(

@@ -145,17 +145,19 @@ def annotate_many(
     person: User | None,
     picked_by: PickedBy,
     act: Act | None = None,
+    active_ms: int | None = None,
 ) -> int:
     """Label many samples of one function: pairs of sample and label keys, None takes away what was said.
 
     Pairs that would change nothing are passed over. Returns how many annotations were appended. Works in transactions
-    of `ROWS_PER_TRANSACTION`, or inside the caller's. With an `act`, all of it is undone as one.
+    of `ROWS_PER_TRANSACTION`, or inside the caller's. With an `act`, all of it is undone as one. `active_ms` is how
+    long the person was at each.
     """
     known = KnownLabels(function.pk)
     if any(label_id is not None and known.standing_for(label_id) is None for _sample_id, label_id in pairs):
         raise InvalidInput("One of the labels does not belong to the function. Reload the page and choose again.")
     said = {sample_id: Said(label_id=label_id) for sample_id, label_id in pairs}
-    return _say_of_many(function, said, _Source(person, picked_by, act=act))
+    return _say_of_many(function, said, _Source(person, picked_by, active_ms=active_ms, act=act))
 
 
 def tag_many(
@@ -165,6 +167,7 @@ def tag_many(
     person: User | None,
     picked_by: PickedBy,
     act: Act | None = None,
+    active_ms: int | None = None,
 ) -> int:
     """Tag many samples of one function: by sample key, whether each label is on it, by label key.
 
@@ -173,7 +176,8 @@ def tag_many(
     said = {pk: Said(tags=tags) for pk, tags in tags_of.items()}
     n_tags = max((len(tags) for tags in tags_of.values()), default=0)
     n_at_once = samples_per_transaction(n_tags)
-    return _say_of_many(function, said, _Source(person, picked_by, act=act), n_at_once=n_at_once)
+    source = _Source(person, picked_by, active_ms=active_ms, act=act)
+    return _say_of_many(function, said, source, n_at_once=n_at_once)
 
 
 def samples_per_transaction(n_tags: int, most: int = ROWS_PER_TRANSACTION) -> int:
@@ -209,6 +213,7 @@ def _annotate_chunk(function: Function, said: dict[int, Said], source: _Source) 
             tags=labels.by_public_id(each.tags),
             person=source.person,
             picked_by=before[pk][1] or source.picked_by,
+            active_ms=source.active_ms,
             act=source.act,
         )
         for pk, each in changes.items()

@@ -24,12 +24,14 @@ def label_selection(
     kind: ActKind = ActKind.SELECTION,
     picked_by: PickedBy = PickedBy.PERSON,
     token: str = "",
+    active_ms: int | None = None,
 ) -> Act:
     """Give each of these samples (by public id) the label, or take away what was said of it (None), as one act.
 
     Where the function gives tags the label is put on, beside those a sample has. Samples deleted meanwhile are passed
     over. The same `token` again returns the first act, so that a request whose answer was lost can be sent once more.
-    Returns the act, with how many samples it changed. Raises InvalidInput for none, or too many.
+    `active_ms` is how long the person was at all of them. Returns the act, with how many samples it changed. Raises
+    InvalidInput for none, or too many.
     """
     _check_selection(sample_ids)
     earlier = repeated_act(function, person, token)
@@ -38,12 +40,13 @@ def label_selection(
     keys = keys_of(function, sample_ids)
     facts = {"label": label.name if label else "", "token": token}
     act = begin_act(function=function, kind=kind, person=person, facts=facts)
+    ms = None if active_ms is None else active_ms // max(1, len(keys))
     if label is not None and function.output_kind == OutputKind.TAGS:
         tags = _with_tag(keys, label)
-        n = tag_many(function=function, tags_of=tags, person=person, picked_by=picked_by, act=act)
+        n = tag_many(function=function, tags_of=tags, person=person, picked_by=picked_by, act=act, active_ms=ms)
     else:
         pairs = [(key, label.pk if label else None) for key in keys]
-        n = annotate_many(function=function, pairs=pairs, person=person, picked_by=picked_by, act=act)
+        n = annotate_many(function=function, pairs=pairs, person=person, picked_by=picked_by, act=act, active_ms=ms)
     return count_act(act=act, n_samples=n)
 
 

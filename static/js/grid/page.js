@@ -72,8 +72,8 @@ async function deliver(operations) {
   return refused;
 }
 
-async function send({ token, sampleIds, labelId, as }) {
-  const body = { samples: sampleIds, label: labelId, kind: as, token };
+async function send({ token, sampleIds, labelId, as, ms }) {
+  const body = { samples: sampleIds, label: labelId, kind: as, token, ms };
   const { n, words, undoUrl } = await api.post(urls.selectionUrl, body);
   on_their_way.delete(token);
   if (undoUrl) undo_urls.set(token, undoUrl);
@@ -154,7 +154,7 @@ function say_of(ids, label, as) {
   counts = { ...counts, [view.label_id]: Math.max(0, (counts[view.label_id] ?? 0) - ids.length) };
   status.say(`${ids.length} × `, chip_of(label));
   on_their_way.set(step.token, ids);
-  outbox.add({ kind: "select", token: step.token, sampleIds: ids, labelId: label.id, as });
+  outbox.add({ kind: "select", token: step.token, sampleIds: ids, labelId: label.id, as, ms: time.take() });
 }
 
 function go_on() {
