@@ -179,7 +179,14 @@ def test_a_minute_without_a_network_loses_nothing_and_doubles_nothing(
     quiet_console.clear()
 
 
-def test_time_at_work_leaves_pauses_out(page: Page, desk: Desk, quiet_console: list[str]) -> None:
+def show_tab(page: Page, *, is_hidden: bool) -> None:
+    page.evaluate(
+        f"Object.defineProperty(document, 'hidden', {{ value: {str(is_hidden).lower()}, configurable: true }})"
+    )
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_time_at_work_leaves_pauses_and_hidden_tabs_out(page: Page, desk: Desk, quiet_console: list[str]) -> None:
     page.clock.install()
     desk.open(page)
     specimen(page)
@@ -187,12 +194,15 @@ def test_time_at_work_leaves_pauses_out(page: Page, desk: Desk, quiet_console: l
     page.mouse.move(10, 10)
     page.clock.fast_forward(300_000)
     page.mouse.move(20, 20)
+    show_tab(page, is_hidden=True)
+    page.clock.fast_forward(40_000)
+    show_tab(page, is_hidden=False)
     page.clock.fast_forward(10_000)
 
     text = press(page, "1")
 
     ms = wait_until(lambda: standing(desk)[text]["ms"], what="the answer with its time")
-    assert 30_000 <= ms < 60_000, "twenty seconds and ten, not the five minutes in between"
+    assert 30_000 <= ms < 60_000, "twenty seconds and ten, neither the pause nor what was hidden"
 
 
 def test_what_the_page_holds_is_let_go_when_it_closes(page: Page, desk: Desk, quiet_console: list[str]) -> None:
