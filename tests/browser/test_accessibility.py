@@ -20,7 +20,6 @@ PAGES = [
     "/functions/{function}/?verdict=wrong",
     "/functions/{function}/?tab=unlabelled",
     "/functions/{function}/label/",
-    "/functions/{function}/map/",
     "/functions/{function}/grid/",
     "/functions/{function}/review/",
     "/functions/{function}/review/wrong-labels/",
