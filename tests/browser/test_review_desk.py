@@ -159,3 +159,16 @@ def test_many_are_selected_labelled_at_once_and_taken_back(page: Page, desk: Des
     expect(page.locator("#pick-samples .near-said", has_text="Refund")).to_have_count(3)
     page.keyboard.press("u")
     expect(page.locator("#pick-samples .chip", has_text="Refund")).to_have_count(0)
+
+
+def test_what_comes_to_be_asked_is_shown_without_reloading(page: Page, shared_up: LiveUp) -> None:
+    empty = make_desk(shared_up, texts=REFUNDS[:3])
+    open_at(page, empty, "review/flagged/")
+    expect(page.locator(".desk [data-done]")).to_be_visible()
+    empty.run(_FLAG.format(person=empty.person, function=empty.function, n=2))
+    expect(page.locator(".desk-item:not([hidden])")).to_be_visible(timeout=PATIENCE_MS)
+    assert shown(page) == REFUNDS[0]
+    page.keyboard.press("d")
+    expect(page.locator("[data-status]")).to_have_text("Seen to.")
+    assert shown(page) == REFUNDS[1]
+    expect(page.locator("[data-count='flagged']")).to_have_text("1", timeout=PATIENCE_MS)

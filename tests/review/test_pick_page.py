@@ -35,3 +35,14 @@ def test_only_filters_and_only_reviewers(
     assert owner_client.get(f"{path}?nonsense=1").status_code == 400
     assert member_client.get(path).status_code == 403
     assert outsider_client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["samples/select/", "review/provisional/"])
+def test_the_labels_beside_the_list_know_what_they_need(
+    text_function: Function, owner_client: Client, path: str
+) -> None:
+    html = owner_client.get(f"/functions/{text_function.public_id}/{path}").content.decode()
+    dock = re.search(r'<section id="label-dock".*?</section>', html, re.DOTALL)
+    assert dock is not None
+    assert int(re.findall(r'data-most="(\d+)"', dock[0])[0]) > 100
+    assert len(re.findall(r"data-place=", dock[0])) == 2

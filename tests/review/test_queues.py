@@ -397,6 +397,15 @@ class TestPages:
         text_function.review_level = ReviewLevel.ALL
         assert QueueName.TO_CHECK in [entry.queue.name for entry in menu(text_function)]
 
+    def test_the_menu_takes_a_fixed_number_of_queries(
+        self, text_function: Function, add: Add, django_assert_max_num_queries: Callable[..., object]
+    ) -> None:
+        for _ in range(5):
+            add(None, "Refund", margin=0.1)
+        text_function.is_machine_first = True
+        with django_assert_max_num_queries(len(QueueName) + 1):  # one each, and the live model of what is provisional
+            assert len(menu(text_function)) >= 6
+
     @pytest.mark.parametrize("name", list(QueueName))
     def test_every_queue_has_a_page_even_when_it_is_empty(
         self, text_function: Function, owner_client: Client, member_client: Client, outsider_client: Client, name: str

@@ -11,6 +11,7 @@ from apps.review.queues import QUEUES, QueueName
 from apps.review.selectors.queues import menu, places
 from apps.review.selectors.rows import rows_of
 from apps.review.views.samples import FILTER_ABOVE
+from apps.samples.services.bulk import MOST_AT_ONCE
 from apps.workspaces.access import AppHttpRequest, requires
 from apps.workspaces.roles import Action
 
@@ -29,7 +30,8 @@ def provisional_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
         return render(request, "review/provisional_page.html#items", context)
     queue = QUEUES[QueueName.PROVISIONAL]
     context |= {"tab": "review", "at": queue.name, "queue": queue, "menu": menu(function), "labels": labels}
-    return render(request, "review/provisional_page.html", context | {"filter_above": FILTER_ABOVE})
+    dock = {"filter_above": FILTER_ABOVE, "most_at_once": MOST_AT_ONCE}
+    return render(request, "review/provisional_page.html", context | dock)
 
 
 @require_POST

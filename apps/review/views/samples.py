@@ -13,6 +13,7 @@ from apps.review.selectors import SamplesPage
 from apps.review.services import fix_label as fix
 from apps.review.services import fix_tags
 from apps.samples.models import Sample
+from apps.samples.services.bulk import MOST_AT_ONCE
 from apps.workspaces.access import AppHttpRequest, requires
 from apps.workspaces.roles import Action
 
@@ -67,8 +68,8 @@ def pick_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
     chosen = read_filter(query, {label.public_id: label for label in labels})
     page = selectors.samples_page(function, labels, chosen)
     template = "review/pick_page.html#items" if is_list_alone else "review/pick_page.html"
-    context = {"function": function, "tab": "home", "page": page, "labels": labels, "filter_above": FILTER_ABOVE}
-    return render(request, template, context)
+    dock = {"labels": labels, "filter_above": FILTER_ABOVE, "most_at_once": MOST_AT_ONCE}
+    return render(request, template, {"function": function, "tab": "home", "page": page, **dock})
 
 
 def asked_page(request: AppHttpRequest, function: Function) -> SamplesPage:

@@ -8,6 +8,7 @@ import { Decided } from "./decided.js";
 import { Then } from "./then.js";
 
 const MORE_WHEN_LEFT = 5;
+const CALM_MS = 500;
 
 const desk = document.getElementById("desk");
 const part = (name) => desk.querySelector(`[data-${name}]`);
@@ -24,6 +25,7 @@ let items = [...list.children];
 let at = 0;
 let is_all = false;
 let fetching = null;
+let looking = null;
 let sending = Promise.resolve();
 let touched_tags = false;
 const done = []; // what can be taken back: {item, note}
@@ -136,6 +138,22 @@ async function fetch_more() {
   show_end(item_now());
   if (item_now()?.hidden) show(at);
   else then.show(items.slice(at + 1, at + 1 + MORE_WHEN_LEFT));
+}
+
+// Where everything was decided, whatever has come to be asked since is shown by itself.
+async function look_again() {
+  looking = null;
+  if (item_now() || fetching) return;
+  try {
+    take_in([...elements_of(await ask(desk.dataset.moreUrl)).children]);
+  } catch {
+    return; // the next event asks again
+  }
+  show(at, { is_first: true });
+}
+
+function look_again_soon() {
+  if (!item_now()) looking ??= setTimeout(look_again, CALM_MS);
 }
 
 function take_in(fresh) {
@@ -335,6 +353,10 @@ filter.addEventListener("keydown", (event) => {
 comment.elements.text.addEventListener("keydown", (event) => {
   if (event.key === "Escape") item_now()?.focus({ preventScroll: true });
 });
+
+for (const kind of ["annotations", "predictions", "samples", "reopened"]) {
+  document.body.addEventListener(`live:${kind}`, look_again_soon);
+}
 
 show_keys();
 show(0, { is_first: true });
