@@ -66,7 +66,7 @@ def put_into_bin(*, function: Function, sample_keys: Sequence[int], act: Act, on
     for keys in _chunks(sample_keys, BINNED_AT_ONCE):
         with transaction.atomic():
             lock_function(function.pk)
-            rows = Sample.objects.filter(pk__in=keys)
+            rows = Sample.objects.filter(pk__in=keys).only("id", "annotation_id")
             n += _bin(function, list(rows if only is None else rows.filter(only)), act)
     return n
 
