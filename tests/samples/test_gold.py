@@ -6,7 +6,9 @@ from apps.accounts.models import User
 from apps.core.errors import InvalidInput, NotFound
 from apps.functions.models import Function, OutputKind
 from apps.samples.models import Annotation, GoldSample, Opinion, Origin, PickedBy, Sample
-from apps.samples.services.annotations import annotate_sample, undo_annotation
+from apps.samples.services.acts import undo_act
+from apps.samples.services.annotations import annotate_sample, tag_sample, undo_annotation
+from apps.samples.services.bulk import label_selection
 from apps.samples.services.gold import drop_gold, make_gold
 from apps.samples.services.intake import NewText, add_texts
 from apps.samples.services.opinions import give_opinion, undo_opinion
@@ -100,6 +102,52 @@ def test_where_the_known_answer_is_taken_back_nobodys_opinion_takes_its_place(
     undo_annotation(annotation=Annotation.objects.get(person=owner), person=owner)
     sample.refresh_from_db()
     assert (sample.label, sample.annotation) == (None, None)
+
+
+def known_label(sample: Sample) -> str | None:
+    return GoldSample.objects.values_list("label__name", flat=True).get(sample=sample)
+
+
+def test_a_reviewer_who_corrects_it_changes_what_is_known(sample: Sample, text_function: Function, owner: User) -> None:
+    refund, shipping = text_function.labels.order_by("position")
+    make_gold(sample=sample, person=owner, label=refund)
+    corrected = annotate_sample(sample=sample, label=shipping, person=owner, picked_by=PickedBy.PERSON)
+    assert known_label(sample) == "Shipping"
+    undo_annotation(annotation=corrected, person=owner)
+    assert known_label(sample) == "Refund"
+
+    act = label_selection(function=text_function, sample_ids=[sample.public_id], label=shipping, person=owner)
+    assert known_label(sample) == "Shipping"
+    undo_act(act=act, person=owner)
+    assert known_label(sample) == "Refund"
+
+
+def test_a_reviewer_who_corrects_tags_changes_those_that_are_known(
+    sample: Sample, text_function: Function, owner: User
+) -> None:
+    Function.objects.filter(pk=text_function.pk).update(output_kind=OutputKind.TAGS)
+    refund, shipping = text_function.labels.order_by("position")
+    make_gold(sample=sample, person=owner, tags={refund: True})
+    tag_sample(sample=sample, tags={shipping: True}, person=owner, picked_by=PickedBy.PERSON)
+    assert GoldSample.objects.get().tags == {refund.public_id: False, shipping.public_id: True}
+
+
+def test_a_labeler_who_takes_an_answer_back_does_not_change_what_is_known(
+    sample: Sample, text_function: Function, member: User, owner: User
+) -> None:
+    refund, shipping = text_function.labels.order_by("position")
+    annotate_sample(sample=sample, label=refund, person=member, picked_by=PickedBy.RANDOM)
+    theirs = annotate_sample(sample=sample, label=shipping, person=member, picked_by=PickedBy.RANDOM)
+    make_gold(sample=sample, person=owner, label=shipping)
+    undo_annotation(annotation=theirs, person=member)
+    assert known_label(sample) == "Shipping"
+
+
+def test_taking_the_label_away_leaves_the_answer_known(sample: Sample, text_function: Function, owner: User) -> None:
+    refund = text_function.labels.get(name="Refund")
+    make_gold(sample=sample, person=owner, label=refund)
+    annotate_sample(sample=sample, label=None, person=owner, picked_by=PickedBy.PERSON)
+    assert known_label(sample) == "Refund"
 
 
 def test_nothing_is_known_without_an_answer_or_of_a_deleted_sample(

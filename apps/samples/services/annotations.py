@@ -17,6 +17,7 @@ from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from apps.functions.models import Act, Function, Label, OutputKind
 from apps.functions.services import note_data_change
 from apps.samples.models import Annotation, Opinion, PickedBy, ReviewState, Sample, SampleTag
+from apps.samples.services.known_answers import let_known_answers_follow
 from apps.samples.services.saying import ROWS_PER_TRANSACTION, KnownLabels, Said, repeat_tags
 from apps.samples.services.settling import (
     UNREVIEWED,
@@ -134,6 +135,7 @@ def _append(sample: Sample, gives: OutputKind, said: Said, source: _Source) -> A
         repeat_tags({sample.pk: said.tags})
     if said.is_nothing:
         settle_many([sample.pk], labels)
+    let_known_answers_follow([sample.pk], source.person)
     note_data_change(sample.function_id)
     return annotation
 
@@ -224,6 +226,7 @@ def _annotate_chunk(function: Function, said: dict[int, Said], source: _Source) 
     if gives is OutputKind.TAGS:
         repeat_tags({pk: each.tags for pk, each in changes.items()})
     settle_many(nothing, labels)
+    let_known_answers_follow(list(changes), source.person)
     note_data_change(function.pk)
     return len(changes)
 
@@ -296,6 +299,7 @@ def _restore(sample: Sample, annotation: Annotation, person: User | None) -> Ann
     Opinion.objects.filter(annotation=annotation).delete()  # it was one of two answers that crossed
     was_checked = Sample.objects.filter(pk=sample.pk, review=ReviewState.ACCEPTED).exists()
     settle(sample, labels)
+    let_known_answers_follow([sample.pk], person)
     if was_checked:  # what a reviewer mended has to be looked at again
         Sample.objects.filter(pk=sample.pk, annotation__isnull=False).update(review=ReviewState.WANTED)
     return restoring

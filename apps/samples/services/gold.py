@@ -1,6 +1,7 @@
 """Samples whose answer is known: hidden among what labelers are asked, to see how often they are right.
 
-What people answer on them is kept as their opinion and changes nothing in force.
+What people answer on them is kept as their opinion and changes nothing in force. What a reviewer puts in force is what
+is known from then on (`known_answers`).
 """
 
 from collections.abc import Mapping

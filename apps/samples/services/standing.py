@@ -14,6 +14,7 @@ from django.db.models import OuterRef, Subquery
 from apps.accounts.models import User
 from apps.functions.models import OutputKind
 from apps.samples.models import Annotation, Sample
+from apps.samples.services.known_answers import let_known_answers_follow
 from apps.samples.services.saying import KnownLabels, Said, repeat_tags
 from apps.samples.services.settling import UNREVIEWED, settle_many
 
@@ -106,6 +107,7 @@ def take_back_chunk(
             restoring += [_restoring(pk, one, states[pk], labels, person) for one in taken]
     Annotation.objects.bulk_create(restoring)
     put_back(gives=gives, labels=labels, states=states)
+    let_known_answers_follow(list(states), person)
     return len(states), len(sample_ids) - len(states)
 
 
