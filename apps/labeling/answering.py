@@ -20,7 +20,7 @@ from apps.labeling.models import Skip
 from apps.samples.models import Annotation, GoldSample, MarkKind, PickedBy, ReviewState, Sample
 from apps.samples.services.annotations import annotate_sample, lock_function, tag_sample, undo_annotation
 from apps.samples.services.marks import set_mark
-from apps.samples.services.opinions import ask_more, give_opinion, undo_opinion
+from apps.samples.services.opinions import ASKED_WHERE_MACHINE_DIFFERS, ask_more, give_opinion, undo_opinion
 from apps.samples.services.reviews import ask_for_review
 from apps.training.models import Prediction, PredictionKind
 from apps.training.selectors import tag_thresholds, tags_said
@@ -28,7 +28,6 @@ from apps.training.services.figures import threshold_for
 
 LONGEST_MS = 10 * 60_000
 """Nobody is at one sample for longer: whoever says so left the page open."""
-ASKED_WHERE_MACHINE_DIFFERS = 3
 
 
 @dataclass(frozen=True)

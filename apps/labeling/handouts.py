@@ -18,6 +18,7 @@ from apps.functions.models import Function
 from apps.labeling.models import Handout
 from apps.samples.models import Sample
 from apps.samples.services.annotations import lock_function
+from apps.samples.services.opinions import OVERLAP
 from apps.samples.services.resettling import counting_opinions
 from apps.workspaces.roles import Action
 from apps.workspaces.selectors import people_who_may
@@ -85,7 +86,7 @@ def _draw_lots(function: Function, samples: Sequence[Sample]) -> None:
     if not function.overlap_share or function.overlap_people < 2:
         return
     fresh = [sample for sample in samples if sample.n_wanted == 1 and sample.annotation_id is None]
-    drawn = [each for each in fresh if falls_in(function.overlap_share, each.public_id, purpose="overlap")]
+    drawn = [each for each in fresh if falls_in(function.overlap_share, each.public_id, purpose=OVERLAP)]
     n_people = min(function.overlap_people, n_labelers(function)) if drawn else 1
     if n_people < 2:
         return

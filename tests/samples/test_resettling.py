@@ -3,13 +3,13 @@
 import pytest
 
 from apps.accounts.models import User
-from apps.functions.models import Function
+from apps.functions.models import Function, ReviewLevel
 from apps.functions.services import delete_label
-from apps.samples.models import Annotation, Opinion, Origin, PickedBy, Sample
+from apps.samples.models import Annotation, Opinion, Origin, PickedBy, ReviewState, Sample
 from apps.samples.services.acts import undo_act
 from apps.samples.services.intake import NewText, add_texts
 from apps.samples.services.opinions import give_opinion
-from apps.samples.services.resettling import release_unanswerable, settle_stranded
+from apps.samples.services.resettling import release_overlap, release_unanswerable, settle_stranded
 from apps.samples.services.surgery import merge_labels
 from tests.conftest import make_user
 
@@ -98,3 +98,50 @@ def test_nobody_is_waited_for_who_has_left(
     say(samples[0], owner, "Refund")  # what the one who left had said still counts
     assert in_force(samples[0]) == ("Refund", False)
     assert release_unanswerable() == 0
+
+
+def test_where_nobody_else_is_asked_any_more_what_was_said_is_enough(
+    samples: list[Sample], people: tuple[User, User], text_function: Function
+) -> None:
+    Function.objects.update(overlap_share=1.0)
+    say(samples[0], people[0], "Refund")
+    assert release_overlap() == 0
+
+    Function.objects.update(overlap_share=0.0, review_level=ReviewLevel.ALL)
+
+    assert release_overlap() == 3
+    assert [in_force(sample) for sample in samples] == [("Refund", False), (None, False), (None, False)]
+    assert [(sample.n_wanted, sample.review) for sample in samples] == [
+        (1, ReviewState.WANTED),
+        (1, ReviewState.NONE),
+        (1, ReviewState.NONE),
+    ]
+    assert release_overlap() == 0
+
+
+def test_where_fewer_are_asked_those_who_spoke_decide_or_a_reviewer_does(
+    samples: list[Sample], people: tuple[User, User], text_function: Function
+) -> None:
+    Sample.objects.update(n_wanted=3)
+    Function.objects.update(overlap_share=1.0, overlap_people=3)
+    for place, names in enumerate([("Refund", "Refund"), ("Refund", "Shipping"), ("Refund",)]):
+        for person, name in zip(people, names, strict=False):
+            say(samples[place], person, name)
+    assert release_overlap() == 0
+
+    Function.objects.update(overlap_people=2)
+
+    assert release_overlap() == 3
+    assert [in_force(sample) for sample in samples] == [("Refund", False), (None, True), (None, False)]
+    assert {sample.n_wanted for sample in samples} == {2}
+
+
+def test_what_the_machine_saw_differently_still_waits_for_others(
+    samples: list[Sample], people: tuple[User, User], text_function: Function
+) -> None:
+    Function.objects.update(is_machine_first=True)
+    Sample.objects.update(n_wanted=3)
+    say(samples[0], people[0], "Refund")
+    assert release_overlap() == 2
+    assert in_force(samples[0]) == (None, False)
+    assert samples[0].n_wanted == 3

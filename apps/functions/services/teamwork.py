@@ -47,7 +47,10 @@ class Teamwork:
 
 @transaction.atomic
 def set_teamwork(*, function: Function, teamwork: Teamwork, actor: User | None = None) -> Function:
-    """Change how people work together. What was answered stays as it was; it holds for what is asked from now on."""
+    """Change how people work together. What was answered stays as it was; it holds for what is asked from now on.
+
+    Samples that wait for more people than are asked now are let go within a minute or two, by the sweeper of samples.
+    """
     teamwork.check()
     before = Teamwork.of(function)
     if teamwork == before:

@@ -20,6 +20,10 @@ from apps.samples.services.settling import kept_reason, settle, standing_annotat
 
 MAX_PEOPLE = 20
 """More people than this are never asked about one sample."""
+ASKED_WHERE_MACHINE_DIFFERS = 3
+"""People asked in all where the first one contradicts what stood provisionally."""
+OVERLAP = "overlap"
+"""The purpose of the lots that say which samples go to several people."""
 
 
 def give_opinion(

@@ -1,21 +1,24 @@
-"""What several people said, looked at again after labels were merged, parted or deleted.
+"""What several people said, looked at again after labels were merged, parted or deleted, or fewer people are asked.
 
 Of the samples that many people were asked about only those are settled anew where it can make a difference: there are
 few, and each takes about 2 ms of a transaction (two cores, SQLite).
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from apps.accounts.models import User
+from apps.core.lots import falls_in
 from apps.functions.models import Function
 from apps.samples.models import Opinion, Sample
 from apps.samples.services.annotations import lock_function
+from apps.samples.services.opinions import ASKED_WHERE_MACHINE_DIFFERS, OVERLAP
+from apps.samples.services.reviews import ask_for_review
 from apps.samples.services.saying import KnownLabels
-from apps.samples.services.settling import settle
+from apps.samples.services.settling import settle, settle_many
 from apps.workspaces.roles import Action
 from apps.workspaces.selectors import people_who_may
 
@@ -76,11 +79,50 @@ def _release(function: Function, waiting: "QuerySet[Sample]") -> int:
     theirs = Opinion.objects.filter(sample=OuterRef("pk"), person__in=people).order_by().values("sample")
     n_theirs = Coalesce(Subquery(theirs.annotate(n=Count("pk")).values("n")), 0)
     reachable = waiting.annotate(n_reachable=F("n_opinions") + len(people) - n_theirs)
-    rows = dict(reachable.filter(n_wanted__gt=F("n_reachable")).values_list("pk", "n_reachable")[:STRANDED_AT_ONCE])
-    for pk, n_reachable in rows.items():
-        Sample.objects.filter(pk=pk, n_wanted__gt=n_reachable).update(n_wanted=max(1, n_reachable))
-    _settle_all(function, rows)
-    return len(rows)
+    rows = reachable.filter(n_wanted__gt=F("n_reachable")).values_list("pk", "n_reachable")
+    return _ask_fewer(function, dict(rows[:STRANDED_AT_ONCE]))
+
+
+def release_overlap() -> int:
+    """Ask fewer people where the function now asks for fewer than when samples were handed out. Returns how many.
+
+    What people have said of them by then decides, as it would have if no more had been asked from the start.
+    """
+    waiting = Sample.objects.filter(annotation=None, is_disputed=False, n_wanted__gt=1).order_by()
+    functions = Function.objects.filter(pk__in=waiting.values("function"))
+    return sum(_ask_fewer(each, _wanted_too_many(each, waiting.filter(function=each))) for each in functions)
+
+
+def _wanted_too_many(function: Function, waiting: "QuerySet[Sample]") -> dict[int, int]:
+    """Of how many people each of the samples should wait for, those that wait for more."""
+    found: dict[int, int] = {}
+    rows = waiting.filter(sent_back_to=None).values_list("pk", "public_id", "n_wanted", "n_opinions")
+    for pk, public_id, n_wanted, n_opinions in rows:
+        is_drawn = falls_in(function.overlap_share, public_id, purpose=OVERLAP)
+        n = function.overlap_people if is_drawn else 1
+        if function.is_machine_first and n_opinions:  # the machine may have differed from whoever was first
+            n = max(n, ASKED_WHERE_MACHINE_DIFFERS)
+        if n < n_wanted:
+            found[pk] = n
+        if len(found) >= STRANDED_AT_ONCE:
+            break
+    return found
+
+
+def _ask_fewer(function: Function, n_of: Mapping[int, int]) -> int:
+    """Let these samples (by key) wait for so many people at most, at least one. Returns how many samples those are."""
+    keys = sorted(n_of)
+    for start in range(0, len(keys), SETTLED_AT_ONCE):
+        chunk = keys[start : start + SETTLED_AT_ONCE]
+        with transaction.atomic():
+            lock_function(function.pk)
+            for pk in chunk:
+                n = max(1, n_of[pk])
+                Sample.objects.filter(pk=pk, n_wanted__gt=n, annotation=None).update(n_wanted=n)
+            settle_many(chunk, KnownLabels(function.pk))
+            for sample in Sample.objects.filter(pk__in=chunk, annotation__is_opinion=True):
+                ask_for_review(sample=sample)
+    return len(keys)
 
 
 def _settle_all(function: Function, sample_ids: Iterable[int]) -> None:

@@ -9,7 +9,7 @@ from apps.samples.models import Import, ImportState
 from apps.samples.services.acts import finish_undoing
 from apps.samples.services.bin import purge_old
 from apps.samples.services.deletion import clear_leftovers
-from apps.samples.services.resettling import release_unanswerable, settle_stranded
+from apps.samples.services.resettling import release_overlap, release_unanswerable, settle_stranded
 from apps.samples.services.surgery import finish_surgery
 
 LEFTOVERS_SECONDS = 60.0
@@ -37,6 +37,7 @@ def enqueue_unfinished_imports() -> int:
         finish_surgery()
         settle_stranded()
         release_unanswerable()
+        release_overlap()
         purge_old()
     waiting = Import.objects.filter(is_free(), state__in=[ImportState.QUEUED, ImportState.RUNNING])
     return sum(enqueue(JobName.RUN_IMPORT, pk, cursor) for pk, cursor in waiting.values_list("pk", "cursor"))
