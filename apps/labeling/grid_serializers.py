@@ -1,6 +1,5 @@
 """The JSON between the grid and the server: samples to look over, what was done to many of them at once."""
 
-import json
 from dataclasses import dataclass
 
 from django.db.models import prefetch_related_objects
@@ -9,6 +8,7 @@ from django.urls import reverse
 
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
+from apps.core.json_body import read_json_object
 from apps.functions.models import Act, ActKind, Function, Label, OutputKind
 from apps.functions.selectors import standing_labels
 from apps.labeling.grid_selectors import SHOWN_CHARACTERS, GridItem, Show, n_alike
@@ -106,7 +106,7 @@ class SelectionSent:
 
 def selection_from(request: HttpRequest, function: Function) -> SelectionSent:
     """Read a selection. Raises InvalidInput, Conflict where the label is gone."""
-    body = _object_from(request)
+    body = read_json_object(request)
     samples, label_id, kind, token = (body.get(name) for name in ("samples", "label", "kind", "token"))
     if not isinstance(samples, list) or not samples or not all(isinstance(each, str) for each in samples):
         raise InvalidInput("No sample is selected. Select some first.")
@@ -119,16 +119,6 @@ def selection_from(request: HttpRequest, function: Function) -> SelectionSent:
         raise InvalidInput("The time a selection took is a number of milliseconds.")
     active_ms = None if ms is None else min(ms, MOST_MS)
     return SelectionSent(samples, _label_from(label_id, function), ActKind(str(kind)), token or "", active_ms)
-
-
-def _object_from(request: HttpRequest) -> dict[str, object]:
-    try:
-        body = json.loads(request.body)
-    except ValueError as error:
-        raise InvalidInput("The request is not valid JSON.") from error
-    if not isinstance(body, dict):
-        raise InvalidInput("The request must be a JSON object.")
-    return body
 
 
 def _label_from(label_id: object, function: Function) -> Label | None:

@@ -1,11 +1,10 @@
 """Changing one's own keys; every answer is where all of them stand then."""
 
-import json
-
-from django.http import HttpRequest, JsonResponse
+from django.http import JsonResponse
 from django.views.decorators.http import require_POST
 
 from apps.core.errors import InvalidInput
+from apps.core.json_body import read_json_object
 from apps.labeling.key_services import Keys, choose_key, reset_keys, switch_keys
 from apps.workspaces.access import AppHttpRequest, signed_in
 
@@ -13,7 +12,7 @@ from apps.workspaces.access import AppHttpRequest, signed_in
 @require_POST
 @signed_in
 def choose(request: AppHttpRequest) -> JsonResponse:
-    body = _body_of(request)
+    body = read_json_object(request)
     command, key = body.get("command"), body.get("key")
     if not isinstance(command, str) or not isinstance(key, str):
         raise InvalidInput("Say which command gets which key.")
@@ -23,7 +22,7 @@ def choose(request: AppHttpRequest) -> JsonResponse:
 @require_POST
 @signed_in
 def switch(request: AppHttpRequest) -> JsonResponse:
-    are_on = _body_of(request).get("areOn")
+    are_on = read_json_object(request).get("areOn")
     if not isinstance(are_on, bool):
         raise InvalidInput("Say whether single keys act: true or false.")
     return _as_json(switch_keys(person=request.user, are_on=are_on))
@@ -33,16 +32,6 @@ def switch(request: AppHttpRequest) -> JsonResponse:
 @signed_in
 def reset(request: AppHttpRequest) -> JsonResponse:
     return _as_json(reset_keys(person=request.user))
-
-
-def _body_of(request: HttpRequest) -> dict[str, object]:
-    try:
-        body = json.loads(request.body)
-    except ValueError as error:
-        raise InvalidInput("The request is not valid JSON.") from error
-    if not isinstance(body, dict):
-        raise InvalidInput("The request must be a JSON object.")
-    return body
 
 
 def _as_json(keys: Keys) -> JsonResponse:

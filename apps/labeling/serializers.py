@@ -1,6 +1,5 @@
 """The JSON between the label page and the server: what is handed out, what comes back."""
 
-import json
 from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
@@ -11,6 +10,7 @@ from django.urls import reverse
 
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
+from apps.core.json_body import read_json, read_json_object
 from apps.functions.models import Function, Label
 from apps.labeling import proofs, selectors
 from apps.labeling.items import Answer, Outcome, QueueItem, Suggestion
@@ -105,7 +105,7 @@ def check_person(request: AppHttpRequest) -> None:
 
 def answers_from(request: HttpRequest) -> list[Answer]:
     """Read a list of answers. Raises InvalidInput, with the place of the first bad one; then none was saved."""
-    body = _json_from(request)
+    body = read_json(request)
     if not isinstance(body, list):
         raise InvalidInput("Answers must come as a JSON list.")
     if len(body) > MAX_ANSWERS:
@@ -115,7 +115,7 @@ def answers_from(request: HttpRequest) -> list[Answer]:
 
 def undo_token_from(request: HttpRequest) -> UUID | None:
     """Read which answer to undo; none named means the last. Raises InvalidInput."""
-    body = _json_from(request)
+    body = read_json(request)
     if not isinstance(body, dict):
         raise InvalidInput('Undo takes {"token": "…"}, or {} for your last answer.')
     token = body.get("token")
@@ -133,7 +133,7 @@ class MarkSent:
 
 def mark_from(request: HttpRequest) -> MarkSent:
     """Read a flag or a doubt. Raises InvalidInput."""
-    body = _object_from(request)
+    body = read_json_object(request)
     sample_id, kind, is_on = body.get("sampleId"), body.get("mark"), body.get("isOn")
     if not isinstance(sample_id, str) or kind not in MarkKind.values or not isinstance(is_on, bool):
         raise InvalidInput('A mark takes {"sampleId": "…", "mark": "flag" or "unsure", "isOn": true or false}.')
@@ -142,7 +142,7 @@ def mark_from(request: HttpRequest) -> MarkSent:
 
 def holding_from(request: HttpRequest) -> tuple[list[str], list[str]]:
     """Read which samples a page holds, and which it lets go of. Raises InvalidInput."""
-    body = _object_from(request)
+    body = read_json_object(request)
     return _held_ids(body.get("held", [])), _held_ids(body.get("released", []))
 
 
@@ -165,7 +165,7 @@ class CommentSent:
 
 def comment_from(request: HttpRequest) -> CommentSent:
     """Read a comment. Raises InvalidInput."""
-    body = _object_from(request)
+    body = read_json_object(request)
     sample_id, text = body.get("sampleId"), body.get("text")
     if not isinstance(sample_id, str) or not isinstance(text, str):
         raise InvalidInput('A comment takes {"sampleId": "…", "text": "…", "token": "…"}.')
@@ -174,7 +174,7 @@ def comment_from(request: HttpRequest) -> CommentSent:
 
 def label_name_from(request: HttpRequest) -> str:
     """Read the name of a new label. Raises InvalidInput."""
-    name = _object_from(request).get("name")
+    name = read_json_object(request).get("name")
     if not isinstance(name, str) or not name.strip():
         raise InvalidInput("Give the new label a name.")
     return name
@@ -208,20 +208,6 @@ def _suggestion_as_json(suggestion: Suggestion) -> Json:
         "confidence": round(suggestion.confidence, 4),
         "word": confidence_word(suggestion.confidence),
     }
-
-
-def _json_from(request: HttpRequest) -> object:
-    try:
-        return json.loads(request.body)
-    except ValueError as error:
-        raise InvalidInput("The request is not valid JSON.") from error
-
-
-def _object_from(request: HttpRequest) -> dict[str, object]:
-    body = _json_from(request)
-    if not isinstance(body, dict):
-        raise InvalidInput("The request must be a JSON object.")
-    return body
 
 
 def _answer_from(row: object, place: int) -> Answer:

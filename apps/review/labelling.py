@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from django.http import HttpRequest
@@ -10,6 +9,7 @@ from django.urls import reverse
 
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
+from apps.core.json_body import read_json_object
 from apps.functions.models import Function, Label, OutputKind
 from apps.functions.selectors import standing_labels
 from apps.samples.services.bulk import label_selection
@@ -28,12 +28,7 @@ class Chosen:
 
 def read_chosen(request: HttpRequest, function: Function) -> Chosen:
     """Read what a page asks for. Raises InvalidInput, and Conflict where the label is gone."""
-    try:
-        body = json.loads(request.body)
-    except ValueError as error:
-        raise InvalidInput("The request is not valid JSON.") from error
-    if not isinstance(body, dict):
-        raise InvalidInput("The request must be a JSON object.")
+    body = read_json_object(request)
     samples, label_id, token = body.get("samples"), body.get("label"), body.get("token", "")
     if not isinstance(samples, list) or not all(isinstance(each, str) for each in samples):
         raise InvalidInput("No sample is selected. Select some first.")
