@@ -6,15 +6,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from random import SystemRandom
 
-from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db.models import Count, Max, Q, Sum
 
 from apps.accounts.models import User
-from apps.functions.models import Function, Label, OutputKind
+from apps.functions.models import Function, Label
 from apps.samples.agreement import PairAgreement, agreement_of, opinions_of, pairs
-from apps.samples.models import Annotation, GoldSample, Opinion, PickedBy, ReviewState, Sample, SampleTag
-from apps.samples.services.gold import make_gold
+from apps.samples.models import Annotation, GoldSample, Opinion, PickedBy, Sample
 from apps.samples.services.saying import KnownLabels
 from apps.samples.services.settling import Meant, meant
 
@@ -22,8 +20,6 @@ MS_PER_MINUTE = 60_000
 FEWEST_KNOWN = 5
 """Known answers below which nobody is told that they get too few right: one slip would do it."""
 MOST_DISPUTES = 200
-MOST_GOLD = 100
-"""Samples taken as known at a time; each is a transaction of its own parts."""
 
 
 @dataclass(frozen=True)
@@ -227,29 +223,3 @@ def known_answers(function: Function) -> Sequence[KnownAnswer]:
         said = given[gold.sample_id]
         found.append(KnownAnswer(gold, shown, len(said), sum(answer == right for answer in said)))
     return found
-
-
-def take_as_known(*, function: Function, n: int, person: User) -> int:
-    """Let up to `n` labelled samples' answers count as known, drawn at random: first of those a reviewer has looked at.
-
-    Returns how many there were.
-    """
-    labelled = Sample.objects.filter(function=function, annotation__isnull=False, gold__isnull=True)
-    looked_at = labelled.filter(Q(annotation__confirmation__isnull=False) | Q(review=ReviewState.ACCEPTED))
-    chosen = _draw(looked_at, n)
-    chosen += _draw(labelled.exclude(pk__in=chosen), n - len(chosen))
-    for sample in Sample.objects.filter(pk__in=chosen).select_related("function", "label"):
-        if function.output_kind == OutputKind.TAGS:
-            make_gold(sample=sample, tags={row.label: row.is_present for row in _tags_of(sample)}, person=person)
-        else:
-            make_gold(sample=sample, label=sample.label, person=person)
-    return len(chosen)
-
-
-def _draw(rows: QuerySet[Sample], n: int) -> list[int]:
-    keys = list(rows.order_by("pk").values_list("pk", flat=True))
-    return SystemRandom().sample(keys, min(n, len(keys)))
-
-
-def _tags_of(sample: Sample) -> QuerySet[SampleTag]:
-    return sample.tags.select_related("label").order_by("label__position", "label")

@@ -161,6 +161,20 @@ def test_many_are_selected_labelled_at_once_and_taken_back(page: Page, desk: Des
     expect(page.locator("#pick-samples .chip", has_text="Refund")).to_have_count(0)
 
 
+def test_selected_samples_become_known_answers_by_one_press(page: Page, desk: Desk) -> None:
+    open_at(page, desk, "samples/select/?q=parcel")
+    known = page.get_by_role("button", name="Use as known answers")
+    expect(known).to_be_disabled()
+    page.locator("#pick-samples").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("x")
+    page.keyboard.press("Shift+ArrowDown")
+    expect(page.locator("[data-known-words]")).to_contain_text("The labels of the 2 selected samples count")
+    known.press("Enter")
+    expect(page.locator("#toasts")).to_contain_text("2 samples more with a known answer.")
+    expect(known).to_be_disabled()
+
+
 def test_what_comes_to_be_asked_is_shown_without_reloading(page: Page, shared_up: LiveUp) -> None:
     empty = make_desk(shared_up, texts=REFUNDS[:3])
     open_at(page, empty, "review/flagged/")

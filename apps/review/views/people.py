@@ -1,7 +1,7 @@
 """The people page: what each did and how far they agree, and what two of them see differently."""
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -9,7 +9,9 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from apps.core.errors import InvalidInput
 from apps.functions.models import Function
+from apps.functions.views import count_of
 from apps.review import people
+from apps.review.known_answers import MOST_AT_ONCE, draw_known, use_as_known
 from apps.samples.models import Sample
 from apps.samples.services.gold import drop_gold as drop
 from apps.samples.services.set_aside import set_answers_aside
@@ -60,11 +62,21 @@ def choose_gold(request: AppHttpRequest, function_id: str) -> HttpResponse:
     """Take labelled samples at random for those whose answer is known."""
     function = request.access.fetch(Function, function_id)
     typed = request.POST.get("n", "")
-    if not (typed.isascii() and typed.isdecimal() and len(typed) <= 3 and 1 <= int(typed) <= people.MOST_GOLD):
-        raise InvalidInput(f"Take between 1 and {people.MOST_GOLD} samples at a time.")
-    n = people.take_as_known(function=function, n=int(typed), person=request.user)
-    messages.success(request, f"{n} sample{'' if n == 1 else 's'} more with a known answer.")
+    if not (typed.isascii() and typed.isdecimal() and len(typed) <= 3 and 1 <= int(typed) <= MOST_AT_ONCE):
+        raise InvalidInput(f"Take between 1 and {MOST_AT_ONCE} samples at a time.")
+    n = draw_known(function=function, n=int(typed), person=request.user)
+    messages.success(request, _words(n))
     return _back(request, function)
+
+
+@require_POST
+@requires(Action.REVIEW)
+def use_as_gold(request: AppHttpRequest, function_id: str) -> JsonResponse:
+    """Let the answers of the samples selected in a list count as known; the script gets the words for the toast."""
+    function = request.access.fetch(Function, function_id)
+    asked = [each for each in request.POST.get("samples", "").split(",") if each]
+    n = use_as_known(function=function, sample_ids=asked, person=request.user)
+    return JsonResponse({"n": n, "words": _words(n, n_left=len(set(asked)) - n)})
 
 
 @require_POST
@@ -79,3 +91,13 @@ def drop_gold(request: AppHttpRequest, sample_id: str) -> HttpResponse:
 def _back(request: AppHttpRequest, function: Function) -> HttpResponse:
     address = reverse("review:people_page", args=[function.public_id])
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
+
+
+def _words(n: int, *, n_left: int = 0) -> str:
+    """Say how many became known, and how many of those asked for did not."""
+    if not n:
+        return "No sample more has a known answer: they have no label, or are known already."
+    words = f"{count_of(n)} more with a known answer."
+    if not n_left:
+        return words
+    return f"{words} {n_left} had no label, or {'was' if n_left == 1 else 'were'} known already."

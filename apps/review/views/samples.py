@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.functions.models import Function, OutputKind
 from apps.review import selectors
 from apps.review.filters import SampleFilter, Verdict, read_filter
+from apps.review.known_answers import MOST_AT_ONCE as MOST_KNOWN
 from apps.review.selectors import SamplesPage
 from apps.review.services import fix_label as fix
 from apps.review.services import fix_tags
@@ -69,7 +70,8 @@ def pick_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
     page = selectors.samples_page(function, labels, chosen)
     template = "review/pick_page.html#items" if is_list_alone else "review/pick_page.html"
     dock = {"labels": labels, "filter_above": FILTER_ABOVE, "most_at_once": MOST_AT_ONCE}
-    return render(request, template, {"function": function, "tab": "home", "page": page, **dock})
+    context = {"function": function, "tab": "home", "page": page, "most_known": MOST_KNOWN, **dock}
+    return render(request, template, context)
 
 
 def asked_page(request: AppHttpRequest, function: Function) -> SamplesPage:

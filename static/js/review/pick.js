@@ -1,70 +1,43 @@
-// Many samples of a list at once: select them, then a label's key, or the bin. Each press is one act and can be undone.
+// Many samples of a list at once: select them, then a label's key, the bin, or let their answers count as known. Labels
+// and the bin are one act each and can be undone.
 
-import { keys } from "../keys.js";
-import { Selection } from "../selection.js";
-import { offer_undo } from "../undo.js";
-import { ask, elements_of, send } from "./ask.js";
-import { Labeller, say } from "./labeller.js";
+import { listing } from "./listing.js";
 
 const page = document.getElementById("pick");
-const list = document.getElementById("pick-samples");
 const bin_button = page.querySelector("[data-bin]");
+const known_button = page.querySelector("[data-known]");
+const known_words = page.querySelector("[data-known-words]");
+const words_of_none = known_words.textContent;
 
-const selection = new Selection(list, { keys_from: document });
-selection.toggle_key = ""; // the page's own list of keys has it
-const labeller = new Labeller(document.getElementById("label-dock"), {
-  chosen: () => selection.ids,
-  cursor: () => selection.cursor,
-  clear: () => selection.clear(),
-  focus: () => list.focus(),
+const desk = listing(document.getElementById("pick-samples"), {
+  items_url: `${page.dataset.itemsUrl}&items=`,
+  show,
+  actions: { bin },
 });
-let is_sending = false;
 
-function show() {
-  if (bin_button) bin_button.disabled = !selection.ids.length;
-  labeller.show();
+function show({ ids }) {
+  const most = Number(page.dataset.mostKnown);
+  if (bin_button) bin_button.disabled = !ids.length;
+  known_button.disabled = !ids.length || ids.length > most;
+  known_words.textContent = words_of_count(ids.length, most);
 }
 
-async function refresh() {
-  try {
-    list.replaceChildren(elements_of(await ask(`${page.dataset.itemsUrl}&items=`)));
-    selection.refresh();
-    show();
-  } catch (error) {
-    say(error.message, "danger");
-  }
+function words_of_count(n, most) {
+  if (!n) return words_of_none;
+  if (n > most) return `At most ${most} at a time become known answers. Select fewer.`;
+  const whose = n === 1 ? "The label of the 1 selected sample counts" : `The labels of the ${n} selected samples count`;
+  return `${whose} as the right answer: people are asked now and then to see how often they are right.`;
 }
 
 // What is selected, and nothing else: the cursor alone is too easily somewhere.
-async function bin() {
-  const ids = selection.ids;
-  if (!page.dataset.binUrl || !ids.length || is_sending) return;
-  is_sending = true;
-  try {
-    const done = await send(page.dataset.binUrl, { samples: ids.join(",") });
-    if (done.undoUrl) offer_undo(done);
-    else say(done.words);
-    selection.clear();
-    await refresh();
-  } catch (error) {
-    say(error.message, "danger");
-  } finally {
-    is_sending = false;
-  }
+function bin() {
+  send_selected(page.dataset.binUrl);
+}
+
+function send_selected(url) {
+  const { ids } = desk.selection;
+  if (url && ids.length) desk.send_once(url, { samples: ids.join(",") });
 }
 
 bin_button?.addEventListener("click", bin);
-selection.addEventListener("change", show);
-labeller.addEventListener("labelled", refresh);
-labeller.addEventListener("undone", refresh);
-document.body.addEventListener("act:undone", refresh);
-keys.listen(
-  {
-    ...labeller.actions,
-    bin,
-    select: () => selection.cursor && selection.toggle(selection.cursor),
-    open: () => labeller.similar(),
-  },
-  { n_labels: () => labeller.n_labels },
-);
-show();
+known_button.addEventListener("click", () => send_selected(page.dataset.knownUrl));
