@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from apps.engine.types import FloatArray, IntArray
+from apps.engine.types import IntArray
 
 
 def percent_agreement(first: IntArray, second: IntArray) -> float:
@@ -49,33 +49,6 @@ def cohen_kappa(first: IntArray, second: IntArray) -> float:
     if by_chance == 1.0:
         return float("nan")
     return float((np.trace(table) / n - by_chance) / (1.0 - by_chance))
-
-
-def fleiss_kappa(counts: IntArray | FloatArray) -> float:
-    """Return Fleiss' kappa of any number of people, not the same ones throughout.
-
-    Parameters
-    ----------
-    counts
-        `(n_samples, n_labels)`: how many people gave each label. Samples may have had different numbers of people, two
-        at least; each then counts by its own pairs.
-
-    Returns
-    -------
-    At most 1; NaN where only one label was ever given.
-
-    Source: J. L. Fleiss, Measuring nominal scale agreement among many raters, 1971.
-    """
-    n_people = counts.sum(axis=1).astype(np.float64)
-    if not len(counts) or n_people.min() < 2:
-        raise ValueError("Agreement takes at least one sample, and two people on each.")
-    pairs = n_people * (n_people - 1)
-    observed = float(np.mean((np.square(counts).sum(axis=1) - n_people) / pairs))
-    shares = counts.sum(axis=0) / counts.sum()
-    by_chance = float(np.square(shares).sum())
-    if by_chance == 1.0:
-        return float("nan")
-    return (observed - by_chance) / (1.0 - by_chance)
 
 
 def _check(first: IntArray, second: IntArray) -> None:

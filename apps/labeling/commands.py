@@ -48,7 +48,6 @@ class Command:
         return (output_kind == "tags" and self.tag_words) or self.words
 
 
-N_PICKS = 20
 EVERYWHERE = frozenset(Page)
 _LABEL, _GRID, _REVIEW, _MAP = (frozenset({page}) for page in Page)
 

@@ -88,6 +88,6 @@ def _tag_in_doubt(function: Function) -> TellLabels:
         if reason == Reason.RARE:
             return _labels_said(reason, row)
         gaps = {tag: abs(prob - thresholds.get(tag, EVEN)) for tag, prob in (row.tags or {}).items() if tag in labels}
-        return (labels[min(gaps, key=lambda tag: gaps[tag])],) if reason == Reason.TORN and gaps else ()
+        return (labels[min(gaps, key=lambda tag: (gaps[tag], tag))],) if reason == Reason.TORN and gaps else ()
 
     return tell

@@ -105,7 +105,7 @@ def _do(sample: Sample, decision: Decision, answer: Answer, person: User) -> Did
     if decision is Decision.CHANGE:
         _change(sample, answer, person)
     if waits:
-        accept(sample=sample, reviewer=person)
+        accept(sample=sample)
     if sample.annotation_id != earlier and earlier is None:
         return Did.LABELLED
     # A correction was looked at as closely as anything that is kept.

@@ -23,7 +23,6 @@ from apps.functions.selectors import rules_of
 from apps.samples.models import Sample, SampleTag
 
 TEXTS_AT_ONCE = 5_000
-KEYS_AT_ONCE = 500
 PER_PAGE = 50
 EXCERPT_CHARS = 600
 MAX_KEYS_KEPT = 4_000_000

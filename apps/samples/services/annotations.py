@@ -253,8 +253,8 @@ def _said_before(
 
 def _reasons_of_opinions(sample_ids: Sequence[int]) -> dict[int, str]:
     """Why those of the samples that several people were asked about came to be looked at."""
-    rows = Opinion.objects.filter(sample__in=sample_ids).values_list("sample_id", "annotation__picked_by")
-    return dict(rows)
+    rows = Opinion.objects.filter(sample__in=sample_ids).order_by("annotation")
+    return dict(rows.values_list("sample_id", "annotation__picked_by"))
 
 
 def _repeat_newest(sample_ids: list[int]) -> None:

@@ -4,18 +4,16 @@ A new answer is asked to be checked as the function's review level says. A revie
 back to whoever gave it, with a comment; answered anew it is to be checked again.
 """
 
-from collections.abc import Mapping
-
 from django.db import transaction
 
 from apps.accounts.models import User
 from apps.core.errors import Conflict
 from apps.core.lots import falls_in
-from apps.functions.models import Act, Function, Label, ReviewLevel
+from apps.functions.models import Act, Function, ReviewLevel
 from apps.functions.services import note_data_change
 from apps.functions.services.changes import announce_change
-from apps.samples.models import Annotation, Comment, GoldSample, Opinion, PickedBy, ReviewState, Sample
-from apps.samples.services.annotations import annotate_sample, lock_function, tag_sample, undo_annotation
+from apps.samples.models import Annotation, Comment, GoldSample, Opinion, ReviewState, Sample
+from apps.samples.services.annotations import lock_function, undo_annotation
 from apps.samples.services.marks import add_comment, clear_marks
 from apps.samples.services.opinions import hold
 from apps.samples.services.saying import Said, repeat_tags
@@ -57,7 +55,7 @@ def _is_drawn(function: Function, public_id: str) -> bool:
 
 
 @transaction.atomic
-def accept(*, sample: Sample, reviewer: User) -> None:
+def accept(*, sample: Sample) -> None:
     """Say that the answer in force is right. Nobody is asked about it again, whatever was marked or disputed before.
 
     Raises Conflict where there is no answer.
@@ -68,31 +66,6 @@ def accept(*, sample: Sample, reviewer: User) -> None:
         raise Conflict("This sample has no answer to accept: it was taken back meanwhile.")
     clear_marks(sample=sample)
     announce_change(sample.function)
-
-
-@transaction.atomic
-def reopen(*, sample: Sample) -> bool:
-    """Take an acceptance back: the answer is to be checked again. Returns whether it had been accepted."""
-    lock_function(sample.function_id)
-    accepted = Sample.objects.filter(pk=sample.pk, review=ReviewState.ACCEPTED)
-    is_changed = bool(accepted.update(review=ReviewState.WANTED))
-    if is_changed:
-        announce_change(sample.function)
-    return is_changed
-
-
-@transaction.atomic
-def fix(
-    *, sample: Sample, reviewer: User, label: Label | None = None, tags: Mapping[Label, bool] | None = None
-) -> Annotation:
-    """Put the right answer in force, and accept it. Undoing the annotation lets the earlier one be checked again."""
-    lock_function(sample.function_id)
-    if tags is None:
-        annotation = annotate_sample(sample=sample, label=label, person=reviewer, picked_by=PickedBy.PERSON)
-    else:
-        annotation = tag_sample(sample=sample, tags=tags, person=reviewer, picked_by=PickedBy.PERSON, is_whole=False)
-    accept(sample=sample, reviewer=reviewer)
-    return annotation
 
 
 @transaction.atomic

@@ -91,7 +91,7 @@ def settle(sample: Sample, labels: KnownLabels | None = None) -> None:
         after, is_disputed = _consensus(voices, now, decision)
     else:
         after, is_disputed = decision, _is_contradicted(decision, voices, now)
-    _repeat(now, after, labels)
+    _repeat(now, after)
     now.n_opinions, now.is_disputed = len(voices), is_disputed
     now.save(update_fields=["n_opinions", "is_disputed"])
     for name in ("annotation_id", "label_id", "labelled_at", "n_opinions", "is_disputed", "review", "sent_back_to_id"):
@@ -153,7 +153,7 @@ def _is_contradicted(decision: _Voice, voices: Sequence[_Voice], sample: Sample)
     return any(meant(voice.said) != meant(decision.said) for voice in later)
 
 
-def _repeat(sample: Sample, after: _Voice | None, labels: KnownLabels) -> None:
+def _repeat(sample: Sample, after: _Voice | None) -> None:
     """Put an answer in force, unless it is already and counts as the same label."""
     said = after.said if after else Said()
     annotation = after.annotation if after else None
