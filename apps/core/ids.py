@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 
+from apps.core.texts import storable
+
 ALPHABET = string.ascii_lowercase + string.digits
 LENGTH = 16
 
@@ -33,6 +35,11 @@ class PublicIdField(_CharField):
     def __init__(self, kind: str, **options: object) -> None:
         self.kind = kind
         super().__init__(max_length=40, unique=True, editable=False, default=partial(new_id, kind))
+
+    def get_prep_value(self, value: object) -> object:
+        """Let whatever is asked for be an id that no row has, not one that PostgreSQL refuses to look up."""
+        prepared = super().get_prep_value(value)
+        return storable(prepared) if isinstance(prepared, str) else prepared
 
     def deconstruct(self) -> tuple[str, str, list[str], dict[str, object]]:
         name, path, _args, _options = super().deconstruct()

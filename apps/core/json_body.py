@@ -1,20 +1,15 @@
 """Reading the JSON that a page sends: whatever arrives is either understood or refused in words."""
 
 import json
-import re
 
 from django.http import HttpRequest
 
 from apps.core.errors import InvalidInput
-
-_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
+from apps.core.texts import storable
 
 
 def read_json(request: HttpRequest) -> object:
-    """Return what a request carries, with texts that every database can hold. Raises InvalidInput.
-
-    NUL and halves of a pair (a cut emoji) become U+FFFD, as browsers do where they read text.
-    """
+    """Return what a request carries, with texts that every database can hold. Raises InvalidInput."""
     try:
         return _storable(json.loads(request.body.decode()))
     except (ValueError, RecursionError) as error:  # RecursionError: thousands of nested brackets
@@ -31,7 +26,7 @@ def read_json_object(request: HttpRequest) -> dict[str, object]:
 
 def _storable(value: object) -> object:
     if isinstance(value, str):
-        return _NOT_STORABLE.sub("\ufffd", value)
+        return storable(value)
     if isinstance(value, list):
         return [_storable(each) for each in value]
     if isinstance(value, dict):

@@ -150,3 +150,10 @@ def test_outsiders_and_labelers_change_no_labels(
         split = reverse("samples:split_label", args=[refund.public_id])
         assert client.post(split, {"name": "x", "samples": samples[0].public_id}).status_code == status
     assert names() == ["Refund"] * 3 + ["Shipping"]
+
+
+def test_words_no_database_holds_find_nothing_to_split_off(owner_client: Client, text_function: Function) -> None:
+    label = text_function.labels.first()
+    assert label is not None
+    path = reverse("samples:split_page", args=[label.public_id])
+    assert owner_client.get(path, {"q": "a\x00b", "after": "\x00"}).status_code == 200

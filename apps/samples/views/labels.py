@@ -5,6 +5,7 @@ from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from apps.core.texts import storable
 from apps.functions.models import Label
 from apps.functions.selectors import label_lines
 from apps.functions.views import count_of, labels_changed
@@ -44,7 +45,7 @@ def merge_label(request: AppHttpRequest, label_id: str) -> HttpResponse:
 @requires(Action.EDIT_LABELS)
 def split_page(request: AppHttpRequest, label_id: str) -> HttpResponse:
     label = request.access.fetch(Label, label_id, related=("function",))
-    words = request.GET.get("q", "")[:200]
+    words = storable(request.GET.get("q", "")[:200])
     page = page_of(label, words=words, after=request.GET.get("after", ""))
     context = {"function": label.function, "tab": "settings", "label": label, "page": page, "q": words}
     response = render(request, "samples/split_page.html" + ("#samples" if request.htmx else ""), context)
