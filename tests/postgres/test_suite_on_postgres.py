@@ -108,7 +108,7 @@ def test_services_concurrency_and_flows_run_on_postgresql(database_url: str, tmp
         env={**kept, "HUNDREDFOLD_DATABASE_URL": database_url},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-12_000:] + done.stderr[-4_000:]
