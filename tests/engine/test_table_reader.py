@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from apps.engine.readers import State
@@ -252,6 +252,7 @@ VALUES = st.floats(allow_nan=True, allow_infinity=True, width=64)
 
 
 @given(st.lists(st.tuples(VALUES, VALUES, st.text(max_size=2)), min_size=1, max_size=30))
+@example([(0.0, 0.0, "")] * 4 + [(0.0, 3e154, "")])  # whose squares are infinite
 @settings(deadline=None)
 def test_any_columns_become_finite_numbers(rows: Sequence[tuple[float, float, str]]) -> None:
     one, two, texts = zip(*rows, strict=True)

@@ -99,7 +99,8 @@ class Numbers:
         if len(knots) < 2 and not is_flagged:
             return None
         low, median, high = np.quantile(there, (0.25, 0.5, 0.75))
-        spread = float(high - low) / QUARTILES_OF_NORMAL or float((there / 2).std() * 2) or 1.0
+        largest = float(np.abs(there).max()) or 1.0  # squares of numbers beyond 1e154 are infinite
+        spread = float(high - low) / QUARTILES_OF_NORMAL or float((there / largest).std()) * largest or 1.0
         return cls(float(median), spread, knots, levels, is_flagged)
 
     @property
