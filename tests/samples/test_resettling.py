@@ -79,9 +79,10 @@ def test_a_label_brought_back_brings_its_opinions_back(
         say(samples[0], person, "Shipping")
     act = delete_label(label=text_function.labels.get(name="Shipping"), actor=owner)
     settle_stranded()
-    undo_act(act=act, person=owner)
+    outcome = undo_act(act=act, person=owner)
     assert in_force(samples[0]) == ("Shipping", False)
     assert samples[0].n_opinions == 2
+    assert (outcome.n_restored, outcome.n_left) == (1, 0)  # nobody is told that somebody changed it
 
 
 def test_nobody_is_waited_for_who_has_left(

@@ -45,10 +45,13 @@ def settle_parted(function: Function, labels: Collection[int]) -> None:
     _settle_all(function, agreed.filter(Exists(one_of_them), Exists(another)).values_list("pk", flat=True))
 
 
-def settle_spoken_of(function: Function, labels: Collection[int]) -> None:
-    """After deleted labels were brought back: whoever gave them is heard again."""
+def settle_spoken_of(function: Function, labels: Collection[int]) -> int:
+    """After deleted labels were brought back: whoever gave them is heard again. Returns how many samples got one so."""
     spoken_of = Opinion.objects.filter(label__in=labels, sample__deleted_at=None).values_list("sample", flat=True)
+    with_one = Sample.objects.filter(function=function, label__in=labels, pk__in=spoken_of)
+    n_before = with_one.count()
     _settle_all(function, spoken_of.distinct())
+    return max(0, with_one.count() - n_before)
 
 
 def settle_stranded() -> int:

@@ -111,8 +111,7 @@ def go_on_undoing(*, act: Act) -> int:
         return 0
     label = label_of(act, "label")
     n_restored = _relabel(label)
-    settle_spoken_of(label.function, _with_aliases(label))
-    return n_restored
+    return n_restored + settle_spoken_of(label.function, _with_aliases(label))
 
 
 def _with_aliases(label: Label) -> list[int]:
