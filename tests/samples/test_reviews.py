@@ -11,7 +11,7 @@ from apps.samples.services.annotations import annotate_sample, tag_sample, undo_
 from apps.samples.services.bulk import label_selection
 from apps.samples.services.gold import make_gold
 from apps.samples.services.intake import NewText, add_texts
-from apps.samples.services.marks import set_mark
+from apps.samples.services.marks import add_comment, set_mark
 from apps.samples.services.opinions import give_opinion
 from apps.samples.services.reviews import (
     accept,
@@ -139,6 +139,18 @@ def test_sending_back_needs_a_comment(sample: Sample, member: User, owner: User)
     with pytest.raises(InvalidInput):
         send_back(sample=sample, reviewer=owner, comment=" ")
     assert state(sample) == ("Refund", ReviewState.NONE)
+
+
+def test_what_the_reviewer_wrote_beside_the_answer_is_reason_enough(sample: Sample, member: User, owner: User) -> None:
+    add_comment(sample=sample, person=owner, text="written before there was an answer")
+    answer(sample, member)
+    add_comment(sample=sample, person=member, text="not by the reviewer")
+    with pytest.raises(InvalidInput):
+        send_back(sample=sample, reviewer=owner, comment="")
+    written = add_comment(sample=sample, person=owner, text="this is about a parcel")
+    assert send_back(sample=sample, reviewer=owner, comment="") == written
+    assert state(sample) == (None, ReviewState.SENT_BACK)
+    assert sample.comments.count() == 3
 
 
 def test_where_the_giver_has_left_anybody_is_asked(sample: Sample, member: User, owner: User) -> None:

@@ -72,14 +72,15 @@ def accept(*, sample: Sample) -> None:
 def send_back(*, sample: Sample, reviewer: User, comment: str) -> Comment:
     """Take the answer out of force and ask whoever gave it once more, telling them why.
 
-    Where they have left, or nobody did, anybody is asked. Raises Conflict where there is no answer, InvalidInput for an
-    empty comment.
+    Where they have left, or nobody did, anybody is asked. Without words of its own, what the reviewer wrote beside the
+    answer last is the reason. Raises Conflict where there is no answer, InvalidInput where there is no reason.
     """
     lock_function(sample.function_id)
     now = Sample.objects.filter(pk=sample.pk).select_related("annotation__person", "function__workspace").first()
     if now is None or now.annotation is None:
         raise Conflict("This sample has no answer to send back: it was taken back meanwhile.")
-    written = add_comment(sample=now, person=reviewer, text=comment)
+    written = None if comment.strip() else _newest_comment(now, reviewer, since=now.annotation)
+    written = written or add_comment(sample=now, person=reviewer, text=comment)
     giver = _who_can_answer(now.function, now.annotation.person)
     Annotation.objects.create(sample=now, person=reviewer, picked_by=now.annotation.picked_by)
     Opinion.objects.filter(annotation=now.annotation).delete()
@@ -89,6 +90,10 @@ def send_back(*, sample: Sample, reviewer: User, comment: str) -> Comment:
     Sample.objects.filter(pk=now.pk).update(review=ReviewState.SENT_BACK, sent_back_to=giver, is_disputed=False)
     note_data_change(now.function_id)
     return written
+
+
+def _newest_comment(sample: Sample, person: User, *, since: Annotation) -> Comment | None:
+    return sample.comments.filter(person=person, created_at__gte=since.created_at).order_by("pk").last()
 
 
 def _who_can_answer(function: Function, giver: User | None) -> User | None:

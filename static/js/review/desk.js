@@ -257,12 +257,12 @@ function settle() {
   if (!button("settle").hidden) decide("settle");
 }
 
-// With what is written in the field; without, the field asks for it.
+// With what is written in the field, or was just sent from it; without, the field asks for it.
 function send_back() {
   const field = comment.elements.text;
   const text = field.value.trim();
   if (button("send-back").hidden) return;
-  if (!text) {
+  if (!text && !("isCommented" in item_now().dataset)) {
     part("status").textContent = "Write why first, then send it back.";
     field.focus();
     return;
@@ -294,6 +294,7 @@ async function renew_notes(url, fields) {
   if (!item) return;
   try {
     item.querySelector("[data-notes]").replaceChildren(elements_of(await send(item.dataset[url], fields)));
+    if ("text" in fields) item.dataset.isCommented = "";
   } catch (failure) {
     toast(failure.message);
   }
