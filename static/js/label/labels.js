@@ -1,6 +1,7 @@
 // The labels as buttons with their keys beside them; where several may be chosen, as toggles.
 
 import { fold } from "./fold.js";
+import { breakable } from "./names.js";
 
 const MS_SHOWN_AS_PICKED = 160;
 
@@ -100,7 +101,7 @@ export class Labels extends EventTarget {
     button.dataset.labelId = label.id;
     button.classList.add(`label-${label.colour}`);
     if (label.description) button.title = label.description;
-    button.querySelector("[data-name]").textContent = label.name;
+    button.querySelector("[data-name]").append(...breakable(label.name));
     return button;
   }
 
