@@ -66,15 +66,16 @@ def grid_items(
 
 
 def n_alike(function: Function, labels: Iterable[Label]) -> dict[str, int]:
-    """Return how many unlabelled samples the live model takes for each label, by public id.
+    """Return how many samples that the grid may show the live model takes for each label, by public id.
 
-    Among very many, those labelled since the last round are still counted: the index is read, the samples are not.
+    Among very many, those labelled since the last round are still counted, and those that several people are asked
+    about: the index is read, the samples are not.
     """
     public_ids = {label.pk: label.public_id for label in labels}
     rows = Prediction.objects.filter(label__in=list(public_ids), kind=PredictionKind.LIVE)
     counts = _by_label(rows)
     if sum(counts.values()) < EXACT_BELOW:
-        counts = _by_label(rows.filter(sample__annotation=None))
+        counts = _by_label(rows.filter(_of_one_person("sample__")))
     return {public_id: counts.get(pk, 0) for pk, public_id in public_ids.items()}
 
 

@@ -66,6 +66,11 @@ class Item:
         """Whether both of a pair are said to be the same, or nothing is said of them."""
         return self.other is not None and _said_of(self.row) == _said_of(self.other)
 
+    @property
+    def is_one_bare(self) -> bool:
+        """Whether something is said of one of a pair alone."""
+        return self.other is not None and (self.other.sample.annotation_id is None) == self.is_answered
+
 
 def queue_items(
     function: Function, labels: Sequence[Label], name: QueueName, *, after: str = "", n: int = N_AT_ONCE

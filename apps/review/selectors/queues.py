@@ -158,10 +158,15 @@ def _flagged(function: Function) -> Rows:
     return rows.annotate(rank=Value(0.0, output_field=FloatField()), of_sample=F("sample_id"))
 
 
+def provisional_from(function: Function) -> float | None:
+    """Return from which confidence on an answer stands provisionally; None: none does."""
+    model = TrainedModel.objects.filter(function=function, is_live=True).first() if function.is_machine_first else None
+    return threshold_for(model, function.automation_target) if model else None
+
+
 def _provisional(function: Function) -> Rows:
     rows = Prediction.objects.annotate(rank=-F("confidence"), of_sample=F("sample_id"))
-    model = TrainedModel.objects.filter(function=function, is_live=True).first() if function.is_machine_first else None
-    threshold = threshold_for(model, function.automation_target) if model else None
+    threshold = provisional_from(function)
     if threshold is None:
         return rows.none()
     return rows.filter(

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.functions.models import Function
 from apps.review.provisional import accept_provisional
 from apps.review.queues import QUEUES, QueueName
-from apps.review.selectors.queues import menu, places
+from apps.review.selectors.queues import menu, places, provisional_from
 from apps.review.selectors.rows import rows_of
 from apps.review.views.samples import FILTER_ABOVE
 from apps.samples.services.bulk import MOST_AT_ONCE
@@ -30,7 +30,11 @@ def provisional_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
         return render(request, "review/provisional_page.html#items", context)
     queue = QUEUES[QueueName.PROVISIONAL]
     context |= {"tab": "review", "at": queue.name, "queue": queue, "menu": menu(function), "labels": labels}
-    dock = {"filter_above": FILTER_ABOVE, "most_at_once": MOST_AT_ONCE}
+    dock = {
+        "filter_above": FILTER_ABOVE,
+        "most_at_once": MOST_AT_ONCE,
+        "is_any_sure": provisional_from(function) is not None,
+    }
     return render(request, "review/provisional_page.html", context | dock)
 
 
