@@ -6,10 +6,8 @@ its picks rows. However many samples there are, it looks at a bounded number of 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from random import SystemRandom
 
 import numpy as np
@@ -28,15 +26,13 @@ from apps.labeling.plan import n_waiting
 from apps.samples.models import Sample, SampleTag
 from apps.training.models import FunctionWork, Prediction, PredictionKind, WorkKind
 from apps.training.services.points import read_points
-from apps.training.services.work import LeaseLost, Progress, claim_work, require_mine
+from apps.training.services.work import Progress, do_wanted_work, require_mine
 
 N_PLANNED = 200
 N_POOL, N_DOUBTFUL, N_LABELLED = 2_000, 500, 1_000
 """How many unlabelled samples are looked at, drawn at random; how many more that the model doubts most, where there are
 others; how many labelled ones, drawn at random."""
 ROWS_AT_ONCE = 500
-REST_PER_SECOND = 10.0
-"""It rests for so many times as long as it took: rounds come with every answer, and the next plan is hardly another."""
 FEW_LEFT = 20
 """With fewer left to ask there is no rest."""
 
@@ -48,20 +44,15 @@ def plan_queue(*, function_id: int) -> Progress:
     function = Function.objects.filter(pk=function_id).first()
     if function is None or not _is_wanted(function):
         return Progress.DONE
-    with claim_work(function_id=function_id, kind=WorkKind.PLAN) as work:
-        if work is None:
-            return Progress.BUSY
-        started = time.monotonic()
-        looked_at = _look(function)
-        with one_thread():
-            picks = query.next_batch(looked_at.state, N_PLANNED)
-        try:
-            _write(function, work, looked_at, picks)
-        except LeaseLost:
-            return Progress.BUSY
-    rest = timedelta(seconds=REST_PER_SECOND * (time.monotonic() - started))
-    FunctionWork.objects.filter(pk=work.pk).update(retry_at=timezone.now() + rest)
-    return Progress.DONE
+    # It rests between two plans: rounds come with every answer, and the next plan is hardly another.
+    return do_wanted_work(function_id=function_id, kind=WorkKind.PLAN, do=lambda work: _plan(function, work))
+
+
+def _plan(function: Function, work: FunctionWork) -> None:
+    looked_at = _look(function)
+    with one_thread():
+        picks = query.next_batch(looked_at.state, N_PLANNED)
+    _write(function, work, looked_at, picks)
 
 
 def _is_wanted(function: Function) -> bool:

@@ -6,12 +6,9 @@ for it: what people do meanwhile takes findings away at once (`apps.training.fin
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
 
 from django.db import transaction
-from django.utils import timezone
 
 from apps.engine.runtime import one_thread
 from apps.events.kinds import Live
@@ -26,14 +23,12 @@ from apps.training.services import held_out
 from apps.training.services.doubts import wrong_labels
 from apps.training.services.strangers import near_duplicate_findings, new_kind_findings
 from apps.training.services.survey import read_survey
-from apps.training.services.work import LeaseLost, Progress, claim_work, require_mine
+from apps.training.services.work import Progress, do_wanted_work, require_mine
 
 MOST = 1_000
 """Findings of each kind that are kept; more than a person goes through before the next inspection."""
 ROWS_AT_ONCE = 500
 REST_SECONDS = 3.0
-REST_PER_SECOND = 10.0
-"""It rests for so many times as long as it took."""
 
 
 def inspect_function(*, function_id: int) -> Progress:
@@ -41,19 +36,12 @@ def inspect_function(*, function_id: int) -> Progress:
     function = Function.objects.select_related("workspace").filter(pk=function_id).first()
     if function is None or not _is_quiet(function):
         return Progress.DONE
-    with claim_work(function_id=function_id, kind=WorkKind.INSPECT) as work:
-        if work is None:
-            return Progress.BUSY
-        if work.wanted_revision <= work.done_revision:
-            return Progress.DONE
-        started = time.monotonic()
-        try:
-            _inspect(function, work)
-        except LeaseLost:
-            return Progress.BUSY
-    rest = REST_SECONDS + REST_PER_SECOND * (time.monotonic() - started)
-    FunctionWork.objects.filter(pk=work.pk).update(retry_at=timezone.now() + timedelta(seconds=rest))
-    return Progress.DONE
+    return do_wanted_work(
+        function_id=function_id,
+        kind=WorkKind.INSPECT,
+        do=lambda work: _inspect(function, work),
+        rest_seconds=REST_SECONDS,
+    )
 
 
 def _is_quiet(function: Function) -> bool:

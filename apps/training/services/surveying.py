@@ -7,10 +7,8 @@ and the map is drawn by a niced process of its own.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from subprocess import SubprocessError
 
 import numpy as np
@@ -35,7 +33,14 @@ from apps.training.services.inputs import Layout, Row, build_inputs, layout_of, 
 from apps.training.services.survey import read_survey
 from apps.training.services.survey_file import SurveyView, drop_other_surveys, folder_of, write_survey
 from apps.training.services.vectors import read_vectors
-from apps.training.services.work import LeaseLost, Progress, claim_work, require_mine, want_inspection, want_survey
+from apps.training.services.work import (
+    LeaseLost,
+    Progress,
+    do_wanted_work,
+    require_mine,
+    want_inspection,
+    want_survey,
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -44,8 +49,6 @@ FEWEST = 20
 GROWTH = 1.3
 ROWS_AT_ONCE = 500
 REST_SECONDS = 10.0
-REST_PER_SECOND = 10.0
-"""It rests for so many times as long as it took."""
 NEARLY_SAME = 0.93
 """The cosine from which on two samples count as nearly the same, measured with copies that were changed a little. Texts
 with a word left out: 0.92 to 0.98 (the middle half), with other punctuation 0.96 to 0.99, with another word 0.85 to
@@ -82,19 +85,12 @@ def survey_function(*, function_id: int) -> Progress:
     function = Function.objects.select_related("workspace").filter(pk=function_id).first()
     if function is None:
         return Progress.DONE
-    with claim_work(function_id=function_id, kind=WorkKind.SURVEY) as work:
-        if work is None:
-            return Progress.BUSY
-        if work.wanted_revision <= work.done_revision:
-            return Progress.DONE
-        started = time.monotonic()
-        try:
-            _survey(function, work)
-        except LeaseLost:
-            return Progress.BUSY
-    rest = REST_SECONDS + REST_PER_SECOND * (time.monotonic() - started)
-    FunctionWork.objects.filter(pk=work.pk).update(retry_at=timezone.now() + timedelta(seconds=rest))
-    return Progress.DONE
+    return do_wanted_work(
+        function_id=function_id,
+        kind=WorkKind.SURVEY,
+        do=lambda work: _survey(function, work),
+        rest_seconds=REST_SECONDS,
+    )
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Claiming background work: one holder per function and kind, and a way back from whatever goes wrong."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from enum import StrEnum
@@ -18,6 +19,8 @@ from apps.training.models import FunctionWork, WorkKind
 logger = structlog.get_logger(__name__)
 
 RETRY_SECONDS = (5, 15, 60, 300)
+REST_PER_SECOND = 10.0
+"""What is asked for again and again takes at most a tenth or so of a worker's time."""
 SLOW = {WorkKind.SURVEY, WorkKind.INSPECT}
 _slow = threading.Lock()
 UNEXPECTED = "Something went wrong here. It is tried again by itself; the log of the worker says more."
@@ -71,6 +74,28 @@ def _held(function_id: int, kind: WorkKind) -> Iterator[FunctionWork | None]:
     leases.release(FunctionWork, work.pk)
     if work.n_failures:
         FunctionWork.objects.filter(pk=work.pk).update(n_failures=0, retry_at=None, message="")
+
+
+def do_wanted_work(
+    *, function_id: int, kind: WorkKind, do: Callable[[FunctionWork], None], rest_seconds: float = 0.0
+) -> Progress:
+    """Let `do` do work that was asked for, unless it is done or somebody else is at it; then let it rest.
+
+    It rests for `rest_seconds`, and `REST_PER_SECOND` times as long as it took.
+    """
+    with claim_work(function_id=function_id, kind=kind) as work:
+        if work is None:
+            return Progress.BUSY
+        if work.wanted_revision <= work.done_revision:
+            return Progress.DONE
+        started = time.monotonic()
+        try:
+            do(work)
+        except LeaseLost:
+            return Progress.BUSY
+    rest = timedelta(seconds=rest_seconds + REST_PER_SECOND * (time.monotonic() - started))
+    FunctionWork.objects.filter(pk=work.pk).update(retry_at=timezone.now() + rest)
+    return Progress.DONE
 
 
 def require_mine(work: FunctionWork) -> None:
