@@ -6,15 +6,18 @@ import pytest
 from django.utils import timezone
 
 from apps.core.jobs import JobName
-from apps.functions.models import Function, InputKind, OutputKind
+from apps.functions.models import Function, InputKind, Label, OutputKind
 from apps.functions.services import create_function
 from apps.samples.models import Confirmation, Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample, tag_sample
 from apps.samples.services.confirmations import confirm_annotation
 from apps.samples.services.intake import NewRow, add_rows
+from apps.samples.services.surgery import merge_labels
 from apps.training.models import Finding, FindingKind, FunctionWork, Survey, WorkKind
 from apps.training.selectors import findings, fix_effect, n_findings
 from apps.training.services import finish_work, inspect_function, inspection, survey_function, sweeper, train_function
+from apps.training.services.strangers import near_duplicate_findings
+from apps.training.services.survey import read_survey
 from apps.training.services.work import Progress, want_inspection
 from apps.workspaces.models import Workspace
 from tests.training.conftest import bring, embed_all, label
@@ -225,6 +228,28 @@ def test_tags_said_wrongly_are_found_one_a_sample(workspace: Workspace) -> None:
     assert found[samples[20]].facts["is_there"] is True
     confirm_annotation(sample=samples[7], person=None)
     assert samples[7] not in wrong(function)
+
+
+def test_pairs_do_not_differ_on_tags_that_are_one_by_now(text_function: Function) -> None:
+    Function.objects.filter(pk=text_function.pk).update(output_kind=OutputKind.TAGS)
+    text_function.refresh_from_db()
+    refund = text_function.labels.get(name="Refund")
+    money_back = text_function.labels.create(name="Money back", position=2, colour=2)
+    older, newer = bring(text_function, ["PLEASE refund the lamp", "please refund the lamp"])
+    for name in WORDS:
+        bring(text_function, [f"{WORDS[name]} {word}" for word in OTHER_WORDS])
+    tag_sample(sample=older, tags={money_back: True}, person=None, picked_by=PickedBy.RANDOM)
+    tag_sample(sample=newer, tags={refund: True}, person=None, picked_by=PickedBy.RANDOM)
+    embed_all(text_function)
+    survey_function(function_id=text_function.pk)
+
+    def label_they_differ_on() -> Label | None:
+        found = near_duplicate_findings(text_function, read_survey(text_function), {}, most=99)
+        return next(row.label for row in found if {row.sample, row.other} == {older, newer})
+
+    assert label_they_differ_on() is not None
+    merge_labels(source=money_back, target=refund, person=None)
+    assert label_they_differ_on() is None
 
 
 def test_rows_of_a_table_are_doubted_too(workspace: Workspace) -> None:

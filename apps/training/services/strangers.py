@@ -10,6 +10,7 @@ import numpy as np
 from apps.engine import novelty
 from apps.functions.models import Function, OutputKind
 from apps.samples.models import Confirmation, Sample
+from apps.samples.services.saying import KnownLabels
 from apps.training.models import Finding, FindingKind
 from apps.training.services.survey_file import SurveyView
 
@@ -65,11 +66,14 @@ def near_duplicate_findings(
 
 @dataclass(frozen=True)
 class _Said:
-    """What is in force of one sample; `tags` by public id. `is_kept`: somebody looked at it again and kept it."""
+    """What is in force of one sample; `tags` by label key, as labels are now.
+
+    `is_kept`: somebody looked at it again and kept it.
+    """
 
     annotation_id: int | None
     label_id: int | None
-    tags: Mapping[str, bool] | None
+    tags: Mapping[int, bool] | None
     is_kept: bool
 
 
@@ -98,38 +102,33 @@ def _pair(
         sample_id=sample,
         other_id=other,
         annotation_id=said[sample].annotation_id,
-        label_id=_label_of(function, difference, said[other]) if difference is not None else None,
+        label_id=difference or (said[other].label_id if differ else None),
         score=cosine + (1.0 if differ else 0.0),
         facts={"differ": differ},
     )
 
 
-def _difference(one: _Said, two: _Said) -> str | None:
-    """Return on which tag two samples differ, "" for their label; None where both are as the other, or unlabelled."""
+def _difference(one: _Said, two: _Said) -> int | None:
+    """Return on which tag two samples differ, 0 for their label; None where both are as the other, or unlabelled."""
     if one.tags is not None and two.tags is not None:
         both = sorted(one.tags.keys() & two.tags.keys())
         return next((tag for tag in both if one.tags[tag] != two.tags[tag]), None)
     if one.label_id is None or two.label_id is None or one.label_id == two.label_id:
         return None
-    return ""
-
-
-def _label_of(function: Function, difference: str, other: _Said) -> int | None:
-    if not difference:
-        return other.label_id
-    in_use = function.labels.in_use().filter(public_id=difference)
-    return in_use.values_list("pk", flat=True).first()
+    return 0
 
 
 def _said_of(function: Function, keys: Collection[int]) -> dict[int, _Said]:
     """What is said of those of the samples that are still there."""
-    gives_tags = function.output_kind == OutputKind.TAGS
+    gives_tags, known = function.output_kind == OutputKind.TAGS, KnownLabels(function.pk)
     columns = ("pk", "annotation_id", "label_id", "annotation__tags" if gives_tags else "label_id")
     found: dict[int, _Said] = {}
     for chunk in _chunks(sorted(keys)):
         kept = set(Confirmation.objects.filter(annotation__sample__in=chunk).values_list("annotation_id", flat=True))
         for pk, annotation_id, label_id, tags in Sample.objects.filter(pk__in=chunk).values_list(*columns):
-            found[pk] = _Said(annotation_id, label_id, tags if gives_tags else None, annotation_id in kept)
+            found[pk] = _Said(
+                annotation_id, label_id, known.by_key(tags) if gives_tags else None, annotation_id in kept
+            )
     return found
 
 

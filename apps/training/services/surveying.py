@@ -19,7 +19,6 @@ from django.db.models import F
 from django.utils import timezone
 
 from apps.engine import survey as engine
-from apps.engine.backbones import BackboneSpec
 from apps.engine.readers.table import TableReader
 from apps.engine.runtime import Deadline, one_thread
 from apps.engine.survey import Directions, Overview, Vectors
@@ -29,7 +28,8 @@ from apps.events.services import announce
 from apps.functions.models import Function, InputKind
 from apps.samples.models import Sample
 from apps.training.models import FunctionWork, Survey, WorkKind
-from apps.training.services.inputs import Layout, Row, build_inputs, layout_of, read_contents
+from apps.training.services.inputs import Layout, layout_of
+from apps.training.services.points import read_inputs
 from apps.training.services.survey import read_survey
 from apps.training.services.survey_file import SurveyView, drop_other_surveys, folder_of, write_survey
 from apps.training.services.vectors import read_vectors
@@ -224,29 +224,16 @@ class _Source:
         if self._reader is not None:
             inputs, there = self._inputs(samples)
             return self._reader.read(inputs), there
-        found = self._vectors(self.layout.specs[0], samples)
+        spec = self.layout.specs[0]
+        found = read_vectors(workspace_id=self.function.workspace_id, spec=spec, hashes=samples.hashes)
         there = np.array([i for i, key in enumerate(samples.hashes) if key in found], dtype=np.int64)
         rows = np.stack([found[samples.hashes[i]] for i in there]) if len(there) else np.zeros((0, 1), np.float32)
         return rows, there
 
-    def _vectors(self, spec: BackboneSpec, samples: _Samples) -> dict[str, Vectors]:
-        return read_vectors(workspace_id=self.function.workspace_id, spec=spec, hashes=samples.hashes)
-
     def _inputs(self, samples: _Samples) -> tuple[Inputs, IntArray]:
-        keys = samples.keys.tolist()
-        contents: dict[int, str | Row] = {}
-        for start in range(0, len(keys), ROWS_AT_ONCE):
-            chunk = Sample.everywhere.filter(pk__in=keys[start : start + ROWS_AT_ONCE])
-            contents |= read_contents(self.layout, chunk)
-        cells = {spec.name: self._vectors(spec, samples) for spec in self.layout.specs}
-        there = [
-            i
-            for i, key in enumerate(keys)
-            if key in contents and all(samples.hashes[i] in found for found in cells.values())
-        ]
-        matrices = {name: np.stack([found[samples.hashes[i]] for i in there]) for name, found in cells.items() if there}
-        rows = [contents[keys[i]] for i in there]
-        return build_inputs(self.layout, rows, matrices), np.array(there, dtype=np.int64)
+        hash_of = dict(zip(samples.keys.tolist(), samples.hashes, strict=True))
+        keys, inputs = read_inputs(self.function, self.layout, hash_of, Sample.everywhere.all())
+        return inputs, np.searchsorted(samples.keys, np.array(keys, dtype=np.int64))
 
 
 Arrays = dict[str, npt.NDArray[np.generic]]
