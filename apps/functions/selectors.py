@@ -55,7 +55,7 @@ def label_lines(function: Function) -> list[LabelLine]:
     labels = function.labels.in_use()
     carried = Count("tagged", filter=Q(tagged__is_present=True))
     count = carried if function.output_kind == OutputKind.TAGS else Count("samples")
-    n_samples = dict(labels.order_by().values_list("pk").annotate(count))
+    n_samples = dict(labels.order_by().annotate(n_samples=count).values_list("pk", "n_samples"))
     return [LabelLine(label, n_samples.get(label.pk, 0)) for label in labels]
 
 

@@ -5,7 +5,10 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.accounts.models import User
-from apps.functions.models import Function, Label
+from apps.functions.models import Function, InputKind, Label, OutputKind
+from apps.functions.selectors import label_lines
+from apps.samples.models import Origin, PickedBy
+from apps.samples.services.annotations import tag_sample
 from apps.workspaces.models import Workspace
 from apps.workspaces.roles import Role
 from tests.conftest import client_of, make_user
@@ -191,3 +194,13 @@ def test_deleting_takes_typing_the_name(owner_client: Client, text_function: Fun
     assert Function.objects.exists()
     assert owner_client.post(url, {"typed_name": " Which desk? "})["Location"] == "/"
     assert not Function.objects.exists()
+
+
+def test_of_tags_only_those_that_are_there_are_counted(owner_client: Client, workspace: Workspace) -> None:
+    function = workspace.functions.create(name="Moods", input_kind=InputKind.TEXT, output_kind=OutputKind.TAGS)
+    angry, calm = (function.labels.create(name=name, position=n, colour=n) for n, name in enumerate(["Angry", "Calm"]))
+    for n in range(3):
+        sample = function.samples.create(text=f"text {n}", content_hash=str(n), origin=Origin.API)
+        tag_sample(sample=sample, tags={angry: n > 0, calm: False}, person=None, picked_by=PickedBy.PERSON)
+    assert [(line.label, line.n_samples) for line in label_lines(function)] == [(angry, 2), (calm, 0)]
+    assert owner_client.get(settings_url(function)).status_code == 200
