@@ -90,7 +90,14 @@ def decide(*, sample: Sample, decision: Decision, answer: Answer, person: User) 
         set_mark(sample=sample, person=person, kind=MarkKind.UNSURE, is_on=True)
     else:
         clear_marks(sample=sample)
-    return Decided(sample, did, _words(did, before, _name_of(sample)), signing.dumps(note | {"did": did}, salt=_SALT))
+    note |= {"did": did, "kept_at": _kept_at(sample)}
+    return Decided(sample, did, _words(did, before, _name_of(sample)), signing.dumps(note, salt=_SALT))
+
+
+def _kept_at(sample: Sample) -> str:
+    """When what is in force was kept: tells one keeping from the next."""
+    kept = Confirmation.objects.filter(annotation=sample.annotation_id).first()
+    return kept.created_at.isoformat() if kept else ""
 
 
 def _do(sample: Sample, decision: Decision, answer: Answer, person: User) -> Did:
@@ -141,6 +148,8 @@ def take_back(*, sample: Sample, note: str, person: User) -> Did:
 
 
 def _unkeep(sample: Sample, facts: Mapping[str, Any]) -> None:
+    if _kept_at(sample) != facts["kept_at"]:
+        raise Conflict("This sample has been decided anew since, so there is nothing to undo.")
     if not facts["was_kept"]:
         withdraw_confirmation(sample=sample)
     Sample.objects.filter(pk=sample.pk).update(review=facts["review"], is_disputed=facts["is_disputed"])

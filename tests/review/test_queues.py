@@ -273,6 +273,20 @@ class TestDeciding:
         with pytest.raises(Conflict):
             take_back(sample=sample, note=decided.note, person=owner)
 
+    def test_what_somebody_else_kept_since_is_not_taken_back(
+        self, add: Add, owner: User, member: User, shipping: Label
+    ) -> None:
+        sample = add("Refund")
+        first = decide(sample=sample, decision=Decision.KEEP, answer=Answer(), person=owner).note
+        take_back(sample=sample, note=first, person=owner)
+        decide(sample=sample, decision=Decision.KEEP, answer=Answer(), person=member)
+        with pytest.raises(Conflict):
+            take_back(sample=sample, note=first, person=owner)
+        assert Confirmation.objects.get().person == member
+        annotate_sample(sample=sample, label=shipping, person=member, picked_by=PickedBy.PERSON)
+        with pytest.raises(Conflict):
+            take_back(sample=sample, note=first, person=owner)
+
     def test_a_note_of_another_sample_or_nobodys_undoes_nothing(self, add: Add, owner: User) -> None:
         one, other = add("Refund"), add("Refund")
         decided = decide(sample=one, decision=Decision.KEEP, answer=Answer(), person=owner)
