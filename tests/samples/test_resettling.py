@@ -72,13 +72,15 @@ def test_after_a_label_was_deleted_its_samples_wait_for_answers_again(
     assert in_force(samples[0]) == ("Refund", False)
 
 
+@pytest.mark.parametrize("is_swept", [True, False])
 def test_a_label_brought_back_brings_its_opinions_back(
-    samples: list[Sample], people: tuple[User, User], text_function: Function, owner: User
+    samples: list[Sample], people: tuple[User, User], text_function: Function, owner: User, *, is_swept: bool
 ) -> None:
     for person in people:
         say(samples[0], person, "Shipping")
     act = delete_label(label=text_function.labels.get(name="Shipping"), actor=owner)
-    settle_stranded()
+    if is_swept:
+        settle_stranded()
     outcome = undo_act(act=act, person=owner)
     assert in_force(samples[0]) == ("Shipping", False)
     assert samples[0].n_opinions == 2
