@@ -1,5 +1,5 @@
-// Every change of a label renews the whole list. The focus goes on to where the hand was: the same line, or the one that
-// took its place when the label went into another or was deleted; after an undo, the line that came back.
+// Every change of a label renews the whole list. The focus goes on to where the hand was: the same line, or the one
+// that took its place when the label went into another or was deleted; after an undo by the toast, the one that is back.
 
 const labels = () => document.getElementById("labels");
 const lines = () => [...labels().querySelectorAll(".label-line")];

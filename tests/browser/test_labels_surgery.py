@@ -90,6 +90,7 @@ def test_two_labels_become_one_and_two_again_by_keyboard(desk_page: Page, desk: 
         "4 samples"
     )
     assert labels_of(desk) == ["Refund"] * 4 + ["Shipping"] * 2
+    expect(desk_page.get_by_label("More for Shipping")).to_be_focused()  # the line that took its place
 
     desk_page.keyboard.press("Control+z")
     expect(desk_page.locator(".toast", has_text="Undone: 2 samples as before.")).to_be_visible()
@@ -127,7 +128,7 @@ def test_a_colour_is_chosen_from_the_palette_and_a_deleted_label_comes_back(desk
     desk_page.keyboard.press("Tab")
     desk_page.keyboard.press("Tab")
     desk_page.keyboard.press("Enter")
-    expect(desk_page.get_by_label("Colour of Refund: orange")).to_be_visible()
+    expect(desk_page.get_by_label("Colour of Refund: orange")).to_be_focused()
     open_menu(desk_page, "Refund")
     tab_to(desk_page, "Delete: 2 samples will be unlabelled")
     desk_page.keyboard.press("Enter")
@@ -135,6 +136,7 @@ def test_a_colour_is_chosen_from_the_palette_and_a_deleted_label_comes_back(desk
         desk_page.locator(".toast", has_text="“Refund” is deleted. 2 samples went back to unlabelled.")
     ).to_be_visible()
     assert labels_of(desk)[:2] == [None, None]
+    expect(desk_page.get_by_label("More for Money back")).to_be_focused()
     desk_page.goto(f"/functions/{desk.function}/history/")
     assert violations(desk_page) == []
     desk_page.get_by_role("button", name="Undo: Lea Labeler deleted the label “Refund”").focus()
