@@ -18,6 +18,7 @@ const desk = listing(document.getElementById("pick-samples"), {
 function show({ ids }) {
   const most = Number(page.dataset.mostKnown);
   if (bin_button) bin_button.disabled = !ids.length;
+  page.querySelector("[data-empty]").hidden = Boolean(page.querySelector("[data-sample]"));
   known_button.disabled = !ids.length || ids.length > most;
   known_words.textContent = words_of_count(ids.length, most);
 }

@@ -15,7 +15,7 @@ function shown() {
 function show({ ids }) {
   accept_button.querySelector("[data-words]").textContent = ids.length
     ? `Accept the ${ids.length} selected`
-    : "Accept all that are shown";
+    : `Accept ${shown().length === 1 ? "it" : `all ${shown().length}`}`;
   accept_button.hidden = !shown().length;
   page.querySelector("[data-empty]").hidden = shown().length > 0;
 }
