@@ -19,6 +19,8 @@ from apps.samples.services.intake import NewImage
 F = TypeVar("F", bound=forms.Form)
 
 LABEL_MAX = 200
+SAMPLES_MAX = 10_000
+"""SQLite takes some 32,000 parameters in a query."""
 DELIMITER_NAMES = {name: delimiter for delimiter, name in DELIMITERS.items()} | {"none": ""}
 
 
@@ -35,13 +37,21 @@ class MergeForm(forms.Form):
     into = forms.CharField(max_length=40, error_messages={"required": "Choose the label that stays."})
 
 
+def _ids(typed: str) -> list[str]:
+    """Split at commas; a request of more ids than a query takes is refused."""
+    ids = [each for each in typed.split(",") if each]
+    if len(ids) > SAMPLES_MAX:
+        raise forms.ValidationError(f"At most {SAMPLES_MAX:,} samples go at once. Select fewer.")
+    return ids
+
+
 class SamplesForm(forms.Form):
     """Some samples by public id, with commas between."""
 
     samples = forms.CharField(error_messages={"required": "Select some samples first."})
 
     def clean_samples(self) -> list[str]:
-        return [each for each in self.cleaned_data["samples"].split(",") if each]
+        return _ids(self.cleaned_data["samples"])
 
 
 class SplitForm(SamplesForm):
@@ -57,7 +67,8 @@ class PurgeForm(forms.Form):
     is_sure = forms.BooleanField(error_messages={"required": "Tick the box first: this cannot be undone."})
 
     def clean_samples(self) -> list[str] | None:
-        return [each for each in self.cleaned_data["samples"].split(",") if each] or None
+        typed = self.cleaned_data["samples"]
+        return _ids(typed) if typed else None
 
 
 class FileForm(forms.Form):

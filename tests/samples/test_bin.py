@@ -430,3 +430,19 @@ def test_the_history_of_a_binned_sample_is_undone_without_touching_the_bin(
     undo_act(act=binned, person=owner)
     assert label_of(samples[0]) is None
     assert Annotation.objects.filter(sample=samples[0]).count() == 2
+
+
+@pytest.mark.parametrize("door", ["bin_selection", "restore_samples", "purge_samples"])
+def test_more_ids_than_a_query_takes_are_refused(owner_client: Client, text_function: Function, door: str) -> None:
+    path = reverse(f"samples:{door}", args=[text_function.public_id])
+    sent = {"samples": ",".join(f"sample_{n:016d}" for n in range(300_000)), "is_sure": "on"}
+    assert owner_client.post(path, sent).status_code == 400
+
+
+def test_naming_nothing_readable_empties_no_bin(
+    samples: list[Sample], owner: User, owner_client: Client, text_function: Function
+) -> None:
+    the_bin.bin_samples(function=text_function, sample_ids=[samples[0].public_id], person=owner)
+    path = reverse("samples:purge_samples", args=[text_function.public_id])
+    owner_client.post(path, {"samples": ",", "is_sure": "on"})
+    assert the_bin.in_bin(text_function).count() == 1
