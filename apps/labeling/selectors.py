@@ -14,6 +14,7 @@ from apps.accounts.models import User
 from apps.functions.models import Function, Label
 from apps.labeling import handouts
 from apps.labeling.models import Skip
+from apps.samples.gold_selectors import gold_of
 from apps.samples.models import (
     Annotation,
     Comment,
@@ -100,13 +101,10 @@ def known_to_others(function: Function, person: User, n: int, *, hidden: Collect
     """Return up to `n` samples whose answer is known, drawn from those this person has not been tried on."""
     if n < 1:
         return []
-    rows = GoldSample.objects.filter(
-        ~Exists(counting_opinions(person, "sample")),
-        sample__function=function,
-        sample__annotation__isnull=False,
-        sample__deleted_at=None,
-    )
-    keys = list(rows.exclude(person=person).exclude(sample__in=hidden).values_list("sample", flat=True))
+    rows = gold_of(function).filter(~Exists(counting_opinions(person, "sample")))
+    rows = rows.exclude(person=person).exclude(sample__in=hidden)
+    # Not asked of the database: SQLite would begin with all samples that are labelled.
+    keys = [key for key, annotation_id in rows.values_list("sample", "sample__annotation_id") if annotation_id]
     return list(Sample.objects.filter(pk__in=_rng.sample(keys, min(n, len(keys)))))
 
 

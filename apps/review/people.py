@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from django.db.models import Count, Max, Q, Sum
 from apps.accounts.models import User
 from apps.functions.models import Function, Label
 from apps.samples.agreement import PairAgreement, agreement_of, opinions_of, pairs
+from apps.samples.gold_selectors import gold_of
 from apps.samples.models import Annotation, GoldSample, Opinion, PickedBy, Sample
 from apps.samples.services.saying import KnownLabels
 from apps.samples.services.settling import Meant, meant
@@ -20,6 +21,8 @@ MS_PER_MINUTE = 60_000
 FEWEST_KNOWN = 5
 """Known answers below which nobody is told that they get too few right: one slip would do it."""
 MOST_DISPUTES = 200
+MOST_KNOWN = 300
+ROWS_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -143,16 +146,24 @@ def _line(
 
 
 def known_by_person(function: Function) -> Mapping[int, Known]:
-    """Return how each person did on the samples whose answer is known, by key. One query."""
+    """Return how each person did on the samples whose answer is known, by key."""
     labels = KnownLabels(function.pk)
-    rows = Opinion.objects.filter(sample__function=function, sample__gold__isnull=False, sample__deleted_at=None)
-    columns = ("person_id", "annotation__label_id", "annotation__tags", "sample__gold__label_id", "sample__gold__tags")
+    right_of = {gold.sample_id: meant(labels.of_history(gold.label_id, gold.tags)) for gold in gold_of(function)}
     counts: dict[int, list[bool]] = defaultdict(list)
-    for person_id, label_id, tags, gold_label_id, gold_tags in rows.values_list(*columns):
-        said, right = labels.of_history(label_id, tags), labels.of_history(gold_label_id, gold_tags)
-        if not right.is_nothing:
-            counts[person_id].append(meant(said) == meant(right))
+    for sample_id, person_id, answer in _answers(labels, list(right_of)):
+        right = right_of[sample_id]
+        if right is not None:
+            counts[person_id].append(answer == right)
     return {person_id: Known(len(verdicts), sum(verdicts)) for person_id, verdicts in counts.items()}
+
+
+def _answers(labels: KnownLabels, samples: Sequence[int]) -> Iterator[tuple[int, int, Meant | None]]:
+    """What people answered on these samples (by key): sample, person, and what it comes to today."""
+    columns = ("sample_id", "person_id", "annotation__label_id", "annotation__tags")
+    for start in range(0, len(samples), ROWS_AT_ONCE):
+        rows = Opinion.objects.filter(sample__in=samples[start : start + ROWS_AT_ONCE])
+        for sample_id, person_id, label_id, tags in rows.values_list(*columns):
+            yield sample_id, person_id, meant(labels.of_history(label_id, tags))
 
 
 @dataclass(frozen=True)
@@ -208,15 +219,14 @@ class KnownAnswer:
 
 
 def known_answers(function: Function) -> Sequence[KnownAnswer]:
-    """Return the samples with a known answer, the newest first."""
+    """Return the newest samples with a known answer, at most `MOST_KNOWN`."""
     known, labels = KnownLabels(function.pk), {label.pk: label for label in function.labels.in_use()}
-    rows = GoldSample.objects.filter(sample__function=function, sample__deleted_at=None).select_related("sample")
+    rows = list(gold_of(function).select_related("sample").order_by("-pk")[:MOST_KNOWN])
     given: dict[int, list[Meant | None]] = defaultdict(list)
-    answers = Opinion.objects.filter(sample__function=function, sample__gold__isnull=False)
-    for sample_id, label_id, tags in answers.values_list("sample_id", "annotation__label_id", "annotation__tags"):
-        given[sample_id].append(meant(known.of_history(label_id, tags)))
+    for sample_id, _person_id, answer in _answers(known, [gold.sample_id for gold in rows]):
+        given[sample_id].append(answer)
     found = []
-    for gold in rows.order_by("-pk"):
+    for gold in rows:
         right = meant(known.of_history(gold.label_id, gold.tags))
         there = right if isinstance(right, frozenset) else [right]
         shown = sorted((labels[key] for key in there if key in labels), key=lambda row: row.position)
