@@ -9,6 +9,7 @@ from apps.functions.models import Function
 from apps.samples.models import Annotation, Opinion, Origin, PickedBy, Sample
 from apps.samples.services.acts import undo_act
 from apps.samples.services.annotations import annotate_many, annotate_sample
+from apps.samples.services.gold import make_gold
 from apps.samples.services.intake import NewText, add_texts
 from apps.samples.services.saying import KnownLabels
 from apps.samples.services.set_aside import set_answers_aside
@@ -63,6 +64,16 @@ def test_opinions_of_theirs_count_no_longer_until_that_is_undone(
     assert undo_act(act=act, person=owner).n_restored == 1
     sample.refresh_from_db()
     assert (sample.label_id, sample.n_opinions) == (refund.pk, 2)
+
+
+def test_what_is_known_beforehand_stays_whoever_said_it(
+    samples: list[Sample], text_function: Function, owner: User, member: User
+) -> None:
+    refund = text_function.labels.in_use()[0]
+    make_gold(sample=samples[0], label=refund, person=member)
+    annotate_sample(sample=samples[1], label=refund, person=member, picked_by=PickedBy.QUEUE)
+    assert set_answers_aside(function=text_function, person=member, actor=owner).n_samples == 1
+    assert labels_of(text_function)[:2] == ["Refund", None]
 
 
 def test_who_answered_nothing_has_nothing_to_set_aside(text_function: Function, owner: User, member: User) -> None:

@@ -29,7 +29,8 @@ def set_answers_aside(*, function: Function, person: User, actor: User) -> Act:
     found out. Raises InvalidInput where there is nothing to set aside.
     """
     answered = Sample.objects.filter(function=function, annotation__person=person, annotation__is_opinion=False)
-    keys = list(answered.exclude(annotation__picked_by=PickedBy.IMPORT).values_list("pk", flat=True))
+    answered = answered.filter(gold__isnull=True).exclude(annotation__picked_by=PickedBy.IMPORT)
+    keys = list(answered.values_list("pk", flat=True))
     of_sample = Opinion.objects.filter(sample__function=function, sample__deleted_at=None, sample__gold__isnull=True)
     opinions = list(of_sample.filter(person=person).order_by("annotation").values_list("annotation", flat=True))
     if not keys and not opinions:
