@@ -65,7 +65,7 @@ def grid_items(
     return _items(_surest(function, label, n, hidden))
 
 
-def n_alike(function: Function, labels: Iterable[Label]) -> dict[str, int]:
+def n_alike(labels: Iterable[Label]) -> dict[str, int]:
     """Return how many samples that the grid may show the live model takes for each label, by public id.
 
     Among very many, those labelled since the last round are still counted, and those that several people are asked

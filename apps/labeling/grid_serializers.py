@@ -47,7 +47,7 @@ def grid_asked(request: HttpRequest, labels: list[Label]) -> GridAsked:
 
 def grid_as_json(function: Function, person: User, asked: GridAsked, labels: list[Label]) -> Json:
     """Return a grid: the one asked for, or where no label was named that of the label most samples are taken for."""
-    counts = n_alike(function, labels)
+    counts = n_alike(labels)
     commonest = max(labels, key=lambda label: counts[label.public_id], default=None)
     label, show = asked.label or commonest, asked.show
     if label is None or (asked.label is None and not counts[label.public_id]):

@@ -97,16 +97,17 @@ def _annotate(sample: Sample, said: Said, source: _Source) -> Annotation:
     try:
         with transaction.atomic():
             gives = lock_function(sample.function_id)
-            return _repeated(sample, source.client_token) or _append(sample, gives, said, source)
+            return answer_with_token(sample, source.client_token) or _append(sample, gives, said, source)
     except IntegrityError:
         # The token's first use was for a sample of another function, hence behind another lock.
-        repeated = _repeated(sample, source.client_token)
+        repeated = answer_with_token(sample, source.client_token)
         if repeated is None:
             raise
         return repeated
 
 
-def _repeated(sample: Sample, client_token: UUID | None) -> Annotation | None:
+def answer_with_token(sample: Sample, client_token: UUID | None) -> Annotation | None:
+    """Return the answer that came with this token before. Raises Conflict where that was for another sample."""
     if client_token is None:
         return None
     earlier = Annotation.objects.filter(client_token=client_token).select_related("label").first()

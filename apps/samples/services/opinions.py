@@ -14,7 +14,7 @@ from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from apps.functions.models import Label
 from apps.functions.services.changes import announce_change
 from apps.samples.models import Annotation, GoldSample, Opinion, PickedBy, Sample
-from apps.samples.services.annotations import lock_function
+from apps.samples.services.annotations import answer_with_token, lock_function
 from apps.samples.services.saying import KnownLabels, Said
 from apps.samples.services.settling import kept_reason, settle, standing_annotations, standing_opinions
 
@@ -47,7 +47,7 @@ def give_opinion(
     try:
         with transaction.atomic():
             gives = lock_function(sample.function_id)
-            earlier = _repeated(sample, client_token)
+            earlier = answer_with_token(sample, client_token)
             if earlier is not None:
                 return earlier
             labels = KnownLabels(sample.function_id)
@@ -55,19 +55,10 @@ def give_opinion(
             return _append(sample, opinion, labels.checked(said, gives), labels)
     except IntegrityError:
         # The token's first use was for a sample of another function, hence behind another lock.
-        repeated = _repeated(sample, client_token)
+        repeated = answer_with_token(sample, client_token)
         if repeated is None:
             raise
         return repeated
-
-
-def _repeated(sample: Sample, client_token: UUID | None) -> Annotation | None:
-    if client_token is None:
-        return None
-    earlier = Annotation.objects.filter(client_token=client_token).select_related("label").first()
-    if earlier is not None and earlier.sample_id != sample.pk:
-        raise Conflict("This answer was already given for another sample.")
-    return earlier
 
 
 def _append(sample: Sample, opinion: Annotation, said: Said, labels: KnownLabels) -> Annotation:
