@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 
 import numpy as np
@@ -20,8 +20,9 @@ from apps.engine.heads.linear import LinearHead, is_worth_spanning
 from apps.engine.heads.span import Span, span
 from apps.engine.matrices import Matrix
 from apps.engine.predictor import Member, Predictor
-from apps.engine.readers import Reader
+from apps.engine.readers import PLUS, Reader
 from apps.engine.runtime import Deadline, one_thread
+from apps.engine.search import Line
 from apps.engine.selection import Candidate, Mixture, Truth
 from apps.engine.types import (
     Blend,
@@ -76,13 +77,10 @@ def train(
     readiness.check_trainable(data)
     with one_thread():
         a_round = _Round(data, seed=seed, deadline=deadline)
-        served = [recipe for recipe, _ in serving.members if search.can_be_tried(recipe, data)] if serving else []
-        until = search.budget(len(data.labels))
         candidates: list[Candidate] = []
         is_complete = True
         try:
-            planned, cost = search.lines(data), partial(search.expected_seconds, data=data)
-            for candidate in search.explore(planned, a_round.cross_validate, served=served, until=until, cost=cost):
+            for candidate in a_round.explore(search.lines(data), served=served_recipes(data, serving)):
                 candidates.append(candidate)
                 if on_first is not None and len(candidates) == 1:
                     alone = selection.mixture([(candidate, 1.0)], a_round.truth)
@@ -91,10 +89,56 @@ def train(
             if not candidates:
                 raise
             is_complete = False
-        in_service = blending.again(serving, candidates, a_round.truth) if serving else None
-        best = blending.choose(candidates, a_round.truth)
-        chosen, decision = selection.decide(best, in_service)
-        return a_round.finish(chosen, decision, candidates, is_complete=is_complete)
+        return a_round.conclude(candidates, serving, is_complete=is_complete)
+
+
+def plan(data: TrainingData, *, serving: Blend | None = None) -> list[Line]:
+    """Return what a round of these samples is to try, as lines that can be tried apart from each other.
+
+    Raises `NotTrainable`, as `train` does.
+    """
+    readiness.check_trainable(data)
+    planned = search.lines(data)
+    known = {recipe for line in planned for recipe in line.recipes}
+    return planned + [Line([recipe]) for recipe in served_recipes(data, serving) if recipe not in known]
+
+
+def try_line(
+    data: TrainingData, line: Line, *, seed: int = 0, deadline: Deadline | None = None, serving: Blend | None = None
+) -> list[Candidate]:
+    """Try the recipes of one line, with the arguments of `train`: a part of a round, wherever it is run.
+
+    Raises `DeadlineExpired` if it comes before the first recipe was tried.
+    """
+    with one_thread():
+        a_round = _Round(data, seed=seed, deadline=deadline)
+        candidates: list[Candidate] = []
+        try:
+            of_line = [recipe for recipe in served_recipes(data, serving) if recipe in line.recipes]
+            for candidate in a_round.explore([line], served=of_line):
+                candidates.append(candidate)
+        except DeadlineExpired:
+            if not candidates:
+                raise
+        return candidates
+
+
+def conclude(
+    data: TrainingData,
+    candidates: Sequence[Candidate],
+    *,
+    seed: int = 0,
+    serving: Blend | None = None,
+    is_complete: bool = True,
+) -> RoundResult:
+    """Choose among candidates tried on the same samples with the same seed, at least one, and fit what is chosen."""
+    with one_thread():
+        return _Round(data, seed=seed, deadline=None).conclude(candidates, serving, is_complete=is_complete)
+
+
+def served_recipes(data: TrainingData, serving: Blend | None) -> list[Recipe]:
+    """Return the recipes in service that can still be tried on such samples."""
+    return [recipe for recipe, _ in serving.members if search.can_be_tried(recipe, data)] if serving else []
 
 
 class _Round:
@@ -104,17 +148,38 @@ class _Round:
         self.started = time.monotonic()
         self.deadline = deadline
         self.data = data
-        n_folds = crossval.n_folds_for(len(data.labels), data.n_classes)
-        self.folds = crossval.assign_folds(data.labels, data.groups, n_folds=n_folds, seed=seed)
+        self.folds = _folds(data, seed)
         self.truth = _truth(data, self.folds)
         self.fitted: defaultdict[tuple[str, str], dict[int, Head]] = defaultdict(dict)
-        self._views: dict[str, _View] = {}
+        self._views: dict[tuple[str, int | None], _View] = {}
 
-    def view(self, backbone: str) -> _View:
-        """Return the samples as a reader reads them; read once."""
-        if backbone not in self._views:
-            self._views[backbone] = _View(readers.create(backbone).fit(self.data), self.data)
-        return self._views[backbone]
+    def view(self, backbone: str, fold: int | None = None) -> _View:
+        """Return the samples as a reader reads them; read once.
+
+        What was adapted to samples reads them for each fold in another way: as if it had never seen that fold.
+        """
+        is_same_for_all = fold is None or not self.is_adapted(backbone)
+        key = backbone, None if is_same_for_all else fold
+        if key not in self._views:
+            data = self.data if fold is None or is_same_for_all else self.data.without_fold(fold)
+            self._views[key] = _View(readers.create(backbone).fit(data), data)
+        return self._views[key]
+
+    def is_adapted(self, backbone: str) -> bool:
+        """Whether some of what a reader reads was adapted to the samples."""
+        return any(part in self.data.adapted for part in backbone.split(PLUS))
+
+    def explore(self, lines: Sequence[Line], *, served: Sequence[Recipe]) -> Iterator[Candidate]:
+        """Try what there is time for, as `search.explore`."""
+        until = search.budget(len(self.data.labels))
+        cost = partial(search.expected_seconds, data=self.data)
+        return search.explore(lines, self.cross_validate, served=served, until=until, cost=cost)
+
+    def conclude(self, candidates: Sequence[Candidate], serving: Blend | None, *, is_complete: bool) -> RoundResult:
+        """Choose the blend that is to serve, and fit it."""
+        in_service = blending.again(serving, candidates, self.truth) if serving else None
+        chosen, decision = selection.decide(blending.choose(candidates, self.truth), in_service)
+        return self.finish(chosen, decision, candidates, is_complete=is_complete)
 
     def cross_validate(self, recipe: Recipe) -> Candidate:
         """Score every sample out-of-fold under one recipe, and calibrate the scores."""
@@ -122,7 +187,7 @@ class _Round:
         make_head = partial(heads.create, recipe.head, recipe.settings, task=self.data.task, is_trial=True)
         scores = crossval.out_of_fold_scores(
             make_head,
-            self.view(recipe.backbone).seen_by(make_head()),
+            lambda fold: self.view(recipe.backbone, fold).seen_by(make_head()),
             self.data.labels,
             self.folds,
             n_classes=self.data.n_classes,
@@ -160,9 +225,18 @@ class _Round:
 
     def _member(self, candidate: Candidate, weight: float) -> Member:
         recipe, view = candidate.recipe, self.view(candidate.recipe.backbone)
-        near = self.fitted[recipe.backbone, recipe.head].get(0)
+        # What was adapted reads every fold in a space of its own: a head fitted in one is no start for another.
+        near = None if self.is_adapted(recipe.backbone) else self.fitted[recipe.backbone, recipe.head].get(0)
         head = heads.create(recipe.head, recipe.settings, task=self.data.task)
         return Member(recipe, weight, candidate.temperature, view.reader, view.fitted(head, self.data, near))
+
+
+def _folds(data: TrainingData, seed: int) -> IntArray:
+    """Return the folds that something was adapted by, so that all recipes are compared on the same."""
+    if data.folds is not None:
+        return data.folds
+    n_folds = crossval.n_folds_for(len(data.labels), data.n_classes)
+    return crossval.assign_folds(data.labels, data.groups, n_folds=n_folds, seed=seed)
 
 
 def _truth(data: TrainingData, folds: IntArray) -> Truth:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -86,7 +87,7 @@ def learned_from(rows: IntArray, labels: IntArray, *, seed: int = 0) -> IntArray
 
 def out_of_fold_scores(
     make_head: Callable[[], Head],
-    X: Matrix,
+    X: Matrix | Callable[[int], Matrix],
     labels: IntArray,
     folds: IntArray,
     *,
@@ -101,7 +102,8 @@ def out_of_fold_scores(
     make_head
         Returns an unfitted head.
     X, labels, folds
-        `(n_samples, dim)`, `(n_samples,)` in `[0, n_classes)`, `(n_samples,)`. Tags: `(n_samples, n_classes)`.
+        `(n_samples, dim)`, or a function that returns it for a fold; `(n_samples,)` in `[0, n_classes)`,
+        `(n_samples,)`. Tags: `(n_samples, n_classes)`.
     deadline
         Checked before each fit.
     fitted
@@ -121,18 +123,22 @@ def out_of_fold_scores(
     scores = np.full((len(labels), n_classes), unseen, dtype=np.float32)
     known = {} if fitted is None else fitted
 
+    def read_for(fold: int) -> Matrix:
+        return X(fold) if callable(X) else X
+
     def score_fold(fold: int) -> None:
         if deadline is not None:
             deadline.check()
         is_held_out = folds == fold
         if not is_held_out.all():
-            rows = learned_from(np.flatnonzero(~is_held_out), labels)
-            head = make_head().fit(X[rows], labels[rows], start=known.get(fold))
+            rows, read = learned_from(np.flatnonzero(~is_held_out), labels), read_for(fold)
+            head = make_head().fit(read[rows], labels[rows], start=known.get(fold))
             known[fold] = head
-            scores[np.ix_(is_held_out, head.classes_)] = head.decision_function(X[is_held_out])
+            scores[np.ix_(is_held_out, head.classes_)] = head.decision_function(read[is_held_out])
 
     all_folds = np.unique(folds).tolist()
-    if X.shape[0] * X.shape[1] < THREADS_FROM:
+    size = prod(read_for(all_folds[0]).shape) if all_folds else 0
+    if size < THREADS_FROM:
         for fold in all_folds:
             score_fold(fold)
     else:

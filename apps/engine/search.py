@@ -43,7 +43,7 @@ def budget(n_samples: int) -> Deadline:
 
 def lines(data: TrainingData) -> list[Line]:
     """Return what to try for such samples, what gains most per second first."""
-    embeddings = list(data.inputs.embeddings)
+    embeddings = [name for name in data.inputs.embeddings if name not in data.adapted]
     words = [LEXICAL] if any(data.inputs.texts) else []
     views = embeddings + words
     if data.inputs.columns or not views:  # rows of no columns have nothing to say, and that is said
@@ -63,6 +63,8 @@ def lines(data: TrainingData) -> list[Line]:
         if len(data.labels) > MOST_SPANNED:
             found.append(_logistics(first))  # where there is no time for all of it
         found += [_discriminants(view) for view in embeddings[1:]]  # 0.669 on pixels; on cells and digits the best
+    for adapted in data.adapted:
+        found[1:1] = [_discriminants(adapted), _logistics(adapted)]
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -65,6 +65,10 @@ class Column:
     values: npt.NDArray[np.float64] | npt.NDArray[np.object_]
 
 
+ADAPTED = "adapted-"
+"""What the name of a backbone begins with whose top layers learned from a function's own samples."""
+
+
 def cell_key(backbone: str, column: str) -> str:
     """Return the name under which embeddings of one column's cells are kept."""
     return f"{backbone}:{column}"
@@ -110,6 +114,28 @@ class Inputs:
                 for column in self.columns
             ],
         )
+
+
+@dataclass(frozen=True)
+class FoldRows:
+    """Samples as an adapted backbone reads them, honestly: fold by fold, by layers that never saw that fold.
+
+    Parameters
+    ----------
+    folds
+        `(n_samples,)` in `[0, n_folds)`: where each sample is held out. One that no layers saw may be in any.
+    rows
+        `(n_folds, n_samples, dim)`, float32: all samples as the layers read them that learned from the other folds.
+    """
+
+    folds: IntArray
+    rows: FloatArray
+
+    def __post_init__(self) -> None:
+        if self.rows.ndim != 3 or self.rows.shape[1] != len(self.folds):
+            raise ValueError("There must be a row per fold and sample.")
+        if len(self.folds) and not (int(self.folds.min()) >= 0 and int(self.folds.max()) < len(self.rows)):
+            raise ValueError("Folds must lie in [0, n_folds).")
 
 
 @dataclass(frozen=True)
@@ -217,6 +243,9 @@ class TrainingData:
     counts
         `(n_samples,)`: whether being right about it tells anything. Labels that a person accepted by the dozen because
         a model said so are learned from; to count them would be to ask the model about itself. None: all count.
+    adapted
+        Adapted backbone (`ADAPTED`) to the samples as its layers for each fold read them; `inputs.embeddings` has the
+        same name with the rows of the layers that learned from every sample. All have the same folds.
     """
 
     inputs: Inputs
@@ -228,9 +257,14 @@ class TrainingData:
     rules: Sequence[Rule] = ()
     is_random: BoolArray | None = None
     counts: BoolArray | None = None
+    adapted: Mapping[str, FoldRows] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n_samples = self.inputs.n_samples
+        if {name for name in self.inputs.embeddings if name.startswith(ADAPTED)} != set(self.adapted):
+            raise ValueError("What was adapted to the samples must be there for each fold, and for all of them.")
+        if any(len(own.folds) != n_samples or (own.folds != self.folds).any() for own in self.adapted.values()):
+            raise ValueError("All that was adapted must have the same folds, with one entry per sample.")
         if len(self.labels) != n_samples or len(self.groups) != n_samples:
             raise ValueError("Labels and groups must have one entry per sample.")
         if self.is_random is not None and len(self.is_random) != n_samples:
@@ -252,6 +286,16 @@ class TrainingData:
     def is_counted(self) -> BoolArray:
         """`(n_samples,)`: which samples count."""
         return np.ones(self.inputs.n_samples, dtype=np.bool_) if self.counts is None else self.counts
+
+    @property
+    def folds(self) -> IntArray | None:
+        """`(n_samples,)`: the folds that something was adapted by; None where nothing was."""
+        return next((own.folds for own in self.adapted.values()), None)
+
+    def without_fold(self, fold: int) -> TrainingData:
+        """Return the same samples, all of them as read by the layers that never saw this fold."""
+        own = {name: of_folds.rows[fold] for name, of_folds in self.adapted.items()}
+        return replace(self, inputs=replace(self.inputs, embeddings={**self.inputs.embeddings, **own}))
 
 
 @dataclass(frozen=True)
