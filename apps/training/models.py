@@ -37,6 +37,7 @@ class WorkKind(models.TextChoices):
     SURVEY = "survey", "looking over all samples"
     INSPECT = "inspect", "looking for what may be wrong"
     PLAN = "plan", "choosing what to ask next"
+    ADAPT = "adapt", "adapting a backbone"
 
 
 class FunctionWork(Leased):
@@ -88,12 +89,85 @@ class TrainingRun(models.Model):
         return f"run {self.pk} ({self.state})"
 
 
+class PartKind(models.TextChoices):
+    LINE = "line", "recipes of one line, tried"
+    TOWER = "tower", "top layers for one fold, or for all samples"
+
+
+class PartState(models.TextChoices):
+    WAITING = "waiting", "Waiting"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+
+
+class RoundPart(Leased):
+    """A piece of a round, or of an adaptation, that any worker may do; its result travels through the database.
+
+    `batch` names the pieces that belong together, `task` says what is to be done, `result` is what the worker who did
+    it wrote, as safetensors. Rows are dropped when their batch is put together.
+    """
+
+    function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="+")
+    batch = models.CharField(max_length=40)
+    number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=10, choices=PartKind)
+    state = models.CharField(max_length=10, choices=PartState, default=PartState.WAITING)
+    task = models.JSONField(default=dict)
+    result = models.BinaryField(null=True)
+    message = models.TextField(blank=True)
+    n_attempts = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["batch", "number"], name="part_once")]
+
+    def __str__(self) -> str:
+        return f"part {self.number} of {self.batch} ({self.state})"
+
+
+class AdaptationState(models.TextChoices):
+    TRYING = "trying", "Not judged yet"
+    USED = "used", "Read by the newest model"
+    REJECTED = "rejected", "Not better than without"
+
+
+class Adaptation(models.Model):
+    """The top layers of a backbone as they learned from a function's samples: one set per fold, and one of all samples.
+
+    `base` and `base_version` are the backbone's, `version` says how the layers were made and are read. It learned from
+    `n_annotations` samples with the labels `label_ids`; `learned_from` are their annotations, as ranges of keys. The
+    layers are in a file beside the function's models, of checksum `sha256`. A round judges it: only the newest that is
+    not rejected is ever read.
+    """
+
+    public_id = PublicIdField("adaptation")
+    function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="adaptations")
+    base = models.CharField(max_length=60)
+    base_version = models.CharField(max_length=40)
+    version = models.CharField(max_length=40)
+    state = models.CharField(max_length=10, choices=AdaptationState, default=AdaptationState.TRYING)
+    data_revision = models.PositiveBigIntegerField()
+    label_ids = models.JSONField()
+    learned_from = models.JSONField(default=list)
+    n_annotations = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    seconds = models.FloatField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.base} adapted to {self.function_id}"
+
+
 class TrainedModel(models.Model):
     """An immutable result. It learned from each sample's newest annotation up to `last_annotation_id`, nothing else.
 
     `published_at` is empty only while its first predictions are being written; the next round removes such a row.
     `label_names`, in the order of `label_ids`, are what it answers: a label renamed since is called so by the next one.
-    `recipe` is a blend (`apps.engine.types.Blend`), `backbone_versions` the version of each backbone it reads.
+    `recipe` is a blend (`apps.engine.types.Blend`), `backbone_versions` the version of each backbone it reads; the
+    version of an adapted one is the public id of its `adaptation`.
     It was judged, held out, on `n_judged` of them and right on `n_right`.
     `figures` holds what was estimated with it (`training.services.figures`), `changes` what it learned that the model
     before had not. A pinned model stays live until it is unpinned, whatever is learned meanwhile.
@@ -108,6 +182,9 @@ class TrainedModel(models.Model):
     data_revision = models.PositiveBigIntegerField()
     recipe = models.JSONField()
     backbone_versions = models.JSONField(default=dict)
+    adaptation = models.ForeignKey(
+        Adaptation, null=True, blank=True, on_delete=models.SET_NULL, related_name="trained_models"
+    )
     label_ids = models.JSONField()
     label_names = models.JSONField(default=list)
     sha256 = models.CharField(max_length=64)

@@ -53,8 +53,9 @@ class Served:
 
     @property
     def specs(self) -> tuple[BackboneSpec, ...]:
-        """The embeddings it reads."""
-        return tuple(spec for spec in self.layout.specs if spec.name in self.model.backbone_versions)
+        """The embeddings it reads, whatever new models read by now; of the cells of columns in use only."""
+        in_use = {spec.name for spec in self.layout.specs}
+        return tuple(cell_spec(name) for name in self.model.backbone_versions if ":" not in name or name in in_use)
 
     @property
     def thresholds(self) -> FloatArray | None:
