@@ -154,8 +154,8 @@ def _member(saved: Mapping[str, object], i: int, arrays: Mapping[str, npt.NDArra
         recipe,
         weight,
         _temperature(saved),
-        readers.restore(recipe.backbone, State(_without(f"{i}.reader.", arrays), facts)),
-        heads.restore(recipe.head, recipe.settings, _without(f"{i}.head.", arrays), task=task),
+        readers.restore(recipe.backbone, State(without_prefix(f"{i}.reader.", arrays), facts)),
+        heads.restore(recipe.head, recipe.settings, without_prefix(f"{i}.head.", arrays), task=task),
     )
 
 
@@ -170,7 +170,8 @@ def _under(prefix: str, arrays: Mapping[str, npt.NDArray[np.generic]]) -> dict[s
     return {prefix + name: array for name, array in arrays.items()}
 
 
-def _without(prefix: str, arrays: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, npt.NDArray[np.generic]]:
+def without_prefix(prefix: str, arrays: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, npt.NDArray[np.generic]]:
+    """Return the arrays whose names begin so, under the rest of their names."""
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 

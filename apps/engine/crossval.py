@@ -31,7 +31,9 @@ def n_folds_for(n_samples: int, n_classes: int) -> int:
     return 10 if n_samples <= FEW_SAMPLES else 5
 
 
-def assign_folds(labels: IntArray, groups: IntArray, *, n_folds: int, seed: int = 0) -> IntArray:
+def assign_folds(
+    labels: IntArray, groups: IntArray, *, n_folds: int, seed: int = 0, known: IntArray | None = None
+) -> IntArray:
     """Deal the samples into folds: labels (of tags, the rarest that is there) spread evenly, each group in one fold.
 
     Samples are dealt in order, each new group to the fold with the fewest samples of its label so far, then with the
@@ -44,6 +46,9 @@ def assign_folds(labels: IntArray, groups: IntArray, *, n_folds: int, seed: int 
         `(n_samples,)`; tags `(n_samples, n_tags)`. A group goes where its first sample's label calls for.
     n_folds
         At least 2.
+    known
+        `(n_samples,)`: folds that samples have already and keep, -1 for those to deal. The others of their groups join
+        them.
 
     Returns
     -------
@@ -51,14 +56,19 @@ def assign_folds(labels: IntArray, groups: IntArray, *, n_folds: int, seed: int 
     """
     if n_folds < 2:
         raise ValueError("Holding out takes at least two folds.")
-    _, label_rows = np.unique(_rarest_tag(labels) if labels.ndim == 2 else labels, return_inverse=True)
+    _, label_rows = np.unique(rarest_tag(labels) if labels.ndim == 2 else labels, return_inverse=True)
     _, group_rows = np.unique(groups, return_inverse=True)
     n_of_label = np.zeros((int(label_rows.max(initial=-1)) + 1, n_folds), dtype=np.int64)
     n_in_fold = np.zeros(n_folds, dtype=np.int64)
     fold_of_group = np.full(int(group_rows.max(initial=-1)) + 1, -1, dtype=np.int64)
     turn = np.random.default_rng(seed).permutation(n_folds)
-    folds = np.empty(len(labels), dtype=np.int64)
-    for i, (label, group) in enumerate(zip(label_rows, group_rows, strict=True)):
+    folds = np.full(len(labels), -1, dtype=np.int64) if known is None else known.astype(np.int64)
+    of_known = np.flatnonzero(folds >= 0)
+    fold_of_group[group_rows[of_known]] = folds[of_known]
+    np.add.at(n_of_label, (label_rows[of_known], folds[of_known]), 1)
+    np.add.at(n_in_fold, folds[of_known], 1)
+    for i in np.flatnonzero(folds < 0).tolist():
+        label, group = label_rows[i], group_rows[i]
         if fold_of_group[group] < 0:
             fold_of_group[group] = np.lexsort((turn, n_in_fold, n_of_label[label]))[0]
         fold = folds[i] = fold_of_group[group]
@@ -67,7 +77,7 @@ def assign_folds(labels: IntArray, groups: IntArray, *, n_folds: int, seed: int 
     return folds
 
 
-def _rarest_tag(tags: IntArray) -> IntArray:
+def rarest_tag(tags: IntArray) -> IntArray:
     """Return for each sample the rarest tag it has, or the number of tags where it has none."""
     n_with = (tags == 1).sum(axis=0)
     order = np.argsort(n_with, kind="stable")
@@ -81,7 +91,7 @@ def learned_from(rows: IntArray, labels: IntArray, *, seed: int = 0) -> IntArray
     if len(rows) <= MOST_LEARNED_FROM:
         return rows
     drawn = np.random.default_rng(seed).permutation(rows)
-    _, first = np.unique(_rarest_tag(labels[drawn]) if labels.ndim == 2 else labels[drawn], return_index=True)
+    _, first = np.unique(rarest_tag(labels[drawn]) if labels.ndim == 2 else labels[drawn], return_index=True)
     return np.sort(np.unique(np.concatenate([drawn[:MOST_LEARNED_FROM], drawn[first]])))
 
 

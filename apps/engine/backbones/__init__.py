@@ -17,7 +17,7 @@ from PIL import Image
 
 from apps.engine.errors import BackboneUnavailable
 from apps.engine.runtime import Deadline
-from apps.engine.types import Modality
+from apps.engine.types import ADAPTED, Modality
 
 Picture: TypeAlias = Image.Image | npt.NDArray[np.uint8]
 Input: TypeAlias = str | Picture
@@ -69,6 +69,9 @@ EFFNET_LITE0 = BackboneSpec("effnet-lite0", Modality.IMAGE, 1280 + 2 * 192 + 112
 PIXELS = BackboneSpec("pixels", Modality.IMAGE, 1_108, "1")
 TINY_TEXT = BackboneSpec("tiny-text", Modality.TEXT, 64, "1")
 TINY_IMAGE = BackboneSpec("tiny-image", Modality.IMAGE, 48, "1")
+ADAPTED_TINY_TEXT = BackboneSpec(ADAPTED + TINY_TEXT.name, Modality.TEXT, 64, "1")
+ADAPTED_TINY_IMAGE = BackboneSpec(ADAPTED + TINY_IMAGE.name, Modality.IMAGE, 48, "1")
+_ADAPTED = {TINY_TEXT.name: ADAPTED_TINY_TEXT, TINY_IMAGE.name: ADAPTED_TINY_IMAGE}
 _SPECS = {spec.name: spec for spec in (MINILM, EFFNET_LITE0, PIXELS, TINY_TEXT, TINY_IMAGE)}
 _DEFAULTS = {Modality.TEXT: (MINILM.name,), Modality.IMAGE: (EFFNET_LITE0.name, PIXELS.name)}
 
@@ -79,6 +82,11 @@ def spec(name: str) -> BackboneSpec:
         return _SPECS[name]
     except KeyError:
         raise BackboneUnavailable(f"There is no backbone {name!r}; there are {', '.join(_SPECS)}.") from None
+
+
+def adapted(name: str) -> BackboneSpec | None:
+    """Return what is known of a backbone's embeddings after its top was adapted; None where that cannot learn."""
+    return _ADAPTED.get(name)
 
 
 def for_modality(modality: Modality) -> tuple[str, ...]:
