@@ -50,9 +50,9 @@ def test_users_ask_25_dark_small_screens_lost_saves(small_dark_page: Page, share
         page.get_by_role("button", name=name).last.tap()
         expect(page.locator(SPECIMEN)).not_to_have_text(text)
     expect(page.locator(WAITING)).to_contain_text("3 answers waiting for the network. They are kept here")
+    assert desk.annotations() == []
     page.on("dialog", lambda dialog: dialog.accept())  # it warns before leaving
     page.goto("about:blank")
-    assert desk.annotations() == []
     page.unroute("**/answers/")
     desk.open(page)
 
