@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
@@ -73,26 +73,25 @@ class LoopFigures:
 def measure_loop(folder: Path, *, n_annotations: int) -> LoopFigures:
     """Run the whole of it. Raises `Unavailable` where `up` does not come up or an event does not come."""
     with tempfile.TemporaryDirectory(prefix="hundredfold-bench-") as data_dir, running_up(Path(data_dir)) as up:
-        function_id = _import(folder, Path(data_dir))
-        person = Browser(up.url)
-        person.get(up.sign_in_url)
-        person.post_form(up.sign_in_url, PERSON)
-        times = list(_annotate(person, function_id, _truth(folder), n_annotations))
-    saved, predicted, shown = (np.array(column) for column in zip(*times, strict=True))
+        function_id = bring_in(folder, Path(data_dir))
+        with labeling(signed_in(up), function_id, truth_of(folder)) as labeler:
+            labeler.answer()  # only finds the revision
+            times = [labeler.answer() for _ in range(n_annotations)]
     engine_round = bare_round_seconds(folder)
+    shown = [one.shown for one in times]
     return LoopFigures(
         data=folder.name,
         n_labels=N_LABELS,
         n_annotations=len(times),
-        saved_p50=_at(saved, 50),
-        saved_p95=_at(saved, 95),
-        predicted_p50=_at(predicted, 50),
-        predicted_p95=_at(predicted, 95),
-        shown_p50=_at(shown, 50),
-        shown_p95=_at(shown, 95),
+        saved_p50=at([one.saved for one in times], 50),
+        saved_p95=at([one.saved for one in times], 95),
+        predicted_p50=at([one.predicted for one in times], 50),
+        predicted_p95=at([one.predicted for one in times], 95),
+        shown_p50=at(shown, 50),
+        shown_p95=at(shown, 95),
         engine_round=round(engine_round, 4),
-        shown_p50_in_rounds=round(_at(shown, 50) / engine_round, 1),
-        shown_p95_in_rounds=round(_at(shown, 95) / engine_round, 1),
+        shown_p50_in_rounds=round(at(shown, 50) / engine_round, 1),
+        shown_p95_in_rounds=round(at(shown, 95) / engine_round, 1),
     )
 
 
@@ -110,37 +109,54 @@ def bare_round_seconds(folder: Path) -> float:
     return float(np.median(seconds))
 
 
-def _annotate(
-    person: Browser, function_id: str, truth: Mapping[str, str], n: int
-) -> Iterator[tuple[float, float, float]]:
-    """Answer one sample after the other and yield the seconds of each; the first answer only finds the revision."""
+@dataclass(frozen=True)
+class Answered:
+    """Seconds from sending one answer until each of its effects; see `LoopFigures`."""
+
+    saved: float
+    predicted: float
+    shown: float
+
+
+class Labeler:
+    """One person at the queue of a function, who knows what is right, and waits for the effect of each answer."""
+
+    def __init__(self, person: Browser, function_id: str, truth: Mapping[str, str], events: Events) -> None:
+        self._person, self._truth, self._events = person, truth, events
+        self._figures_path = reverse("review:figures", args=[function_id])
+        self._queue_path = reverse("labeling:queue", args=[function_id]) + "?n=1"
+        self._answers_path = reverse("labeling:answers", args=[function_id])
+        self._revision = 0
+
+    def answer(self) -> Answered:
+        """Answer the sample asked for next. The times of the first are not to be used: it only finds the revision."""
+        page = json.loads(self._person.get(self._queue_path))
+        labels = {label["name"]: label["id"] for label in page["labels"]}
+        item = page["items"][0]
+        answer = {
+            "token": str(uuid.uuid4()),
+            "sampleId": item["sampleId"],
+            "labelId": labels[self._truth[item["text"]]],
+            "proof": item["proof"],
+        }
+        started = time.perf_counter()
+        self._person.post_json(self._answers_path, [answer])
+        saved = time.perf_counter() - started
+        self._revision = self._events.wait_for_predictions(self._revision + 1)
+        predicted = time.perf_counter() - started
+        self._person.get(self._figures_path)
+        return Answered(saved, predicted, time.perf_counter() - started)
+
+
+@contextmanager
+def labeling(person: Browser, function_id: str, truth: Mapping[str, str]) -> Iterator[Labeler]:
+    """Hold the event stream of the function's page open for the length of the block."""
     home = person.get(reverse("review:function_home", args=[function_id])).decode()
     found = re.search(r'data-live-url="([^"]+)"', home)
     if found is None:
         raise Unavailable("The function's page names no event stream.")
-    figures_path = reverse("review:figures", args=[function_id])
-    queue_path = reverse("labeling:queue", args=[function_id]) + "?n=1"
-    answers_path = reverse("labeling:answers", args=[function_id])
     with person.listening(found[1]) as events:
-        revision = 0
-        for i in range(n + 1):
-            page = json.loads(person.get(queue_path))
-            labels = {label["name"]: label["id"] for label in page["labels"]}
-            item = page["items"][0]
-            answer = {
-                "token": str(uuid.uuid4()),
-                "sampleId": item["sampleId"],
-                "labelId": labels[truth[item["text"]]],
-                "proof": item["proof"],
-            }
-            started = time.perf_counter()
-            person.post_json(answers_path, [answer])
-            saved = time.perf_counter() - started
-            revision = events.wait_for_predictions(revision + 1)
-            predicted = time.perf_counter() - started
-            person.get(figures_path)
-            if i:
-                yield saved, predicted, time.perf_counter() - started
+        yield Labeler(person, function_id, truth, events)
 
 
 class Events:
@@ -261,8 +277,17 @@ def running_up(data_dir: Path) -> Iterator[Up]:
         process.wait(15)
 
 
-def _import(folder: Path, data_dir: Path) -> str:
-    command = [sys.executable, MANAGE, "import_folder", str(folder), "--name", "Loop", "--labels", str(N_LABELS)]
+def signed_in(up: Up) -> Browser:
+    """Return the session of the owner, who comes by the link that `up` printed."""
+    person = Browser(up.url)
+    person.get(up.sign_in_url)
+    person.post_form(up.sign_in_url, PERSON)
+    return person
+
+
+def bring_in(folder: Path, data_dir: Path, *, name: str = "Loop") -> str:
+    """Return the public id of a new function of a data set with `N_LABELS` labelled samples, trained."""
+    command = [sys.executable, MANAGE, "import_folder", str(folder), "--name", name, "--labels", str(N_LABELS)]
     done = subprocess.run(  # noqa: S603  # this installation's own command
         command, env=_environment(data_dir), capture_output=True, text=True, check=False
     )
@@ -277,9 +302,11 @@ def _environment(data_dir: Path) -> dict[str, str]:
     return kept | {"HUNDREDFOLD_DATA_DIR": str(data_dir)}
 
 
-def _truth(folder: Path) -> dict[str, str]:
+def truth_of(folder: Path) -> dict[str, str]:
+    """Return the right label of each text."""
     return {str(item.content): item.label_name for item in load_items(datasets.read(folder).train)}
 
 
-def _at(seconds: np.ndarray, percentile: float) -> float:
+def at(seconds: Sequence[float], percentile: float) -> float:
+    """Return a percentile of times, to a tenth of a millisecond."""
     return round(float(np.percentile(seconds, percentile)), 4)
