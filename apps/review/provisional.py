@@ -11,6 +11,7 @@ from apps.functions.services import begin_act, count_act
 from apps.review.queues import QueueName
 from apps.review.selectors.queues import standing_in
 from apps.samples.models import PickedBy
+from apps.samples.services.acts import PROVISIONAL
 from apps.samples.services.annotations import annotate_many, tag_many
 from apps.samples.services.bulk import keys_of
 from apps.training.models import Prediction, PredictionKind
@@ -31,7 +32,7 @@ def accept_provisional(*, function: Function, sample_ids: Sequence[str], person:
         raise Conflict("These do not stand provisionally any more. Reload the page.")
     picked_by = PickedBy.GRID if len(sample_ids) > 1 else PickedBy.QUEUE
     said = Prediction.objects.filter(sample__in=standing, kind=PredictionKind.LIVE).select_related("model")
-    act = begin_act(function=function, kind=ActKind.GRID, person=person, facts={"label": "", "provisional": True})
+    act = begin_act(function=function, kind=ActKind.GRID, person=person, facts={"label": "", PROVISIONAL: True})
     if function.output_kind == OutputKind.TAGS:
         tags = _tags_by_key(function, list(said))
         n = tag_many(function=function, tags_of=tags, person=person, picked_by=picked_by, act=act)

@@ -7,7 +7,7 @@ from django.core.paginator import Page, Paginator
 
 from apps.accounts.models import User
 from apps.functions.models import Act, ActKind, Function
-from apps.samples.services.acts import needed_to_undo
+from apps.samples.services.acts import PROVISIONAL, kind_words, needed_to_undo
 from apps.workspaces.roles import Action
 
 ACTS_PER_PAGE = 50
@@ -56,6 +56,8 @@ def _line(act: Act, person: User, may: Callable[[Action], bool]) -> ActLine:
 
 def words_of(act: Act) -> str:
     """Return what follows a person's name; an act whose facts are of another version reads as its bare kind."""
+    if act.facts.get(PROVISIONAL):
+        return kind_words(act)
     facts = {name: str(value) for name, value in act.facts.items()}
     facts |= {
         "as_label": f" as “{facts['label']}”" if facts.get("label") else "",
@@ -64,4 +66,4 @@ def words_of(act: Act) -> str:
     try:
         return WORDS[ActKind(act.kind)].format_map(facts)
     except (ValueError, KeyError):
-        return act.get_kind_display()
+        return kind_words(act)

@@ -10,6 +10,7 @@ from django.test import Client
 
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
+from apps.events.models import Event
 from apps.functions.models import Function, Label, ReviewLevel
 from apps.review.decisions import Answer, Decision, Did, decide, take_back
 from apps.review.pairs import decide_pair, take_back_pair
@@ -491,8 +492,12 @@ class TestProvisional:
         assert (answer["n"], answer["words"]) == (2, "2 accepted")
         said = list(Annotation.objects.order_by("sample").values_list("label__name", "picked_by"))
         assert said == [("Refund", PickedBy.GRID), ("Shipping", PickedBy.GRID)]
+        history = owner_client.get(f"/functions/{text_function.public_id}/history/").content.decode()
+        assert "accepted provisional answers" in history
+        assert "labelled in the grid" not in history
         owner_client.post(str(answer["undoUrl"]))
         assert not Sample.objects.filter(annotation__isnull=False).exists()
+        assert Event.objects.get(kind="act.undone").data["what"] == "accepted provisional answers"
 
     def test_one_alone_was_looked_at(
         self, text_function: Function, standing: list[Sample], owner_client: Client

@@ -26,6 +26,8 @@ from apps.workspaces.roles import Action
 
 UNDOING = "undoing"
 """The name in an act's facts of who is taking it back, while that is under way."""
+PROVISIONAL = "provisional"
+"""The name in an act's facts for: what the machine had said provisionally was accepted, no grid was looked over."""
 STUCK_SECONDS = 60
 
 
@@ -55,6 +57,11 @@ class UndoOutcome:
 
 def _samples(n: int) -> str:
     return f"{n:,} sample{'' if n == 1 else 's'}"
+
+
+def kind_words(act: Act) -> str:
+    """Return what kind of act it was, as what follows a person's name."""
+    return "accepted provisional answers" if act.facts.get(PROVISIONAL) else act.get_kind_display()
 
 
 def needed_to_undo(act: Act, person: User) -> frozenset[Action]:
@@ -104,7 +111,7 @@ def _go_on(act: Act, person: User | None) -> UndoOutcome:
             actor=person.public_id if person else "",
             subject=act.public_id,
             function=act.function.public_id,
-            what=act.get_kind_display(),
+            what=kind_words(act),
             n_samples=outcome.n_restored + outcome.n_binned,
         )
     return outcome
