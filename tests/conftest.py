@@ -11,6 +11,7 @@ from django.test import Client
 if TYPE_CHECKING:
     from apps.accounts.models import User
     from apps.functions.models import Function
+    from apps.samples.models import Sample
     from apps.workspaces.models import Workspace
 
 PASSWORD = "correct horse battery staple"
@@ -30,6 +31,14 @@ def make_user(email: str, name: str) -> "User":
     from apps.accounts.models import User
 
     return User.objects.create_user(email=email, name=name, password=PASSWORD)
+
+
+def delete_for_good(sample: "Sample", person: "User | None" = None) -> None:
+    """Put a sample into the bin and empty that, as somebody would who wants it gone at once."""
+    from apps.samples.services.bin import bin_samples, purge_samples
+
+    for remove in (bin_samples, purge_samples):
+        remove(function=sample.function, sample_ids=[sample.public_id], person=person)
 
 
 @pytest.fixture

@@ -43,7 +43,6 @@ class Audit(StrEnum):
     SAMPLES_EXPORTED = "samples.exported"
     FILE_PREDICTED = "file.predicted"
     ANSWERS_SET_ASIDE = "samples.answers_set_aside"
-    SAMPLE_DELETED = "sample.deleted"
     SAMPLES_BINNED = "samples.binned"
     SAMPLES_RESTORED = "samples.restored"
     SAMPLES_PURGED = "samples.purged"

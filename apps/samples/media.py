@@ -8,7 +8,6 @@ import hashlib
 import unicodedata
 import uuid
 from collections.abc import Iterable
-from pathlib import Path
 
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
@@ -75,11 +74,6 @@ def forget_folder(path: str) -> None:
     for name in folders:
         forget_folder(f"{path}/{name}")
     default_storage.delete(path)
-
-
-def image_path(sample: Sample) -> Path:
-    """The picture on the local disk; only for storages that have one."""
-    return Path(default_storage.path(sample.file_key))
 
 
 def open_image(sample: Sample) -> "File[bytes]":

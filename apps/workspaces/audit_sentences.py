@@ -48,7 +48,6 @@ SENTENCES: dict[Audit, str] = {
     Audit.SAMPLES_EXPORTED: "took samples and labels out as {format}",
     Audit.FILE_PREDICTED: "had a file predicted ({n_rows} rows)",
     Audit.ANSWERS_SET_ASIDE: "set the answers of {email} aside ({n_samples} samples)",
-    Audit.SAMPLE_DELETED: "deleted a sample",
     Audit.SAMPLES_BINNED: "put {n_samples} samples into the bin",
     Audit.SAMPLES_RESTORED: "took {n_samples} samples out of the bin",
     Audit.SAMPLES_PURGED: "deleted {n_samples} samples in the bin for good",
@@ -85,7 +84,7 @@ _LABELS = {
 }
 _FIRST_WORDS = {
     Topic.PEOPLE: ("workspace", "member", "invitation", "key", "person"),
-    Topic.DATA: ("function", "label", "field", "rule", "samples", "sample", "file", "act"),
+    Topic.DATA: ("function", "label", "field", "rule", "samples", "file", "act"),
     Topic.MODELS: ("model",),
 }
 

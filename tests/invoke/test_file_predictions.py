@@ -33,9 +33,9 @@ from apps.samples.models import Origin
 from apps.samples.reading.columns import Role
 from apps.samples.reading.tables import Dialect
 from apps.samples.reading.tag_cells import RowTags, split_tags
-from apps.samples.services.deletion import clear_leftovers
 from apps.samples.services.imports import LayoutChoice
 from apps.samples.services.intake import NewRow, NewText, add_rows, add_texts, take_in
+from apps.samples.services.leftovers import clear_leftovers
 from apps.samples.services.row_pictures import prepared_rows
 from apps.training.models import TrainedModel
 from apps.training.services import figures, finish_work

@@ -10,7 +10,7 @@ from django.urls import reverse
 from apps.accounts.models import User
 from apps.functions.models import Function
 from apps.samples.models import Annotation, Comment, Mark, Sample
-from apps.samples.services.deletion import delete_sample
+from tests.conftest import delete_for_good
 
 pytestmark = pytest.mark.django_db
 
@@ -87,7 +87,7 @@ def test_a_note_on_what_is_gone_is_refused_and_stops_nothing_else(
     member_client: Client, text_function: Function, samples: list[Sample]
 ) -> None:
     """404 would tell the page that it itself is gone, and it would send nothing more."""
-    delete_sample(sample=samples[0], person=None)
+    delete_for_good(samples[0])
     elsewhere = Sample.objects.create(
         function=text_function.workspace.functions.create(name="Other", input_kind="text"),
         text="x",

@@ -18,13 +18,12 @@ from apps.functions.services import begin_act
 from apps.review.selectors import map as selectors
 from apps.samples.models import Annotation, Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_many
-from apps.samples.services.deletion import delete_sample
 from apps.samples.services.intake import NewText, add_texts
 from apps.training.models import Prediction
 from apps.training.services import arrays, encoders, finish_work, serving
 from apps.training.services.vectors import MatrixCache
 from apps.workspaces.roles import Role
-from tests.conftest import client_of, make_user
+from tests.conftest import client_of, delete_for_good, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -178,7 +177,7 @@ class TestColours:
     ) -> None:
         rows = [row_of(owner_client, function, text) for text in (OTHERS[0], OTHERS[1])]
         Sample.objects.filter(text=OTHERS[0]).update(deleted_at=timezone.now())
-        delete_sample(sample=Sample.objects.get(text=OTHERS[1]), person=None)
+        delete_for_good(Sample.objects.get(text=OTHERS[1]))
         _facts, columns = colours(owner_client, function)
         assert np.flatnonzero(columns["state"] & selectors.GONE).tolist() == sorted(rows)
 

@@ -8,9 +8,9 @@ from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
 from apps.functions.models import Function
 from apps.samples.models import Comment, Mark, MarkKind, Origin, Sample
-from apps.samples.services.deletion import delete_sample
 from apps.samples.services.intake import NewText, add_texts
 from apps.samples.services.marks import add_comment, clear_marks, set_mark
+from tests.conftest import delete_for_good
 
 
 @pytest.fixture
@@ -84,6 +84,6 @@ def test_marks_and_comments_go_with_their_sample(samples: list[Sample], member: 
     for sample in samples:
         set_mark(sample=sample, person=member, kind=MarkKind.FLAG, is_on=True)
         add_comment(sample=sample, person=member, text="x" * 2_000)
-    delete_sample(sample=samples[0], person=None)
+    delete_for_good(samples[0])
     assert list(Mark.objects.values_list("sample", flat=True)) == [samples[1].pk]
     assert list(Comment.objects.values_list("sample", flat=True)) == [samples[1].pk]

@@ -16,9 +16,10 @@ from apps.events.models import Event
 from apps.functions.models import Function
 from apps.samples.models import Annotation, Import, ImportFormat, ImportState, Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample
-from apps.samples.services.deletion import clear_leftovers, delete_sample
 from apps.samples.services.intake import NewImage, NewText, add_images, add_texts
+from apps.samples.services.leftovers import clear_leftovers
 from apps.samples.services.sweeper import enqueue_unfinished_imports
+from tests.conftest import delete_for_good
 from tests.samples.conftest import picture
 
 
@@ -66,13 +67,13 @@ def test_deleting_for_good_removes_rows_history_and_files(
     sample.function.refresh_from_db()
     revision = sample.function.data_revision
     with django_capture_on_commit_callbacks(execute=True):
-        delete_sample(sample=sample, person=owner)
+        delete_for_good(sample, owner)
     assert (Sample.everywhere.count(), Annotation.objects.count()) == (0, 0)
     assert not [path for path in media.rglob("*") if path.is_file()]
     sample.function.refresh_from_db()
     assert sample.function.data_revision == revision + 1
-    event = Event.objects.get(kind="sample.deleted")
-    assert (event.subject, "script" in str(event.data)) == (sample.public_id, False)
+    event = Event.objects.get(kind="samples.purged")
+    assert (event.data["n_samples"], "script" in str(event.data)) == (1, False)
 
 
 def test_only_admins_delete(
@@ -91,7 +92,7 @@ def test_deleting_an_unlabelled_sample_asks_for_no_training(owner_client: Client
 
 
 def test_a_sample_deleted_for_good_can_come_in_again(sample: Sample) -> None:
-    delete_sample(sample=sample, person=None)
+    delete_for_good(sample)
     item = NewImage(picture(3, size=(600, 400)))
     result = add_images(function=sample.function, items=[item], person=None, origin=Origin.BROWSER)
     assert result.n_added == 1

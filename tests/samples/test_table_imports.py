@@ -16,11 +16,11 @@ from apps.samples import exports
 from apps.samples.layout import Layout
 from apps.samples.models import Import, ImportState
 from apps.samples.rows import cells_of
-from apps.samples.services.deletion import delete_sample
 from apps.samples.services.imports import create_import, layout_of, start_import
 from apps.samples.services.pasting import bring_lines
 from apps.samples.services.row_fields import retype_field
 from apps.workspaces.models import Workspace
+from tests.conftest import delete_for_good
 from tests.samples.conftest import picture, run_to_end, zip_of
 from tests.samples.workbooks import book_of
 
@@ -257,7 +257,7 @@ def test_pictures_that_cells_name_come_in_a_zip_with_their_table(
     again = run_to_end(start_import(import_job=uploaded(function, content, "cars.zip")))
     assert (again.n_added, again.n_duplicates, len(list(media.rglob("*.jpg")))) == (0, 4, n_files)
     with django_capture_on_commit_callbacks(execute=True):
-        delete_sample(sample=sample, person=None)
+        delete_for_good(sample)
     assert len(list(media.rglob("*.jpg"))) == n_files - 2
 
 

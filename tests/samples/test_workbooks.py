@@ -21,8 +21,8 @@ from apps.samples.reading import sheets, workbooks
 from apps.samples.reading.columns import Role
 from apps.samples.reading.kinds import NotReadable
 from apps.samples.reading.sheets import sheet_to_csv
-from apps.samples.services.deletion import clear_leftovers
 from apps.samples.services.imports import choose_sheet, create_import, discard_import, layout_of, start_import
+from apps.samples.services.leftovers import clear_leftovers
 from tests.samples.conftest import picture, run_to_end, zip_of
 from tests.samples.workbooks import book_of, saved, with_part
 

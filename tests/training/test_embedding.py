@@ -10,6 +10,7 @@ from PIL import Image
 from apps.core.jobs import JobName
 from apps.engine import backbones
 from apps.functions.models import Function, InputKind
+from apps.samples.media import forget_picture
 from apps.samples.models import Origin, Sample
 from apps.samples.services.intake import NewImage, add_images
 from apps.training.models import Embedding, FunctionWork, Prediction, PredictionKind, WorkKind
@@ -149,10 +150,8 @@ def test_pictures_are_embedded_as_they_are_stored(image_function: Function) -> N
 
 
 def test_a_picture_whose_file_is_gone_holds_up_no_other(image_function: Function) -> None:
-    from apps.samples.media import image_path
-
     gone, _kept = bring_pictures(image_function, ["red", "blue"])
-    image_path(gone).unlink()
+    forget_picture(gone.file_key)
     embed_all(image_function)
     assert Embedding.objects.count() == 2
     assert not image_function.samples.filter(is_embedded=False).exists()

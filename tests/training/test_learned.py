@@ -8,10 +8,10 @@ from apps.functions.models import Function
 from apps.functions.services import add_label, delete_label
 from apps.samples.models import PickedBy, Sample
 from apps.samples.services.annotations import annotate_many, annotate_sample
-from apps.samples.services.deletion import delete_sample
 from apps.training.models import TrainedModel
 from apps.training.services import finish_work, serving
 from apps.training.services.learned import annotations_of, as_ranges, from_ranges
+from tests.conftest import delete_for_good
 from tests.training.conftest import bring, label
 
 Samples = dict[str, list[Sample]]
@@ -76,7 +76,7 @@ def test_deleted_samples_and_labels_count_as_removed(text_function: Function, sa
     other = add_label(function=text_function, name="Other")
     label(text_function, bring(text_function, ["hello there", "hello friend"]), "Other")
     newest(text_function)
-    delete_sample(sample=samples["Refund"][0], person=None)
+    delete_for_good(samples["Refund"][0])
     assert counts(newest(text_function)) == changed(removed=1)
     delete_label(label=other)
     assert counts(newest(text_function)) == changed(removed=2, labels_removed=["Other"])

@@ -9,13 +9,13 @@ from django.urls import reverse
 from apps.functions.models import Function
 from apps.functions.services import add_label
 from apps.samples.models import Sample
-from apps.samples.services.deletion import delete_sample
 from apps.training import model_list
 from apps.training.model_list import Accuracy, accuracy_of, change_words
 from apps.training.models import TrainedModel
 from apps.training.recipe_words import recipe_words
 from apps.training.services import clearing, finish_work
 from apps.training.services.choosing import pin_model
+from tests.conftest import delete_for_good
 from tests.training.conftest import label
 
 Samples = dict[str, list[Sample]]
@@ -137,7 +137,7 @@ def test_what_a_model_learned_from_is_shown_as_it_was(
     text_function: Function, samples: Samples, models: list[TrainedModel], member_client: Client
 ) -> None:
     label(text_function, samples["Refund"][:1], "Shipping")
-    delete_sample(sample=samples["Refund"][1], person=None)
+    delete_for_good(samples["Refund"][1])
     url = reverse("training:learned_page", args=[models[0].public_id])
     page = member_client.get(url).content.decode()
     rows = [in_words(row) for row in page.split('<li class="sample-row">')[1:]]

@@ -14,13 +14,13 @@ from apps.engine.types import IntArray
 from apps.functions.models import Function, InputKind
 from apps.functions.services import delete_function
 from apps.samples.models import Origin, Sample
-from apps.samples.services.deletion import delete_sample
 from apps.samples.services.intake import NewRow, add_rows
 from apps.training.models import Embedding, FunctionWork, Survey, WorkKind
 from apps.training.services import Progress, enqueue_unfinished_work, survey_function, surveying
 from apps.training.services.survey import near_duplicates, nearest, nearest_to_label, read_survey
 from apps.training.services.survey_file import folder_of
 from apps.workspaces.models import Workspace
+from tests.conftest import delete_for_good
 from tests.training.conftest import bring, embed_all, label
 
 pytestmark = pytest.mark.django_db
@@ -104,7 +104,7 @@ class TestReading:
         assert nearest_to_label(surveyed, surveyed.labels.get(name="Shipping").pk, 5) == []
 
     def test_deleted_samples_are_left_out_at_once_in_the_bin_or_gone(self, surveyed: Function) -> None:
-        delete_sample(sample=sample(REFUNDS[1]), person=None)
+        delete_for_good(sample(REFUNDS[1]))
         Sample.objects.filter(text=REFUNDS[2]).update(deleted_at=timezone.now())
         found = texts(nearest(surveyed, sample(REFUNDS[0]).pk, 4))
         assert found[:3]
@@ -258,7 +258,7 @@ class TestMaking:
         rest_is_over()
         survey_function(function_id=surveyed.pk)
         gone = sample(REFUNDS[0])
-        delete_sample(sample=gone, person=None)
+        delete_for_good(gone)
         rest_is_over()
         assert asked_for() == 1
         survey_function(function_id=surveyed.pk)

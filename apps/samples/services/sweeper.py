@@ -8,7 +8,7 @@ from apps.core.leases import is_free
 from apps.samples.models import Import, ImportState
 from apps.samples.services.acts import finish_undoing
 from apps.samples.services.bin import purge_old
-from apps.samples.services.deletion import clear_leftovers
+from apps.samples.services.leftovers import clear_leftovers
 from apps.samples.services.resettling import release_overlap, release_unanswerable, settle_stranded
 from apps.samples.services.surgery import finish_surgery
 

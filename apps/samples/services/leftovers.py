@@ -1,45 +1,18 @@
-"""Taking samples away for good, and clearing up what others left behind."""
+"""Clearing up what was left behind: files without a function, imports nobody checked, drops nobody closed."""
 
 from contextlib import suppress
 from datetime import timedelta
 
 from django.core.files.storage import default_storage
-from django.db import transaction
 from django.utils import timezone
 
-from apps.accounts.models import User
-from apps.events.kinds import Audit, Live
-from apps.events.services import announce, record
 from apps.functions.models import Function
-from apps.functions.services import note_data_change
 from apps.samples.media import forget_files, forget_folder
-from apps.samples.models import Import, ImportState, Sample
-from apps.samples.services.annotations import lock_function
-from apps.samples.services.bin import purge_now
+from apps.samples.models import Import, ImportState
 from apps.samples.services.dropping import end_drop
 
 UNCHECKED_DAYS = 7
 OPEN_DROP_DAYS = 1
-
-
-def delete_sample(*, sample: Sample, person: User | None) -> None:
-    """Delete a sample for good, past the bin, with its history, predictions and files."""
-    function = sample.function
-    with transaction.atomic():
-        lock_function(function.pk)
-        was_labelled = Sample.objects.filter(pk=sample.pk, annotation__isnull=False).exists()
-        if not purge_now(function_id=function.pk, sample_keys=[sample.pk]):
-            return
-        record(
-            workspace=function.workspace.public_id,
-            kind=Audit.SAMPLE_DELETED,
-            actor=person.public_id if person else "",
-            subject=sample.public_id,
-            function=function.public_id,
-        )
-        announce(workspace=function.workspace.public_id, kind=Live.SAMPLES_CHANGED, subject=function.public_id)
-        if was_labelled:
-            note_data_change(function.pk)
 
 
 def clear_leftovers() -> None:
