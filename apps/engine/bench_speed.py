@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from apps.engine import automl, backbones, datasets, similarity
+from apps.engine import automl, backbones, datasets, devices, similarity
 from apps.engine.backbones import Backbone, Input, effnet, minilm
 from apps.engine.backbones import pixels as pixels_module
 from apps.engine.backbones.effnet import EffNetLite0
 from apps.engine.backbones.minilm import MiniLM
-from apps.engine.backbones.pictures import to_rgb
+from apps.engine.backbones.pictures import fill_rgb, to_rgb
 from apps.engine.runtime import one_thread
 from apps.engine.types import FloatArray, Inputs, IntArray, TrainingData
 
@@ -97,17 +97,21 @@ def _bare(backbone: Backbone, inputs: Sequence[Input]) -> FloatArray:
 
     Reaches into the backbones: they offer no way around what this measures them against.
     """
+    device = getattr(backbone, "_device", "cpu")
     with torch.inference_mode():
         if isinstance(backbone, MiniLM):
             tokens = [one.ids for one in backbone._tokenizer.encode_batch([str(one) for one in inputs])]
-            batches = list(minilm._batches(tokens, max_tokens=minilm.BATCH_TOKENS["cpu"]))
-            padded = [minilm._padded([tokens[row] for row in rows]) for rows in batches]
-            return minilm._joined(np.concatenate([minilm._pooled(backbone._encoder, *one).numpy() for one in padded]))
+            cut = devices.in_shrinking_batches([len(one) for one in tokens], lambda rows: None, backbone._room)
+            padded = [minilm._padded([tokens[row] for row in rows], device) for rows, _ in cut]
+            made = [minilm._pooled(backbone._encoder, ids.to(device), there.to(device)) for ids, there in padded]
+            return minilm._joined(np.concatenate([one.cpu().numpy() for one in made]))
         if isinstance(backbone, EffNetLite0):
-            pixels = torch.from_numpy(np.stack([to_rgb(one, size_px=effnet.SIZE_PX) for one in inputs]))
-            step = effnet.BATCH["cpu"]
-            parts = [pixels[i : i + step].permute(0, 3, 1, 2) for i in range(0, len(inputs), step)]
-            return np.concatenate([backbone._network(part).numpy() for part in parts])
+            pixels = devices.staging((len(inputs), effnet.SIZE_PX, effnet.SIZE_PX, 3), torch.uint8, device)
+            fill_rgb(pixels.numpy(), inputs, n_threads=backbone._n_readers)
+            step = backbone._room.size()
+            parts = [pixels[i : i + step].to(device).permute(0, 3, 1, 2) for i in range(0, len(inputs), step)]
+            made = [backbone._network(part) for part in parts]
+            return np.concatenate([one.cpu().numpy() for one in made])
     small = np.stack([to_rgb(one, size_px=pixels_module.SIZE_PX) for one in inputs])
     step = pixels_module.BATCH
     return np.concatenate([pixels_module.describe(small[i : i + step]) for i in range(0, len(small), step)])

@@ -19,3 +19,7 @@ class ArtifactCorrupt(EngineError):
 
 class BackboneUnavailable(EngineError):
     """No such backbone, or its weights are missing or altered. The text says what to install."""
+
+
+class DeviceUnavailable(BackboneUnavailable):
+    """The device that was asked for is not there, and with it nothing that was to run on it."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +13,9 @@ from dataclasses import dataclass
 
 from threadpoolctl import threadpool_limits
 
-from apps.engine.errors import DeadlineExpired
+from apps.engine.errors import DeadlineExpired, DeviceUnavailable
+
+DEVICE_NAME = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 
 
 @dataclass(frozen=True)
@@ -71,9 +76,51 @@ one_thread = _OneBlasThread()
 
 
 def choose_device(requested: str | None = None) -> str:
-    """Return `requested` ("cpu", "cuda", "cuda:1"), or the first GPU where there is one, else "cpu"."""
-    if requested is not None:
-        return requested
-    import torch  # here, because it costs a second and only backbones need a device
+    """Return what to compute on: "cpu", or "cuda:1" for the second GPU.
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    Parameters
+    ----------
+    requested
+        None or "auto": the GPU with the most free memory, or the processor where there is no GPU. "cuda": the same, but
+        there must be one. "cpu", "cuda:1": this one.
+
+    Raises
+    ------
+    DeviceUnavailable
+    """
+    if requested == "cpu":
+        return "cpu"
+    if requested is not None and not DEVICE_NAME.fullmatch(requested):
+        raise DeviceUnavailable(f"There is no device {requested!r}: say auto, cpu, cuda or cuda:1.")
+    import torch  # here, because it costs a second and small rounds do without
+
+    n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if n_gpus == 0:
+        if requested in (None, "auto"):
+            return "cpu"
+        raise DeviceUnavailable(f"{requested} is asked for, but torch {torch.__version__} finds no GPU here.")
+    if requested in (None, "auto", "cuda"):
+        return f"cuda:{_roomiest(n_gpus)}"
+    if int(str(requested).partition(":")[2]) >= n_gpus:
+        raise DeviceUnavailable(f"There is no {requested} here, only cuda:0 to cuda:{n_gpus - 1}.")
+    return str(requested)
+
+
+def _roomiest(n_gpus: int) -> int:
+    """Return the number of the GPU with the most free memory. Asking costs memory on each, so one is not asked."""
+    import torch
+
+    if n_gpus == 1:
+        return 0
+    free = [torch.cuda.mem_get_info(gpu)[0] for gpu in range(n_gpus)]
+    return free.index(max(free))
+
+
+def describe_device(device: str) -> str:
+    """Return in words what `choose_device` chose: "NVIDIA H200 (cuda:0, 141 GB)"."""
+    if device == "cpu":
+        return f"processor ({platform.machine()}, {os.cpu_count()} cores)"
+    import torch
+
+    known = torch.cuda.get_device_properties(device)
+    return f"{known.name} ({device}, {known.total_memory / 1e9:.0f} GB)"

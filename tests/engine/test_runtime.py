@@ -48,4 +48,4 @@ def test_threads_are_given_back_when_callers_overlap() -> None:
 
 def test_a_device_asked_for_is_taken() -> None:
     assert choose_device("cpu") == "cpu"
-    assert choose_device() in {"cpu", "cuda"}
+    assert choose_device().partition(":")[0] in {"cpu", "cuda"}

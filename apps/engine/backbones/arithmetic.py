@@ -12,11 +12,13 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import torch
+
+from apps.engine import devices
 
 MIN_COSINE = 0.995
 """Embeddings in faster arithmetic must stay this near to those in float32, each of them.
@@ -47,6 +49,19 @@ TEXT_CHOICES = (PLAIN, Arithmetic(torch.bfloat16))
 PICTURE_CHOICES = (PLAIN, Arithmetic(is_channels_last=True), Arithmetic(torch.bfloat16, is_channels_last=True))
 
 
+def choices_on(device: str, choices: Sequence[Arithmetic]) -> tuple[Arithmetic, ...]:
+    """Return what to choose from on a device: a GPU without circuits for bfloat16 has them for float16.
+
+    On a GPU products of float32 stay in float32 (TF32 is off for them): in that format run only what half precision is
+    measured against, and heads, which must be the same wherever they are fitted.
+    """
+    if not devices.is_gpu(device):
+        return tuple(choices)
+    with torch.cuda.device(device):
+        half = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    return tuple(choice if choice.dtype == torch.float32 else replace(choice, dtype=half) for choice in choices)
+
+
 def choose(
     choices: Sequence[Arithmetic],
     embed: Callable[[Arithmetic], torch.Tensor],
@@ -70,7 +85,8 @@ def choose(
         written only costs measuring again.
     """
     names = {choice.name: choice for choice in choices}
-    machine = f"{key} {device} {_machine(device)} torch {torch.__version__}"
+    kind = device.partition(":")[0]  # all of a kind are alike, whichever has room
+    machine = f"{key} {kind} {_machine(device)} torch {torch.__version__}"
     known = _read(cache)
     if known.get(machine) in names:
         return names[known[machine]]
@@ -89,21 +105,16 @@ def _timed(run: Callable[[], torch.Tensor], device: str) -> tuple[torch.Tensor, 
     """Return what `run` returns and the seconds of its faster of two runs, after one to warm up."""
     result, least_s = run(), float("inf")
     for _ in range(2):
-        _finish(device)
+        devices.finish(device)
         started = time.perf_counter()
         result = run()
-        _finish(device)
+        devices.finish(device)
         least_s = min(least_s, time.perf_counter() - started)
     return result, least_s
 
 
-def _finish(device: str) -> None:
-    if device.startswith("cuda"):
-        torch.cuda.synchronize(device)
-
-
 def _machine(device: str) -> str:
-    if device.startswith("cuda"):
+    if devices.is_gpu(device):
         return torch.cuda.get_device_name(device)
     return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 

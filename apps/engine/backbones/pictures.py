@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -26,6 +29,20 @@ def to_rgb(picture: Input, *, size_px: int) -> npt.NDArray[np.uint8]:
     # The first, coarse reduction of a large picture is cheap; 3 keeps the result that of a full resampling.
     resized = image.resize((size_px, size_px), Image.Resampling.BICUBIC, reducing_gap=3.0)
     return np.asarray(resized, dtype=np.uint8)
+
+
+def fill_rgb(batch: npt.NDArray[np.uint8], pictures: Sequence[Input], *, n_threads: int = 1) -> None:
+    """Write pictures into a batch `(n_pictures, size_px, size_px, 3)`. Raises as `to_rgb`."""
+
+    def fill(at: int) -> None:
+        batch[at] = to_rgb(pictures[at], size_px=batch.shape[1])
+
+    if min(n_threads, len(pictures)) <= 1:
+        for at in range(len(pictures)):
+            fill(at)
+    else:
+        with ThreadPoolExecutor(min(n_threads, len(pictures))) as pool:  # Pillow computes beside the interpreter
+            list(pool.map(fill, range(len(pictures))))  # list() raises what a picture raised
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
