@@ -201,10 +201,24 @@ STATICFILES_DIRS = [ROOT_DIR / "static"]
 STATIC_ROOT = DATA_DIR / "static"
 MEDIA_ROOT = DATA_DIR / "media"
 ARTIFACTS_DIR = DATA_DIR / "models"
-STORAGES = {
+# Machines share the data directory, or have one each and files travel through the database.
+FILES = env.text("FILES", "folder")
+if FILES not in {"folder", "database"}:
+    raise ImproperlyConfigured("HUNDREDFOLD_FILES must be folder or database.")
+if FILES == "database" and not env.text("SECRET_KEY"):
+    raise ImproperlyConfigured(
+        "HUNDREDFOLD_FILES=database is for several machines: give each of them the same HUNDREDFOLD_SECRET_KEY."
+    )
+
+STORAGES: dict[str, dict[str, object]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+if FILES == "database":
+    STORAGES |= {
+        alias: {"BACKEND": "apps.core.database_storage.DatabaseStorage", "OPTIONS": {"root": root}}
+        for alias, root in (("default", "media"), ("artifacts", "models"))
+    }
 FILE_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 FILE_UPLOAD_PERMISSIONS = 0o600
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
@@ -226,6 +240,13 @@ UPLOAD_MAX_BYTES = env.integer("UPLOAD_MAX_MB", 512) * 1024 * 1024
 IMAGE_MAX_BYTES = env.integer("IMAGE_MAX_MB", 20) * 1024 * 1024
 IMAGE_MAX_PIXELS = env.integer("IMAGE_MAX_MEGAPIXELS", 64) * 1_000_000
 INVOKE_MAX_BYTES = env.integer("INVOKE_MAX_MB", 16) * 1024 * 1024
+
+# Whether the top of a backbone may learn from a function's samples in the background, and how much memory a process
+# gives to what was learned.
+ADAPT = env.text("ADAPT", "on")
+if ADAPT not in {"on", "off"}:
+    raise ImproperlyConfigured("HUNDREDFOLD_ADAPT must be on or off.")
+TOWER_CACHE_BYTES = env.integer("TOWER_CACHE_MB", 512) * 1024 * 1024
 
 # `tiny` swaps the backbones for weightless ones of a few dimensions: tests of everything around them use it.
 BACKBONES = env.text("BACKBONES", "default")

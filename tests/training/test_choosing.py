@@ -196,7 +196,7 @@ class TestOldFiles:
     ) -> None:
         TrainedModel.objects.update(recipe=models[2].recipe)
         with monkeypatch.context() as patch:
-            patch.setattr(clearing.shutil, "rmtree", lambda *_args, **_options: None)
+            patch.setattr(clearing.files, "drop", lambda _path: None)
             clearing.clear_old_artifacts()
         assert self.files(text_function) == {"1", "2", "3"}
         monkeypatch.setattr(sweeper, "LEFTOVER_SECONDS", -1.0)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-
 from django.db import transaction
 from django.db.models import Count
 
 from apps.functions.models import Function
 from apps.samples.services.annotations import lock_function
 from apps.training.models import TrainedModel
+from apps.training.services import files
 from apps.training.services.serving import artifact_folder
 
 KEPT = 50
@@ -27,7 +26,7 @@ def clear_old_artifacts() -> None:
     )
     for function in Function.objects.filter(pk__in=list(crowded)):
         for public_id in _forget(function):
-            shutil.rmtree(artifact_folder(function, public_id), ignore_errors=True)
+            files.drop(artifact_folder(function, public_id))
 
 
 @transaction.atomic

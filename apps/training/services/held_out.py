@@ -12,6 +12,7 @@ import safetensors.numpy
 from apps.engine import metrics
 from apps.engine.types import BoolArray, FloatArray, IntArray, RoundResult
 from apps.training.models import TrainedModel
+from apps.training.services import files
 from apps.training.services.arrays import RoundInput
 from apps.training.services.serving import artifact_folder
 
@@ -72,7 +73,7 @@ def read(model: TrainedModel) -> Kept | None:
     """Return what was kept with a model; None where nothing was, or it cannot be read any more."""
     path = artifact_folder(model.function, model.public_id) / FILE
     try:
-        arrays = safetensors.numpy.load(path.read_bytes())
+        arrays = safetensors.numpy.load(files.fetch(path).read_bytes())
         kept = Kept(
             arrays["sample_ids"],
             arrays["pred_probs"],

@@ -15,6 +15,7 @@ from apps.functions.models import Label
 from apps.samples.models import Annotation
 from apps.samples.services.saying import KnownLabels, Said
 from apps.training.models import TrainedModel
+from apps.training.services import files
 from apps.training.services.serving import artifact_folder
 
 ROWS_AT_ONCE = 500
@@ -86,7 +87,7 @@ def recipe_keys(model: TrainedModel) -> tuple[str, ...]:
 
 def _trained_with(manifest_file: Path, *, sha256: str) -> Mapping[str, object]:
     try:
-        content = manifest_file.read_bytes()
+        content = files.fetch(manifest_file).read_bytes()
     except OSError:
         return {}
     if sha256_of(content) != sha256:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -29,7 +28,7 @@ from apps.training.models import (
     TrainingRun,
     WorkKind,
 )
-from apps.training.services import choosing, figures, learned
+from apps.training.services import choosing, figures, files, learned
 from apps.training.services.arrays import RoundInput
 from apps.training.services.held_out import Kept
 from apps.training.services.prediction import prediction_rows, write_predictions
@@ -62,9 +61,10 @@ def publish(
     try:
         model.sha256 = _save_artifact(folder, model, given, result)
         figures.attach(model, given, result)
+        files.keep(folder)
         _write(model, work, run, given, result, is_last=is_last)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        files.drop(folder)
         raise
     _drop_unpublished(function)
     return model

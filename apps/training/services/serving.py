@@ -15,6 +15,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
+from apps.core.database_storage import NotAsSaved
 from apps.core.jobs import JobName, enqueue_on_commit
 from apps.engine import artifacts
 from apps.engine.artifacts import Artifact
@@ -26,6 +27,7 @@ from apps.events.services import announce, record
 from apps.functions.models import Function, Label
 from apps.functions.selectors import standing_labels
 from apps.training.models import FunctionWork, TrainedModel, WorkKind
+from apps.training.services import files
 from apps.training.services.encoders import BoundedCache, cell_spec
 from apps.training.services.inputs import Layout, layout_of
 from apps.training.services.work import want_predictions
@@ -154,7 +156,24 @@ def _live_model(function_id: int) -> TrainedModel | None:
 
 
 def _read_artifact(model: TrainedModel) -> Artifact:
-    return artifacts.load(artifact_folder(model.function, model.public_id), sha256=model.sha256)
+    """Raises `ArtifactCorrupt`. Where it is only this machine's copy that is damaged, another one is fetched."""
+    folder = artifact_folder(model.function, model.public_id)
+    try:
+        return _fetched(folder, model.sha256)
+    except ArtifactCorrupt:
+        if not files.are_apart():
+            raise
+        files.forget_here(folder)
+        return _fetched(folder, model.sha256)
+
+
+def _fetched(folder: Path, sha256: str) -> Artifact:
+    try:
+        for name in (artifacts.MANIFEST, artifacts.ARRAYS):
+            files.fetch(folder / name)
+    except NotAsSaved as error:
+        raise ArtifactCorrupt(str(error)) from error
+    return artifacts.load(folder, sha256=sha256)
 
 
 def are_current(versions: Mapping[str, str]) -> bool:

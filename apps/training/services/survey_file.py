@@ -10,7 +10,6 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from apps.engine.errors import ArtifactCorrupt
 from apps.engine.survey import Directions, Vectors
 from apps.engine.types import BoolArray, FloatArray, IntArray
 from apps.functions.models import Function
+from apps.training.services import files
 
 FORMAT = "2"
 ID_LENGTH = 16
@@ -97,6 +97,7 @@ def write_survey(folder: Path, arrays: Mapping[str, npt.NDArray[np.generic]], fa
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+    files.keep(_path(folder, sha256))
     return sha256
 
 
@@ -104,7 +105,7 @@ def open_survey(folder: Path, sha256: str) -> SurveyView:
     """Map a survey into memory, once its checksum is right. Raises `ArtifactCorrupt`."""
     path = _path(folder, sha256)
     try:
-        whole: npt.NDArray[np.uint8] = np.memmap(path, dtype=np.uint8, mode="r")
+        whole: npt.NDArray[np.uint8] = np.memmap(files.fetch(path), dtype=np.uint8, mode="r")
     except (OSError, ValueError) as error:
         raise ArtifactCorrupt(f"{path} cannot be read: {error}") from error
     if hashlib.sha256(whole.data).hexdigest() != sha256:
@@ -129,10 +130,15 @@ def open_survey(folder: Path, sha256: str) -> SurveyView:
 
 def drop_other_surveys(folder: Path, sha256: str) -> None:
     """Remove what came before a survey, and what a process left behind that died while it wrote one."""
-    for path in [*folder.glob("survey-*.safetensors"), *folder.glob(".survey-*")]:
-        if path != _path(folder, sha256):
-            with suppress(FileNotFoundError):
-                path.unlink()
+    kept = [folder / name for name in files.listing(folder)[1]]
+    for path in {*folder.glob("survey-*.safetensors"), *folder.glob(".survey-*"), *kept} - {_path(folder, sha256)}:
+        files.drop(path)
+
+
+def forget_other_surveys_here(folder: Path, sha256: str) -> None:
+    """Remove this machine's copies of what came before a survey that another machine made."""
+    for path in set(folder.glob("survey-*.safetensors")) - {_path(folder, sha256)}:
+        files.forget_here(path)
 
 
 def _path(folder: Path, sha256: str) -> Path:

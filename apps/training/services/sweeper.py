@@ -5,7 +5,6 @@ Called every few seconds by each worker. When nothing is to be done that is a ha
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Iterable
@@ -15,13 +14,16 @@ from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from apps.core.database_storage import clear_unfinished_files
 from apps.core.jobs import JobName, enqueue
 from apps.core.leases import is_free
 from apps.functions.models import Function
 from apps.samples.models import Sample
-from apps.training.models import Embedding, FunctionWork, TrainedModel, WorkKind
+from apps.training.models import Adaptation, Embedding, FunctionWork, Survey, TrainedModel, WorkKind
+from apps.training.services import files
 from apps.training.services.clearing import clear_old_artifacts
 from apps.training.services.serving import are_current
+from apps.training.services.survey_file import forget_other_surveys_here
 from apps.training.services.surveying import forget_deleted, want_missing_surveys
 
 EMBEDDINGS_PER_SWEEP = 1000
@@ -56,6 +58,7 @@ def enqueue_unfinished_work() -> None:
             train_for_current_backbones()
             clear_old_artifacts()
             drop_unpublished_artifacts()
+            clear_unfinished_files()
             want_missing_surveys()
             _progress.next_thorough_at = time.monotonic() + THOROUGH_SECONDS
         _progress.embedding_cursor = drop_orphan_embeddings(after=_progress.embedding_cursor)
@@ -116,21 +119,46 @@ def drop_orphan_embeddings(*, after: int = 0) -> int:
 
 def drop_artifacts_of_deleted_functions() -> None:
     """Remove the model folders of functions that are no longer there."""
-    folders = _folders(Path(settings.ARTIFACTS_DIR))
-    known = set(Function.objects.values_list("public_id", flat=True)) if folders else set()
-    for folder in folders:
-        if folder.name not in known:
-            shutil.rmtree(folder, ignore_errors=True)
+    parent = Path(settings.ARTIFACTS_DIR)
+    there = {folder.name for folder in _folders(parent)} | set(files.listing(parent)[0])
+    known = set(Function.objects.values_list("public_id", flat=True)) if there else set()
+    for name in there - known:
+        files.drop(parent / name)
 
 
 def drop_unpublished_artifacts() -> None:
     """Remove folders of rounds that died between writing the model and its row, and of models cleared away."""
+    forget_leftover_copies()
+    parent = Path(settings.ARTIFACTS_DIR)
+    for function_id in files.listing(parent)[0]:
+        kept = set(files.listing(parent / function_id)[0])
+        for name in kept - _known_folders(function_id):
+            if files.is_older(parent / function_id / name, LEFTOVER_SECONDS):
+                files.drop(parent / function_id / name)
+
+
+def forget_leftover_copies() -> None:
+    """Remove what is on this machine's disk and in no row: what died here, and copies of what others dropped."""
     for function_folder in _folders(Path(settings.ARTIFACTS_DIR)):
-        rows = TrainedModel.objects.filter(function__public_id=function_folder.name).exclude(sha256="")
-        known = set(rows.values_list("public_id", flat=True))
+        if not Function.objects.filter(public_id=function_folder.name).exists():
+            files.forget_here(function_folder)
+            continue
+        known = _known_folders(function_folder.name)
         for folder in _folders(function_folder):
             if folder.name not in known and _age_seconds(folder) > LEFTOVER_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
+                files.forget_here(folder)
+        survey = Survey.objects.filter(function__public_id=function_folder.name).values_list("sha256", flat=True)
+        if files.are_apart():
+            forget_other_surveys_here(function_folder, survey.first() or "")
+
+
+def _known_folders(function_id: str) -> set[str]:
+    """Return the models and adaptations of a function whose files are wanted."""
+    known: set[str] = set()
+    for model in (TrainedModel, Adaptation):
+        rows = model.objects.filter(function__public_id=function_id).exclude(sha256="")
+        known |= set(rows.values_list("public_id", flat=True))
+    return known
 
 
 def _folders(parent: Path) -> list[Path]:
