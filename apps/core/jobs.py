@@ -15,8 +15,11 @@ logger = structlog.get_logger(__name__)
 
 
 class Queue(StrEnum):
+    """Kinds of work that a worker may be told to take or to leave to others."""
+
     TRAIN = "train"
     EMBED = "embed"
+    ADAPT = "adapt"
     DEFAULT = "default"
 
 
