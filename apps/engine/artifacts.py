@@ -97,7 +97,7 @@ def save(
         "sha256": {ARRAYS: sha256_of(packed)},
     }
     text = json.dumps(manifest, indent=1, sort_keys=True).encode()
-    _write_folder(folder, {ARRAYS: packed, MANIFEST: text})
+    write_folder(folder, {ARRAYS: packed, MANIFEST: text})
     return sha256_of(text)
 
 
@@ -175,7 +175,8 @@ def without_prefix(prefix: str, arrays: Mapping[str, npt.NDArray[np.generic]]) -
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files, all or nothing: `folder` appears complete and flushed to disk, or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:

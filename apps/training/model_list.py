@@ -80,7 +80,11 @@ class Learned:
 
 def model_list(function: Function, *, page_number: str | int) -> ModelList:
     """Return one page of the function's published models."""
-    rows = TrainedModel.objects.filter(function=function).exclude(published_at=None).select_related("function")
+    rows = (
+        TrainedModel.objects.filter(function=function)
+        .exclude(published_at=None)
+        .select_related("function", "adaptation")
+    )
     page = Paginator(rows.order_by("-number"), PER_PAGE).get_page(page_number)
     standing = standing_labels(function.pk)
     newest = rows.order_by("-number").values_list("number", flat=True).first()

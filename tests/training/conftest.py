@@ -11,7 +11,7 @@ from apps.functions.models import Function
 from apps.samples.models import Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_many
 from apps.samples.services.intake import NewText, add_texts
-from apps.training.services import arrays, embed_function, encoders, serving, sweeper
+from apps.training.services import arrays, embed_function, encoders, serving, sweeper, towers
 from apps.training.services.vectors import MatrixCache
 from apps.training.services.work import Progress
 
@@ -41,6 +41,8 @@ def start_fresh(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def forget() -> None:
         monkeypatch.setattr(serving, "_artifacts", encoders.BoundedCache(max_entries=8))
         monkeypatch.setattr(encoders, "_backbones", encoders.BoundedCache(max_entries=8))
+        monkeypatch.setattr(towers, "_towers", encoders.BoundedCache(max_entries=8))
+        monkeypatch.setattr(towers, "_folds", encoders.BoundedCache(max_entries=8))
         monkeypatch.setattr(arrays, "matrices", MatrixCache(max_bytes=2**20))
         monkeypatch.setattr(sweeper, "_progress", sweeper._Progress())
 

@@ -18,7 +18,7 @@ from apps.functions.models import Function, Label, OutputKind
 from apps.functions.selectors import standing_labels
 from apps.samples.services.annotations import lock_function
 from apps.training.models import FunctionWork, TrainedModel, WorkKind
-from apps.training.services.serving import are_current
+from apps.training.services.serving import is_current
 from apps.training.services.work import want_predictions
 
 DAMAGED = "The file of this model is damaged, so it cannot answer."
@@ -63,7 +63,7 @@ def pinned_model(function: Function) -> TrainedModel | None:
 def newest_whole(function: Function) -> TrainedModel | None:
     """Return the newest model that can answer."""
     rows = TrainedModel.objects.filter(function=function, is_damaged=False).exclude(published_at=None)
-    newest_first = rows.exclude(sha256="").select_related("function").order_by("-number")
+    newest_first = rows.exclude(sha256="").select_related("function", "adaptation").order_by("-number")
     return next((model for model in newest_first.iterator(chunk_size=20) if not why_not(model)), None)
 
 
@@ -75,7 +75,7 @@ def why_not(model: TrainedModel, *, standing: Mapping[str, Label] | None = None)
         return DAMAGED
     if not model.sha256:
         return CLEARED
-    if not are_current(model.backbone_versions):
+    if not is_current(model):
         return OUTDATED
     standing = standing_labels(model.function_id) if standing is None else standing
     known = {standing[public_id] for public_id in model.label_ids if public_id in standing}

@@ -13,17 +13,29 @@ from django.conf import settings
 
 from apps.engine import backbones
 from apps.engine.backbones import Backbone, BackboneSpec
-from apps.engine.types import Modality
+from apps.engine.types import ADAPTED, Modality
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
 class BoundedCache(Generic[Key, Value]):
-    """Holds the values asked for last, at most `max_entries`; makes each missing one once, however many wait for it."""
+    """Holds the values asked for last, at most `max_entries`; makes each missing one once, however many wait for it.
 
-    def __init__(self, *, max_entries: int) -> None:
+    Given `n_bytes_of` a value, also at most `max_bytes` of them; the last one alone may be larger.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_entries: int,
+        max_bytes: int | None = None,
+        n_bytes_of: Callable[[Value], int] = lambda value: 0,
+    ) -> None:
         self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._n_bytes_of = n_bytes_of
+        self._n_bytes = 0
         self._values: OrderedDict[Key, Value] = OrderedDict()
         self._making: dict[Key, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -45,10 +57,20 @@ class BoundedCache(Generic[Key, Value]):
             finally:
                 with self._lock:  # in one step: else somebody could find neither the value nor its making
                     self._making.pop(key, None)
-                    self._values.update((key, value) for value in made)
-                    while len(self._values) > self._max_entries:
-                        self._values.popitem(last=False)
+                    for value in made:
+                        self._keep(key, value)
             return made[0]
+
+    def _keep(self, key: Key, value: Value) -> None:
+        self._values[key] = value
+        self._n_bytes += self._n_bytes_of(value)
+        while len(self._values) > self._max_entries or (len(self._values) > 1 and self._is_too_large):
+            _key, dropped = self._values.popitem(last=False)
+            self._n_bytes -= self._n_bytes_of(dropped)
+
+    @property
+    def _is_too_large(self) -> bool:
+        return self._max_bytes is not None and self._n_bytes > self._max_bytes
 
 
 _backbones: BoundedCache[str, Backbone] = BoundedCache(max_entries=16)
@@ -65,6 +87,14 @@ def backbone_names(modality: Modality) -> tuple[str, ...]:
     if settings.BACKBONES == "tiny":
         return (backbones.tiny(modality).spec.name,)
     return backbones.for_modality(modality)
+
+
+def base_of(name: str) -> str:
+    """Return the backbone to load for embeddings of this name: those of cells and adapted ones are made with it.
+
+    A fold's tower has its number behind an @.
+    """
+    return name.partition(":")[0].partition("@")[0].removeprefix(ADAPTED)
 
 
 def cell_spec(name: str) -> BackboneSpec:

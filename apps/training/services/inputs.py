@@ -94,7 +94,8 @@ def build_inputs(layout: Layout, contents: Sequence[str | Row], embeddings: Mapp
 
 def embed(spec: BackboneSpec, contents: Sequence[Input | Row]) -> Matrix:
     """Return `(len(contents), dim)`: texts, pictures, or the cells of rows in one column; missing cells are zero."""
-    read = [_cell(content, spec) if isinstance(content, Mapping) else content for content in contents]
+    column = spec.name.partition(":")[2]
+    read = [as_read(content, column) for content in contents]
     there = [content for content in read if content is not None]
     vectors = np.zeros((len(read), spec.dim), dtype=np.float32)
     if there:
@@ -103,8 +104,11 @@ def embed(spec: BackboneSpec, contents: Sequence[Input | Row]) -> Matrix:
     return vectors
 
 
-def _cell(row: Row, spec: BackboneSpec) -> Input | None:
-    value = row.get(spec.name.partition(":")[2])
+def as_read(content: Input | Row, column: str) -> Input | None:
+    """Return what a backbone reads of a content: the whole of it, or a row's cell in one column, None if missing."""
+    if not isinstance(content, Mapping):
+        return content
+    value = content.get(column)
     if isinstance(value, Mapping):
         return stored_picture(str(value.get("file", "")))
     return None if value is None else str(value)

@@ -18,16 +18,17 @@ from django.db import transaction
 from apps.core.database_storage import NotAsSaved
 from apps.core.jobs import JobName, enqueue_on_commit
 from apps.engine import artifacts
+from apps.engine.adapt import Tower
 from apps.engine.artifacts import Artifact
 from apps.engine.backbones import BackboneSpec
 from apps.engine.errors import ArtifactCorrupt, BackboneUnavailable
-from apps.engine.types import FloatArray, Inputs, Task
+from apps.engine.types import ADAPTED, FloatArray, Inputs, Task
 from apps.events.kinds import Audit, Live
 from apps.events.services import announce, record
 from apps.functions.models import Function, Label
 from apps.functions.selectors import standing_labels
-from apps.training.models import FunctionWork, TrainedModel, WorkKind
-from apps.training.services import files
+from apps.training.models import Adaptation, FunctionWork, TrainedModel, WorkKind
+from apps.training.services import files, towers
 from apps.training.services.encoders import BoundedCache, cell_spec
 from apps.training.services.inputs import Layout, layout_of
 from apps.training.services.work import want_predictions
@@ -43,11 +44,13 @@ class Served:
 
     `labels` are the labels in use that it knows, one per column of what `pred_probs` returns, and `names` what it calls
     them: those they had when it was published. A label deleted since is never answered; one merged since counts for the
-    label it was merged into. `columns` are the model's own that count for each.
+    label it was merged into. `columns` are the model's own that count for each. `towers` make the adapted embeddings it
+    reads, by name.
     """
 
     model: TrainedModel
     artifact: Artifact
+    towers: Mapping[str, Tower]
     layout: Layout
     labels: tuple[Label, ...]
     names: tuple[str, ...]
@@ -55,15 +58,23 @@ class Served:
 
     @property
     def specs(self) -> tuple[BackboneSpec, ...]:
-        """The embeddings it reads, whatever new models read by now; of the cells of columns in use only."""
+        """The embeddings it reads, whatever new models read by now; of the cells of columns in use only.
+
+        The version of adapted ones is the public id of the model's adaptation.
+        """
         in_use = {spec.name for spec in self.layout.specs}
-        return tuple(cell_spec(name) for name in self.model.backbone_versions if ":" not in name or name in in_use)
+        names = [name for name in self.model.backbone_versions if ":" not in name or name in in_use]
+        return tuple(self._spec(name) for name in names)
 
     @property
     def thresholds(self) -> FloatArray | None:
         """Where the function gives tags: the probability from which on each of `labels` counts as there."""
         thresholds = self.artifact.predictor.thresholds
         return None if thresholds is None else thresholds[[own[0] for own in self.columns]]
+
+    def _spec(self, name: str) -> BackboneSpec:
+        adaptation = self.model.adaptation
+        return towers.adapted_spec(adaptation) if adaptation and name.startswith(ADAPTED) else cell_spec(name)
 
     def pred_probs(self, inputs: Inputs) -> FloatArray:
         """Return `(n_samples, len(labels))`; rows sum to 1 unless the labels are tags."""
@@ -100,11 +111,9 @@ def load_live(function_id: int) -> Served | None:
         if model is None:
             return None
         try:
-            artifact = _artifacts.get((model.function.workspace_id, model.pk), partial(_read_artifact, model))
+            return _served(model)
         except ArtifactCorrupt as error:
             retire_damaged(model=model, reason=str(error))
-            continue
-        return _served(model, artifact)
 
 
 def load_model(model: TrainedModel) -> Served | None:
@@ -112,7 +121,7 @@ def load_model(model: TrainedModel) -> Served | None:
     if model.is_damaged or not model.sha256:
         return None
     try:
-        return _served(model, _artifacts.get((model.function.workspace_id, model.pk), partial(_read_artifact, model)))
+        return _served(model)
     except ArtifactCorrupt as error:
         retire_damaged(model=model, reason=str(error))
         return None
@@ -131,13 +140,9 @@ def retire_damaged(*, model: TrainedModel, reason: str) -> None:
         if not changed:
             return
         function = model.function
-        previous = (
-            TrainedModel.objects.filter(function=function, is_damaged=False)
-            .exclude(published_at=None)
-            .exclude(sha256="")
-            .order_by("-number")
-            .first()
-        )
+        whole = TrainedModel.objects.filter(function=function, is_damaged=False).exclude(published_at=None)
+        newest_first = whole.exclude(sha256="").select_related("adaptation").order_by("-number")
+        previous = next((other for other in newest_first.iterator(chunk_size=20) if is_current(other)), None)
         if previous is not None and not TrainedModel.objects.filter(function=function, is_live=True).exists():
             TrainedModel.objects.filter(pk=previous.pk).update(is_live=True)
         want_predictions(function.pk)
@@ -152,7 +157,7 @@ def retire_damaged(*, model: TrainedModel, reason: str) -> None:
 
 def _live_model(function_id: int) -> TrainedModel | None:
     rows = TrainedModel.objects.filter(function_id=function_id, is_live=True)
-    return rows.select_related("function__workspace").first()
+    return rows.select_related("function__workspace", "adaptation").first()
 
 
 def _read_artifact(model: TrainedModel) -> Artifact:
@@ -176,21 +181,53 @@ def _fetched(folder: Path, sha256: str) -> Artifact:
     return artifacts.load(folder, sha256=sha256)
 
 
-def are_current(versions: Mapping[str, str]) -> bool:
-    """Whether samples are encoded the same way now as when a model was trained; else it cannot answer.
-
-    `versions` are those of the backbones it reads.
-    """
+def is_current(model: TrainedModel) -> bool:
+    """Whether samples are encoded the same way now as when a model was trained; else it cannot answer."""
     try:
-        return all(cell_spec(name).version == version for name, version in versions.items())
+        return all(_is_current(model, name, version) for name, version in model.backbone_versions.items())
     except BackboneUnavailable:
         return False
 
 
-def _served(model: TrainedModel, artifact: Artifact) -> Served | None:
-    """None where too few of its labels are left, or a backbone has changed: another one is being trained."""
-    if not are_current(model.backbone_versions):
+def _is_current(model: TrainedModel, name: str, version: str) -> bool:
+    """Raises `BackboneUnavailable`."""
+    if not name.startswith(ADAPTED):
+        return cell_spec(name).version == version
+    adaptation = model.adaptation
+    if adaptation is None or not adaptation.sha256:
+        return False
+    return adaptation.public_id == version and towers.is_current(adaptation)
+
+
+def adaptation_of(model: TrainedModel) -> Adaptation | None:
+    """Return the adaptation a model reads, with its function at hand."""
+    if model.adaptation is not None:
+        model.adaptation.function = model.function
+    return model.adaptation
+
+
+def _towers(model: TrainedModel) -> Mapping[str, Tower]:
+    """Raises `ArtifactCorrupt`; then nobody may read the adaptation again, and another one is made in time."""
+    adaptation = adaptation_of(model)
+    names = [name for name in model.backbone_versions if name.startswith(ADAPTED)]
+    if adaptation is None or not names:
+        return {}
+    try:
+        return {name: towers.tower_of(adaptation) for name in names}
+    except ArtifactCorrupt:
+        Adaptation.objects.filter(pk=adaptation.pk).delete()
+        raise
+
+
+def _served(model: TrainedModel) -> Served | None:
+    """None where too few of its labels are left, or a backbone has changed: another one is being trained.
+
+    Raises `ArtifactCorrupt`.
+    """
+    if not is_current(model):
         return None
+    artifact = _artifacts.get((model.function.workspace_id, model.pk), partial(_read_artifact, model))
+    of_names = _towers(model)
     stands_for = standing_labels(model.function_id)
     columns: dict[Label, list[int]] = {}
     for i, public_id in enumerate(artifact.label_ids):
@@ -202,4 +239,5 @@ def _served(model: TrainedModel, artifact: Artifact) -> Served | None:
     labels = tuple(columns)
     called = model.label_names or [stands_for[key].name if key in stands_for else "" for key in artifact.label_ids]
     names = tuple(called[own[0]] for own in columns.values())
-    return Served(model, artifact, layout_of(model.function), labels, names, tuple(map(tuple, columns.values())))
+    merged = tuple(map(tuple, columns.values()))
+    return Served(model, artifact, of_names, layout_of(model.function), labels, names, merged)

@@ -22,7 +22,7 @@ from apps.samples.models import Sample
 from apps.training.models import Adaptation, Embedding, FunctionWork, Survey, TrainedModel, WorkKind
 from apps.training.services import files
 from apps.training.services.clearing import clear_old_artifacts
-from apps.training.services.serving import are_current
+from apps.training.services.serving import is_current
 from apps.training.services.survey_file import forget_other_surveys_here
 from apps.training.services.surveying import forget_deleted, want_missing_surveys
 
@@ -92,8 +92,9 @@ def wanted_work() -> QuerySet[FunctionWork, tuple[str, int]]:
 
 def train_for_current_backbones() -> None:
     """After an upgrade that reads samples in a new way, have every model made for the old way trained again."""
-    live = TrainedModel.objects.filter(is_live=True).values_list("function_id", "backbone_versions")
-    outdated = [function_id for function_id, versions in live if not are_current(versions)]
+    live = TrainedModel.objects.filter(is_live=True).select_related("adaptation")
+    few_columns = live.only("function_id", "backbone_versions", "adaptation")
+    outdated = [model.function_id for model in few_columns.iterator() if not is_current(model)]
     FunctionWork.objects.filter(function__in=outdated, kind=WorkKind.TRAIN).update(done_revision=0)
 
 
