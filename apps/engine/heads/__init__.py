@@ -14,6 +14,7 @@ settings, `restore` brings a saved one back.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -66,14 +67,23 @@ class Head(Protocol):
         ...
 
 
-def create(name: str, settings: Mapping[str, Setting], *, task: Task = Task.LABEL, is_trial: bool = False) -> Head:
+def create(
+    name: str,
+    settings: Mapping[str, Setting],
+    *,
+    task: Task = Task.LABEL,
+    is_trial: bool = False,
+    device: str = "cpu",
+) -> Head:
     """Return an unfitted head; one for a trial may fit less exactly, to compare recipes by.
+
+    On a GPU as `device` fits of many samples run there, with the same results within rounding; see `placing`.
 
     Raises `ValueError` for a name or setting that does not exist.
     """
     if not exists(name, settings):
         raise ValueError(f"There is no head {name!r} with the settings {sorted(settings)}.")
-    return _MAKERS[(name, *sorted(settings))](settings, task, is_trial)
+    return _MAKERS[(name, *sorted(settings))](settings, _How(task, is_trial, device))
 
 
 def exists(name: str, settings: Mapping[str, Setting]) -> bool:
@@ -81,19 +91,28 @@ def exists(name: str, settings: Mapping[str, Setting]) -> bool:
     return (name, *sorted(settings)) in _MAKERS
 
 
-_Maker = Callable[[Mapping[str, Setting], Task, bool], Head]
+@dataclass(frozen=True)
+class _How:
+    task: Task
+    is_trial: bool
+    device: str
+
+
+_Maker = Callable[[Mapping[str, Setting], _How], Head]
 _MAKERS: Mapping[tuple[str, ...], _Maker] = {
-    ("logistic", "C"): lambda of, task, is_trial: LogisticHead(
-        C=float(of["C"]), tolerance=ROUGH if is_trial else EXACT, task=task
+    ("logistic", "C"): lambda of, how: LogisticHead(
+        C=float(of["C"]), tolerance=ROUGH if how.is_trial else EXACT, task=how.task, device=how.device
     ),
-    ("discriminant", "shrinkage"): lambda of, task, _: DiscriminantHead(shrinkage=float(of["shrinkage"]), task=task),
-    ("prototypes",): lambda _of, task, _: PrototypesHead(task=task),
-    ("as_read",): lambda _of, task, _: AsReadHead(task=task),
-    ("forest", "leaf"): lambda of, task, is_trial: ForestHead(leaf=int(of["leaf"]), task=task, is_trial=is_trial),
-    ("extra", "leaf"): lambda of, task, is_trial: ForestHead(
-        leaf=int(of["leaf"]), is_extra=True, task=task, is_trial=is_trial
+    ("discriminant", "shrinkage"): lambda of, how: DiscriminantHead(
+        shrinkage=float(of["shrinkage"]), task=how.task, device=how.device
     ),
-    ("boosted", "depth"): lambda of, task, is_trial: BoostedHead(depth=int(of["depth"]), task=task, is_trial=is_trial),
+    ("prototypes",): lambda _, how: PrototypesHead(task=how.task),
+    ("as_read",): lambda _, how: AsReadHead(task=how.task),
+    ("forest", "leaf"): lambda of, how: ForestHead(leaf=int(of["leaf"]), task=how.task, is_trial=how.is_trial),
+    ("extra", "leaf"): lambda of, how: ForestHead(
+        leaf=int(of["leaf"]), is_extra=True, task=how.task, is_trial=how.is_trial
+    ),
+    ("boosted", "depth"): lambda of, how: BoostedHead(depth=int(of["depth"]), task=how.task, is_trial=how.is_trial),
 }
 
 

@@ -32,6 +32,8 @@ class LinearHead(ABC):
     ----------
     task
         One label a sample, or tags.
+    device
+        Where fits of many samples run, as `runtime.choose_device` names it; the others run here.
 
     Attributes
     ----------
@@ -44,8 +46,8 @@ class LinearHead(ABC):
     gains_by_span: ClassVar[bool] = True
     """Whether fewer dimensions make a fit faster."""
 
-    def __init__(self, *, task: Task = Task.LABEL) -> None:
-        self.task = task
+    def __init__(self, *, task: Task = Task.LABEL, device: str = "cpu") -> None:
+        self.task, self.device = task, device
 
     def fit(self, X: Matrix, y: IntArray, *, start: Head | None = None) -> Self:
         """Learn from `X` `(n_samples, dim)` and `y`, `(n_samples,)` or for tags `(n_samples, n_tags)` in {-1, 0, 1}.

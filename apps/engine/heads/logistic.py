@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from apps.engine.heads.linear import LinearHead
+from apps.engine.heads.placing import fit_there_or_here, seconds_of_regression
 from apps.engine.heads.regression import Start, fit_regression
 from apps.engine.matrices import Matrix
 from apps.engine.types import IntArray, Task
@@ -34,8 +35,10 @@ class LogisticHead(LinearHead):
         How exactly to fit, `EXACT` or `ROUGH`.
     """
 
-    def __init__(self, *, C: float = 1.0, tolerance: float = EXACT, task: Task = Task.LABEL) -> None:
-        super().__init__(task=task)
+    def __init__(
+        self, *, C: float = 1.0, tolerance: float = EXACT, task: Task = Task.LABEL, device: str = "cpu"
+    ) -> None:
+        super().__init__(task=task, device=device)
         self.C = C
         self.tolerance = tolerance
 
@@ -43,4 +46,16 @@ class LogisticHead(LinearHead):
         near: Start | None = None
         if isinstance(start, LogisticHead) and start.coef_.shape == (len(self.classes_), X.shape[1]):
             near = start.coef_.T.astype(np.float64), start.intercept_.astype(np.float64)
-        self._take(*fit_regression(X, y, len(self.classes_), C=self.C, tolerance=self.tolerance, start=near))
+        n_classes = len(self.classes_)
+
+        def here() -> Start:
+            return fit_regression(X, y, n_classes, C=self.C, tolerance=self.tolerance, start=near)
+
+        def there() -> Start:
+            from apps.engine.heads import on_gpu  # imports torch
+
+            return on_gpu.fit_regression(
+                X, y, n_classes, C=self.C, tolerance=self.tolerance, device=self.device, start=near
+            )
+
+        self._take(*fit_there_or_here(self.device, seconds_of_regression(X, n_classes), there=there, here=here))

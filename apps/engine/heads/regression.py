@@ -22,7 +22,8 @@ times as long at an equal loss.
 """
 Start: TypeAlias = tuple[Doubles, Doubles]
 """Weights `(dim, n_classes)` and intercepts `(n_classes,)`."""
-MAX_ITERATIONS = 500
+MAX_ITERATIONS, RELATIVE_GAIN = 500, 1e-9
+"""Where a fit ends that has not come to its tolerance."""
 
 
 def fit_regression(
@@ -54,8 +55,8 @@ def fit_regression(
     The coefficients for rows of `X` as they are.
     """
     n_samples, dim = X.shape
-    centre, step, scale = _centre_and_steps(X, C=C)
-    intercept_step = 1.0 / np.sqrt(max(C * TYPICAL_CURVATURE * n_samples, 1e-12))
+    centre, step, scale = centre_and_steps(X, C=C)
+    of_intercepts = intercept_step(C, n_samples)
     penalty = (step / scale)[:, None] ** 2  # of the weights on Z, in terms of the weights sought
     loss_and_errors = _loss_of_tags(y) if y.ndim == 2 else _loss_of_labels(y)
     dtype = X.dtype if isinstance(X, np.ndarray) else np.dtype(np.float32)
@@ -64,7 +65,7 @@ def fit_regression(
         """Return the coefficients for `X` itself."""
         sought = flat.reshape(dim + 1, n_classes)
         weights = sought[:dim] * step[:, None]
-        return weights, sought[dim] * intercept_step - centre @ weights
+        return weights, sought[dim] * of_intercepts - centre @ weights
 
     def loss_and_gradient(flat: Doubles) -> tuple[float, Doubles]:
         sought = flat.reshape(dim + 1, n_classes)
@@ -77,17 +78,27 @@ def fit_regression(
         gradient = np.empty_like(sought)
         raw = matrices.transposed_product(X, errors)
         gradient[:dim] = (raw - np.outer(centre, surplus)) * (C * step[:, None]) + shrunk
-        gradient[dim] = C * intercept_step * surplus
+        gradient[dim] = C * of_intercepts * surplus
         return C * loss + 0.5 * float(np.vdot(sought[:dim], shrunk)), gradient.ravel()
 
-    tolerance *= max(1.0, n_samples / 100) ** 0.5
-    options = {"maxiter": MAX_ITERATIONS, "gtol": tolerance, "ftol": 1e-9, "maxcor": 10}
+    tolerance *= per_sample(n_samples)
+    options = {"maxiter": MAX_ITERATIONS, "gtol": tolerance, "ftol": RELATIVE_GAIN, "maxcor": 10}
     first = np.zeros((dim + 1, n_classes))
     if start is not None:
         first[:dim] = start[0] / step[:, None]
-        first[dim] = (start[1] + centre @ start[0]) / intercept_step
+        first[dim] = (start[1] + centre @ start[0]) / of_intercepts
     found = minimize(loss_and_gradient, first.ravel(), jac=True, method="L-BFGS-B", options=options)
     return applied(found.x)
+
+
+def per_sample(n_samples: int) -> float:
+    """Return what the tolerance, meant for 100 samples, is to be multiplied with."""
+    return float(max(1.0, n_samples / 100) ** 0.5)
+
+
+def intercept_step(C: float, n_samples: int) -> float:
+    """Return the step that makes the intercepts about as curved as the weights."""
+    return float(1.0 / np.sqrt(max(C * TYPICAL_CURVATURE * n_samples, 1e-12)))
 
 
 def _loss_of_labels(y: IntArray) -> Callable[[FloatArray], tuple[float, FloatArray]]:
@@ -117,7 +128,7 @@ def _loss_of_tags(y: IntArray) -> Callable[[FloatArray], tuple[float, FloatArray
     return loss_and_errors
 
 
-def _centre_and_steps(X: Matrix, *, C: float) -> tuple[Doubles, Doubles, float]:
+def centre_and_steps(X: Matrix, *, C: float) -> tuple[Doubles, Doubles, float]:
     """Return the mean row, the step in each direction that makes all of them about equally curved, and Z's scale.
 
     The steps are in units of `X`: they contain the scale.
