@@ -1,6 +1,8 @@
 // What a sample looks like among many: a thumbnail, the beginning of a text, the cells of a row. What people brought is
 // only ever set as text, never as markup. A card is an option of a list, so nothing in it is a control of its own.
 
+import { list_of_cells } from "../label/cells.js";
+
 export function card_of(item) {
   const card = document.createElement("div");
   card.className = `grid-card is-${kind_of(item)}`;
@@ -39,7 +41,8 @@ function kind_of(item) {
 
 function content_of(item) {
   if (item.imageUrl) return picture_of(item);
-  return item.cells ? row_of(item) : part("grid-card-text", item.text || "(empty text)");
+  if (item.cells) return list_of_cells(item.cells, { name: "grid-card-row", picture_of: cell_picture });
+  return part("grid-card-text", item.text || "(empty text)");
 }
 
 function picture_of(item) {
@@ -54,22 +57,6 @@ function picture_of(item) {
   image.sizes = "auto, 180px";
   image.src = item.thumbnailUrl;
   return image;
-}
-
-function row_of(item) {
-  const list = document.createElement("dl");
-  list.className = "grid-card-row";
-  for (const [name, value, picture] of item.cells) {
-    const pair = document.createElement("div");
-    const term = document.createElement("dt");
-    const cell = document.createElement("dd");
-    term.textContent = name;
-    if (picture) cell.append(cell_picture(picture, value));
-    else cell.textContent = value;
-    pair.append(term, cell);
-    list.append(pair);
-  }
-  return list;
 }
 
 function cell_picture(url, name) {

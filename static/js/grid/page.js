@@ -5,7 +5,10 @@
 import { keys } from "../keys.js";
 import { ActiveTime } from "../label/active-time.js";
 import { Api, Failure } from "../label/api.js";
+import { ask_before_leaving, stay_when_signed_out, tell_saved, when_there_may_be_more } from "../label/around.js";
+import { chip_of } from "../label/chips.js";
 import { Holding } from "../label/holding.js";
+import { LabelFilter } from "../label/label-filter.js";
 import { Labels } from "../label/labels.js";
 import { NewLabel } from "../label/new-label.js";
 import { Outbox } from "../label/outbox.js";
@@ -48,17 +51,12 @@ const outbox = new Outbox(`${urls.person}:${urls.function}:grid`, deliver);
 const supply = new Supply(api, urls.samplesUrl, first, { n: N_ON_GRID, held });
 const new_label = new NewLabel(part("new-label"), (name) => api.post(urls.newLabelUrl, { name }));
 const chooser = part("grid-label");
-const filter = part("label-filter");
+const filter = new LabelFilter(part("label-filter"), labels, { above: Number(urls.filterAbove) });
 const time = new ActiveTime();
 new Holding((body) => api.post(urls.holdUrl, body), () => [...board.items, ...supply.ahead].map((item) => item.sampleId), () => time.is_active);
 let counts = first.counts;
 let view = { show: supply.show, label_id: supply.label_id };
 let shown_at = -Infinity;
-
-// Who is signed out learns it beside the labels; a figure that refreshes itself must not carry the page away.
-document.body.addEventListener("htmx:beforeOnLoad", (event) => {
-  if (event.detail.xhr.getResponseHeader("HX-Redirect")) event.preventDefault();
-});
 
 // Sending
 
@@ -260,7 +258,7 @@ function show() {
   for (const button of part("grid-shows").querySelectorAll("[data-show]")) {
     button.setAttribute("aria-pressed", String(button.dataset.show === view.show));
   }
-  show_words(page, { board, view, label: labels.by_id(view.label_id), chip_of, gives_tags });
+  show_words(page, { board, view, label: labels.by_id(view.label_id), gives_tags });
 }
 
 function show_options() {
@@ -274,17 +272,6 @@ function show_options() {
 function show_waiting() {
   const trouble = outbox.trouble ?? (supply.trouble?.kind === "retry" ? null : supply.trouble);
   status.waiting(outbox.n_waiting, trouble, { has_notes: outbox.has_notes });
-}
-
-function chip_of(label) {
-  const chip = document.createElement("span");
-  chip.className = `chip label-${label.colour}`;
-  chip.textContent = label.name;
-  return chip;
-}
-
-function tell_saved() {
-  document.body.dispatchEvent(new CustomEvent("label:saved"));
 }
 
 // Keys and buttons
@@ -333,15 +320,9 @@ labels.addEventListener("pick", ({ detail }) => {
   if (detail.by_pointer) board.focus();
 });
 
-filter.addEventListener("input", () => labels.filter(filter.value));
-filter.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" && event.key !== "Escape") return;
-  event.preventDefault();
-  const found = event.key === "Enter" && filter.value ? labels.filter(filter.value) : null;
-  filter.value = "";
-  labels.filter("");
+filter.addEventListener("done", ({ detail }) => {
   board.focus();
-  if (found) pick(found);
+  pick(detail.label);
 });
 
 // What changes by itself
@@ -357,7 +338,6 @@ supply.addEventListener("change", () => {
 });
 board.addEventListener("change", show);
 labels.addEventListener("change", () => {
-  filter.closest("[data-filter]").hidden = labels.n <= Number(urls.filterAbove);
   part("no-labels").hidden = labels.n > 0;
   show();
 });
@@ -380,15 +360,11 @@ outbox.addEventListener("refused", ({ detail }) => {
 });
 
 document.body.addEventListener("live:predictions", () => supply.refresh());
-for (const name of ["live:samples", "live:annotations", "live:reopened"]) {
-  document.body.addEventListener(name, () => {
-    if (!board.items.length) supply.look_again();
-  });
-}
-
-addEventListener("beforeunload", (event) => {
-  if (outbox.is_leaving_risky) event.preventDefault();
+when_there_may_be_more(() => {
+  if (!board.items.length) supply.look_again();
 });
+stay_when_signed_out();
+ask_before_leaving(outbox);
 
 labels.show(first.labels);
 next();

@@ -1,6 +1,8 @@
 // What the page says about the grid on show, and what its button would do.
 
-export function show_words(page, { board, view, label, chip_of, gives_tags }) {
+import { chip_of } from "../label/chips.js";
+
+export function show_words(page, { board, view, label, gives_tags }) {
   const say = { alike, hunt, any }[view.show];
   const chip = label ? chip_of(label) : "";
   const { title, hint, button } = say({ n: board.items.length, board, chip, name: label?.name ?? "", gives_tags });

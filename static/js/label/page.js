@@ -4,11 +4,13 @@
 import { keys } from "../keys.js";
 import { ActiveTime } from "./active-time.js";
 import { Api, Failure } from "./api.js";
+import { ask_before_leaving, stay_when_signed_out, tell_saved, when_there_may_be_more } from "./around.js";
 import { chip_of, words_for } from "./chips.js";
 import { keep_up } from "./going.js";
 import { History } from "./history.js";
 import { Holding } from "./holding.js";
 import { Instructions } from "./instructions.js";
+import { LabelFilter } from "./label-filter.js";
 import { Labels } from "./labels.js";
 import { NewLabel } from "./new-label.js";
 import { Outbox } from "./outbox.js";
@@ -41,16 +43,10 @@ const queue = new Queue(api, urls.queueUrl, first, () => outbox.sample_ids());
 const remarks = new Remarks(part("label-remarks"), part("label-comment"));
 const new_label = new NewLabel(part("new-label"), (name) => api.post(urls.newLabelUrl, { name }));
 const instructions = part("label-instructions") && new Instructions(part("label-instructions"), urls.function);
-const filter = part("label-filter");
+const filter = new LabelFilter(part("label-filter"), labels, { above: Number(urls.filterAbove) });
 const history = new History();
 const time = new ActiveTime();
 const holding = new Holding((body) => api.post(urls.holdUrl, body), () => queue.sample_ids(), () => time.is_active);
-
-// Who is signed out learns it beside the labels, with the answers kept; a figure that refreshes itself must not carry
-// the page away to the sign-in form.
-document.body.addEventListener("htmx:beforeOnLoad", (event) => {
-  if (event.detail.xhr.getResponseHeader("HX-Redirect")) event.preventDefault();
-});
 
 // Doing
 
@@ -256,18 +252,9 @@ function show_choice() {
   button.querySelector("[data-words]").textContent = n ? `Save ${n === 1 ? "1 tag" : `${n} tags`}` : "None of these";
 }
 
-function show_labels() {
-  filter.closest("[data-filter]").hidden = labels.n <= Number(urls.filterAbove);
-  part("no-labels").hidden = labels.n > 0;
-}
-
 function show_waiting() {
   const trouble = outbox.trouble ?? (queue.trouble?.kind === "retry" ? null : queue.trouble);
   status.waiting(outbox.n_waiting, trouble, { has_notes: outbox.has_notes });
-}
-
-function tell_saved() {
-  document.body.dispatchEvent(new CustomEvent("label:saved"));
 }
 
 // Keys and buttons
@@ -304,15 +291,9 @@ labels.addEventListener("pick", ({ detail }) => {
   if (detail.by_pointer) stage.focus();
 });
 
-filter.addEventListener("input", () => labels.filter(filter.value));
-filter.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" && event.key !== "Escape") return;
-  event.preventDefault();
-  const found = event.key === "Enter" && filter.value ? labels.filter(filter.value) : null;
-  filter.value = "";
-  labels.filter("");
+filter.addEventListener("done", ({ detail }) => {
   stage.focus();
-  if (found) pick(found);
+  pick(detail.label);
 });
 
 part("skipped-again").addEventListener("click", bring_skipped_back);
@@ -326,7 +307,7 @@ queue.addEventListener("change", () => {
 });
 if (gives_tags) labels.addEventListener("toggle", show_choice);
 labels.addEventListener("change", () => {
-  show_labels();
+  part("no-labels").hidden = labels.n > 0;
   show();
 });
 new_label.addEventListener("made", ({ detail }) => {
@@ -357,18 +338,14 @@ outbox.addEventListener("refused", ({ detail }) => {
 
 holding.addEventListener("lost", ({ detail }) => queue.drop(detail.ids));
 document.body.addEventListener("live:predictions", () => queue.refresh());
-for (const name of ["live:samples", "live:annotations", "live:reopened"]) {
-  document.body.addEventListener(name, () => {
-    if (!queue.current) queue.look_again();
-  });
-}
-
-addEventListener("beforeunload", (event) => {
-  if (outbox.is_leaving_risky) event.preventDefault();
+when_there_may_be_more(() => {
+  if (!queue.current) queue.look_again();
 });
+stay_when_signed_out();
+ask_before_leaving(outbox);
 
 keep_up(part("label-going"));
+part("no-labels").hidden = first.labels.length > 0;
 labels.show(first.labels);
-show_labels();
 show();
 outbox.start();

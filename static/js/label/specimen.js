@@ -1,6 +1,8 @@
 // What a sample looks like, built before it is shown so that showing it is one swap. What people brought is only ever
 // set as text, never as markup.
 
+import { list_of_cells } from "./cells.js";
+
 export function element_of(item) {
   if (item.cells) return row_of(item);
   return item.imageUrl ? picture_of(item) : text_of(item);
@@ -8,20 +10,8 @@ export function element_of(item) {
 
 // A table row: names and values side by side, short ones next to each other.
 function row_of(item) {
-  const list = document.createElement("dl");
-  list.className = "row-card row-card-l";
-  for (const [name, value, picture] of item.cells) {
-    const pair = document.createElement("div");
-    const term = document.createElement("dt");
-    const cell = document.createElement("dd");
-    term.textContent = name;
-    if (picture) cell.append(cell_picture(picture, value));
-    else cell.textContent = value;
-    pair.className = picture || value.length > 36 ? "is-long" : "";
-    pair.append(term, cell);
-    list.append(pair);
-  }
-  return list;
+  const class_of = ([, value, picture]) => (picture || value.length > 36 ? "is-long" : "");
+  return list_of_cells(item.cells, { name: "row-card row-card-l", picture_of: cell_picture, class_of });
 }
 
 function cell_picture(url, name) {
