@@ -1,7 +1,7 @@
 """Predicting one input with the published model: the one way for calls over HTTP and for the box on the call page.
 
 Warm path: the backbone is loaded once per process and runs in one thread per backbone, concurrent callers share its
-forward pass, and the head is a matrix product from a bounded cache.
+forward pass, towers that a function owns go on from there, and the head is a matrix product; both from bounded caches.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -23,12 +24,13 @@ from PIL import Image
 
 from apps.core.errors import InvalidInput, TooLarge, Unavailable
 from apps.engine import decisions
+from apps.engine.adapt import Tower
 from apps.engine.backbones import BackboneSpec
-from apps.engine.errors import BackboneUnavailable, EngineError
+from apps.engine.errors import ArtifactCorrupt, BackboneUnavailable, EngineError
 from apps.engine.types import FloatArray, Inputs, IntArray
 from apps.functions.models import Function, InputKind, Label, OutputKind
 from apps.invoke.batching import MicroBatcher
-from apps.invoke.database import as_request
+from apps.invoke.database import as_request, in_database_thread
 from apps.invoke.recorder import Answered, Recorder
 from apps.invoke.wire import NoModel
 from apps.samples import rows
@@ -38,8 +40,9 @@ from apps.samples.rows import FindPicture, ReadRow
 from apps.training.models import TrainedModel
 from apps.training.rule_hits import words_of
 from apps.training.services import encoders, figures, serving
-from apps.training.services.inputs import Layout, build_inputs, embed
+from apps.training.services.inputs import Layout, build_inputs
 from apps.training.services.serving import Served
+from apps.training.services.towers import Wanted, embed_wanted
 from apps.training.services.untrained import Untrained, load_untrained
 from apps.training.services.vectors import STORED
 
@@ -52,6 +55,7 @@ EVEN = 0.5
 ANSWER_SECONDS = 60
 """The first call after a start may wait for the backbone to load; nothing else takes long."""
 TOO_SLOW = "The model did not answer in time. Try again in a moment."
+TAKING_OVER = "The file of this model is damaged, and the model before it takes over. Try again in a moment."
 
 
 @dataclass(frozen=True)
@@ -218,8 +222,8 @@ def live_backbone_names() -> list[str]:
 
 
 def backbones_read_by(model: TrainedModel) -> list[str]:
-    """Return the backbones a model needs loaded, those that read the cells of a column among them."""
-    return sorted({name.partition(":")[0] for name in model.backbone_versions})
+    """Return the backbones a model needs loaded, those under towers and those that read cells among them."""
+    return sorted({encoders.base_of(name) for name in model.backbone_versions})
 
 
 def _load(find_names: Callable[[], Iterable[str]]) -> None:
@@ -255,25 +259,44 @@ def inputs_of(answerer: Answerer, contents: Sequence[Content]) -> Inputs:
 
 
 def _embeddings(items: Sequence[tuple[Answerer, Content]]) -> dict[str, dict[int, FloatArray]]:
-    """Return vectors by backbone and row: each backbone reads all that needs it in one pass."""
-    wanted: defaultdict[BackboneSpec, list[int]] = defaultdict(list)
+    """Return vectors by name and row: each backbone reads all that needs it in one pass, whoever's top goes on."""
+    wanting: defaultdict[BackboneSpec, list[int]] = defaultdict(list)
     for row, (answerer, _content) in enumerate(items):
         for spec in answerer.specs:
-            wanted[spec].append(row)
-    found: dict[str, dict[int, FloatArray]] = {}
-    for spec, wanting in wanted.items():
-        vectors = _embed(spec, [items[row][1] for row in wanting])
+            wanting[spec].append(row)
+    wanted = [Wanted(spec, np.array(rows), _tower(items[rows[0]][0], spec)) for spec, rows in wanting.items()]
+    found: defaultdict[str, dict[int, FloatArray]] = defaultdict(dict)
+    for one, vectors in zip(wanted, _embed(wanted, [content for _answerer, content in items]), strict=True):
         # Heads learned from stored vectors: the same rounding makes a call say what the pages say of a stored sample.
-        found[spec.name] = dict(zip(wanting, vectors.astype(STORED).astype(np.float32), strict=True))
+        rounded = vectors.astype(STORED).astype(np.float32)
+        found[one.spec.name].update(zip(one.rows.tolist(), rounded, strict=True))
     return found
 
 
-def _embed(spec: BackboneSpec, contents: Sequence[Content]) -> FloatArray:
+def _tower(answerer: Answerer, spec: BackboneSpec) -> Tower | None:
+    if not isinstance(answerer, Served):
+        return None
     try:
-        return embed(spec, [content.row if isinstance(content, ReadRow) else content for content in contents])
+        return answerer.tower(spec)
+    except ArtifactCorrupt as error:
+        logger.error("tower_unreadable", model=answerer.model.public_id, error=str(error))
+        # Who loads the model anew finds the same, and lets the one before it answer. Not here: others wait.
+        in_database_thread(partial(serving.load_model, answerer.model))
+        raise Unavailable(TAKING_OVER) from error
     except BackboneUnavailable as error:
-        logger.error("backbone_unavailable", backbone=spec.name, error=str(error))
-        raise Unavailable("The model cannot be loaded on this server; its log says why.") from error
+        raise _cannot_load(spec, error) from error
+
+
+def _embed(wanted: Sequence[Wanted], contents: Sequence[Content]) -> list[FloatArray]:
+    try:
+        return embed_wanted(wanted, [content.row if isinstance(content, ReadRow) else content for content in contents])
+    except BackboneUnavailable as error:
+        raise _cannot_load(wanted[0].spec, error) from error
+
+
+def _cannot_load(spec: BackboneSpec, error: BackboneUnavailable) -> Unavailable:
+    logger.error("backbone_unavailable", backbone=spec.name, error=str(error))
+    return Unavailable("The model cannot be loaded on this server; its log says why.")
 
 
 def _identity(answerer: Answerer) -> tuple[int, int]:

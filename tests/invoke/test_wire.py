@@ -24,7 +24,7 @@ from apps.invoke.lookup import Lookup
 from apps.invoke.models import Invocation
 from apps.invoke.services import Predictions
 from apps.training.models import TrainedModel
-from apps.training.services import inputs
+from apps.training.services import towers
 from apps.workspaces.models import ApiKey, Workspace
 from apps.workspaces.roles import Action
 from apps.workspaces.services import create_key, revoke_key
@@ -292,7 +292,7 @@ class TestRefusals:
         def missing(_name: str) -> None:
             raise BackboneUnavailable("Install the weights.")
 
-        monkeypatch.setattr(inputs, "backbone", missing)
+        monkeypatch.setattr(towers, "backbone", missing)
         sent = {"data": ("a.png", picture("red"))}
         assert "Install" not in assert_refused(post(path_of(trained_pictures), files=sent), 503, "unavailable")
 

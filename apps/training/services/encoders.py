@@ -61,6 +61,11 @@ class BoundedCache(Generic[Key, Value]):
                         self._keep(key, value)
             return made[0]
 
+    @property
+    def n_bytes(self) -> int:
+        """What the values held now take, by `n_bytes_of`."""
+        return self._n_bytes
+
     def _keep(self, key: Key, value: Value) -> None:
         self._values[key] = value
         self._n_bytes += self._n_bytes_of(value)

@@ -5,7 +5,7 @@ Safe to call from many threads. A damaged artifact is never served: the newest w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,13 +44,12 @@ class Served:
 
     `labels` are the labels in use that it knows, one per column of what `pred_probs` returns, and `names` what it calls
     them: those they had when it was published. A label deleted since is never answered; one merged since counts for the
-    label it was merged into. `columns` are the model's own that count for each. `towers` make the adapted embeddings it
-    reads, by name.
+    label it was merged into. `columns` are the model's own that count for each. Its towers are not held here, whoever
+    keeps this, but only in their cache, which is bounded.
     """
 
     model: TrainedModel
     artifact: Artifact
-    towers: Mapping[str, Tower]
     layout: Layout
     labels: tuple[Label, ...]
     names: tuple[str, ...]
@@ -71,6 +70,11 @@ class Served:
         """Where the function gives tags: the probability from which on each of `labels` counts as there."""
         thresholds = self.artifact.predictor.thresholds
         return None if thresholds is None else thresholds[[own[0] for own in self.columns]]
+
+    def tower(self, spec: BackboneSpec) -> Tower | None:
+        """Return what makes an embedding it reads; None for frozen ones. Raises `ArtifactCorrupt`."""
+        adaptation = adaptation_of(self.model)
+        return towers.tower_of(adaptation) if adaptation and spec.name.startswith(ADAPTED) else None
 
     def _spec(self, name: str) -> BackboneSpec:
         adaptation = self.model.adaptation
@@ -206,14 +210,17 @@ def adaptation_of(model: TrainedModel) -> Adaptation | None:
     return model.adaptation
 
 
-def _towers(model: TrainedModel) -> Mapping[str, Tower]:
-    """Raises `ArtifactCorrupt`; then nobody may read the adaptation again, and another one is made in time."""
+def _load_tower(model: TrainedModel) -> None:
+    """Have the tower of a model at hand, whoever asks for it next.
+
+    Raises `ArtifactCorrupt`; then nobody may read the adaptation again, and another one is made in time.
+    """
     adaptation = adaptation_of(model)
-    names = [name for name in model.backbone_versions if name.startswith(ADAPTED)]
-    if adaptation is None or not names:
-        return {}
+    if adaptation is None or not any(name.startswith(ADAPTED) for name in model.backbone_versions):
+        return
     try:
-        return {name: towers.tower_of(adaptation) for name in names}
+        with suppress(BackboneUnavailable):  # whoever has samples read by it is told
+            towers.tower_of(adaptation)
     except ArtifactCorrupt:
         Adaptation.objects.filter(pk=adaptation.pk).delete()
         raise
@@ -227,7 +234,7 @@ def _served(model: TrainedModel) -> Served | None:
     if not is_current(model):
         return None
     artifact = _artifacts.get((model.function.workspace_id, model.pk), partial(_read_artifact, model))
-    of_names = _towers(model)
+    _load_tower(model)
     stands_for = standing_labels(model.function_id)
     columns: dict[Label, list[int]] = {}
     for i, public_id in enumerate(artifact.label_ids):
@@ -240,4 +247,4 @@ def _served(model: TrainedModel) -> Served | None:
     called = model.label_names or [stands_for[key].name if key in stands_for else "" for key in artifact.label_ids]
     names = tuple(called[own[0]] for own in columns.values())
     merged = tuple(map(tuple, columns.values()))
-    return Served(model, artifact, of_names, layout_of(model.function), labels, names, merged)
+    return Served(model, artifact, layout_of(model.function), labels, names, merged)
