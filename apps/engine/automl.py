@@ -47,6 +47,7 @@ def train(
     deadline: Deadline | None = None,
     on_first: Callable[[RoundResult], None] | None = None,
     serving: Blend | None = None,
+    device: str = "cpu",
 ) -> RoundResult:
     """Find the blend of recipes that predicts held-out samples best, and fit it on all of them.
 
@@ -62,6 +63,8 @@ def train(
         Called with the result of the first recipe tried, before the others are.
     serving
         The blend in service. Another one is returned only if it is better on the same folds beyond its uncertainty.
+    device
+        Where heads of many samples are fitted, as `runtime.choose_device` names it.
 
     Returns
     -------
@@ -76,7 +79,7 @@ def train(
     """
     readiness.check_trainable(data)
     with one_thread():
-        a_round = _Round(data, seed=seed, deadline=deadline)
+        a_round = _Round(data, seed=seed, deadline=deadline, device=device)
         candidates: list[Candidate] = []
         is_complete = True
         try:
@@ -104,14 +107,20 @@ def plan(data: TrainingData, *, serving: Blend | None = None) -> list[Line]:
 
 
 def try_line(
-    data: TrainingData, line: Line, *, seed: int = 0, deadline: Deadline | None = None, serving: Blend | None = None
+    data: TrainingData,
+    line: Line,
+    *,
+    seed: int = 0,
+    deadline: Deadline | None = None,
+    serving: Blend | None = None,
+    device: str = "cpu",
 ) -> list[Candidate]:
     """Try the recipes of one line, with the arguments of `train`: a part of a round, wherever it is run.
 
     Raises `DeadlineExpired` if it comes before the first recipe was tried.
     """
     with one_thread():
-        a_round = _Round(data, seed=seed, deadline=deadline)
+        a_round = _Round(data, seed=seed, deadline=deadline, device=device)
         candidates: list[Candidate] = []
         try:
             of_line = [recipe for recipe in served_recipes(data, serving) if recipe in line.recipes]
@@ -130,10 +139,12 @@ def conclude(
     seed: int = 0,
     serving: Blend | None = None,
     is_complete: bool = True,
+    device: str = "cpu",
 ) -> RoundResult:
     """Choose among candidates tried on the same samples with the same seed, at least one, and fit what is chosen."""
     with one_thread():
-        return _Round(data, seed=seed, deadline=None).conclude(candidates, serving, is_complete=is_complete)
+        a_round = _Round(data, seed=seed, deadline=None, device=device)
+        return a_round.conclude(candidates, serving, is_complete=is_complete)
 
 
 def served_recipes(data: TrainingData, serving: Blend | None) -> list[Recipe]:
@@ -144,9 +155,9 @@ def served_recipes(data: TrainingData, serving: Blend | None) -> list[Recipe]:
 class _Round:
     """What all recipes of one round share: the folds, and the samples as each reader reads them."""
 
-    def __init__(self, data: TrainingData, *, seed: int, deadline: Deadline | None) -> None:
+    def __init__(self, data: TrainingData, *, seed: int, deadline: Deadline | None, device: str) -> None:
         self.started = time.monotonic()
-        self.deadline = deadline
+        self.deadline, self.device = deadline, device
         self.data = data
         self.folds = _folds(data, seed)
         self.truth = _truth(data, self.folds)
@@ -172,7 +183,7 @@ class _Round:
     def explore(self, lines: Sequence[Line], *, served: Sequence[Recipe]) -> Iterator[Candidate]:
         """Try what there is time for, as `search.explore`."""
         until = search.budget(len(self.data.labels))
-        cost = partial(search.expected_seconds, data=self.data)
+        cost = partial(search.expected_seconds, data=self.data, device=self.device)
         return search.explore(lines, self.cross_validate, served=served, until=until, cost=cost)
 
     def conclude(self, candidates: Sequence[Candidate], serving: Blend | None, *, is_complete: bool) -> RoundResult:
@@ -184,7 +195,9 @@ class _Round:
     def cross_validate(self, recipe: Recipe) -> Candidate:
         """Score every sample out-of-fold under one recipe, and calibrate the scores."""
         started = time.monotonic()
-        make_head = partial(heads.create, recipe.head, recipe.settings, task=self.data.task, is_trial=True)
+        make_head = partial(
+            heads.create, recipe.head, recipe.settings, task=self.data.task, is_trial=True, device=self.device
+        )
         scores = crossval.out_of_fold_scores(
             make_head,
             lambda fold: self.view(recipe.backbone, fold).seen_by(make_head()),
@@ -227,7 +240,7 @@ class _Round:
         recipe, view = candidate.recipe, self.view(candidate.recipe.backbone)
         # What was adapted reads every fold in a space of its own: a head fitted in one is no start for another.
         near = None if self.is_adapted(recipe.backbone) else self.fitted[recipe.backbone, recipe.head].get(0)
-        head = heads.create(recipe.head, recipe.settings, task=self.data.task)
+        head = heads.create(recipe.head, recipe.settings, task=self.data.task, device=self.device)
         return Member(recipe, weight, candidate.temperature, view.reader, view.fitted(head, self.data, near))
 
 

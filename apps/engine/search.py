@@ -20,6 +20,8 @@ SHRINKAGES = (0.9, 0.8, 0.6, 0.3, 0.1)
 gained (pictures 0.823 at 0.01, 0.824 at 0.1)."""
 SECONDS_PER_NUMBER, SPARSE_WIDTH = 7.5e-8, 1_500
 """Of a regression, per number and square root of labels; words cost what so many dense numbers do."""
+SECONDS_THERE, SHARE_THERE = 0.2, 0.2
+"""Of that, at most, what a regression takes whose fits run on a GPU: samples are still cut into folds and sent."""
 BUDGET_S, BUDGET_GROWTH = 1.0, 0.35
 """Seconds for a round of 100 samples, and the power of the number of samples with which they grow: 2.2 at 1,000, 5 at
 10,000, 11 at 100,000."""
@@ -122,7 +124,7 @@ def explore(
             yield once(recipe)
 
 
-def expected_seconds(recipe: Recipe, data: TrainingData) -> float:
+def expected_seconds(recipe: Recipe, data: TrainingData, *, device: str = "cpu") -> float:
     """Return what a trial will take: closed forms next to nothing, a regression with many samples most of the round.
 
     Measured at 1,000 to 10,000 samples in 7 to 500 labels: 0.2 to 13 s, within a third of this.
@@ -134,7 +136,8 @@ def expected_seconds(recipe: Recipe, data: TrainingData) -> float:
     width += SPARSE_WIDTH if LEXICAL in recipe.backbone.split(PLUS) else 0
     if n_samples <= MOST_SPANNED:
         width = min(width, n_samples)
-    return float(SECONDS_PER_NUMBER * n_samples * width * data.n_classes**0.5)
+    seconds = float(SECONDS_PER_NUMBER * n_samples * width * data.n_classes**0.5)
+    return seconds if device == "cpu" else min(seconds, SECONDS_THERE + SHARE_THERE * seconds)
 
 
 def can_be_tried(recipe: Recipe, data: TrainingData) -> bool:

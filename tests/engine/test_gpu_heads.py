@@ -8,13 +8,13 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from apps.engine import automl, heads
+from apps.engine import automl, heads, search
 from apps.engine.heads import discriminant, logistic, on_gpu, placing
 from apps.engine.heads.discriminant import DiscriminantHead
 from apps.engine.heads.logistic import EXACT, LogisticHead
 from apps.engine.heads.regression import fit_regression
 from apps.engine.matrices import Matrix, SideBySide
-from apps.engine.types import Inputs, IntArray, Task, TrainingData
+from apps.engine.types import Inputs, IntArray, Recipe, Task, TrainingData
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU here")
 
@@ -175,6 +175,34 @@ def test_a_round_comes_to_the_same_model_wherever_it_is_fitted(monkeypatch: pyte
     assert fits
     assert found.log_loss == pytest.approx(here.log_loss, abs=2e-3)
     np.testing.assert_allclose(found.pred_probs, here.pred_probs, atol=0.03)
+
+
+def test_every_fit_of_a_round_is_told_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    devices: set[str] = set()
+
+    def here(device: str, seconds: float, *, there: Callable[[], object], here: Callable[[], object]) -> object:
+        devices.add(device)
+        return here()
+
+    for module in (logistic, discriminant):
+        monkeypatch.setattr(module, "fit_there_or_here", here)
+    X, y = blobs(60, 8, 3)
+    data = TrainingData(Inputs(60, {"tiny-text": X}), y, 3, np.arange(60))
+    found = automl.train(data, device="cuda:1")
+    assert devices == {"cuda:1"}
+    devices.clear()
+    candidates = [one for line in automl.plan(data) for one in automl.try_line(data, line, device="cuda:1")]
+    apart = automl.conclude(data, candidates, device="cuda:1")
+    assert devices == {"cuda:1"}
+    assert apart.log_loss == pytest.approx(found.log_loss, abs=0.05)
+
+
+def test_a_round_dares_larger_regressions_where_there_is_a_gpu() -> None:
+    rows = np.zeros((20_000, 1_536), np.float32)
+    data = TrainingData(Inputs(20_000, {"minilm": rows}), np.arange(20_000) % 100, 100, np.arange(20_000))
+    recipe = Recipe("minilm", "logistic", {"C": 10.0})
+    here, there = (search.expected_seconds(recipe, data, device=device) for device in ("cpu", "cuda:0"))
+    assert there < here / 4
 
 
 def test_only_large_fits_leave_for_a_gpu() -> None:
