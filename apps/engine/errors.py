@@ -23,3 +23,7 @@ class BackboneUnavailable(EngineError):
 
 class DeviceUnavailable(BackboneUnavailable):
     """The device that was asked for is not there, and with it nothing that was to run on it."""
+
+
+class PullRefused(EngineError):
+    """A backbone cannot be brought to this machine. The text says why, and what would help."""

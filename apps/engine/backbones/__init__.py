@@ -1,7 +1,8 @@
 """Backbones: shared frozen encoders that turn samples into embeddings. The first step of everything.
 
 Importing this package costs nothing; torch and the libraries around it are imported when a backbone is loaded. Weights
-come from installed packages only: no call leaves the machine.
+come from installed packages, or from a folder that `hub` filled when an operator asked it to: no other call leaves the
+machine.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +26,23 @@ Input: TypeAlias = str | Picture
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """What is known of a backbone without loading it. `version` changes whenever its embeddings would."""
+    """What is known of a backbone without loading it. `version` changes whenever its embeddings would.
+
+    A pair reads pictures, and texts into the same space. Likeness to labels' names is divided by `temperature` before
+    it is taken for a probability; None for the usual one.
+    """
 
     name: str
     modality: Modality
     dim: int
     version: str
+    is_pair: bool = False
+    temperature: float | None = None
+
+    @property
+    def reads_names(self) -> bool:
+        """Whether samples can be likened to what labels are called."""
+        return self.is_pair or self.modality is Modality.TEXT
 
 
 class Backbone(Protocol):
@@ -64,6 +76,15 @@ class Backbone(Protocol):
         ...
 
 
+@runtime_checkable
+class Pair(Protocol):
+    """What a picture backbone can do beside, where its spec says `is_pair`."""
+
+    def encode_names(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return `(len(texts), dim)`: what labels are called, in the space of the pictures."""
+        ...
+
+
 MINILM = BackboneSpec("minilm", Modality.TEXT, 4 * 384, "2-53aa5117")
 EFFNET_LITE0 = BackboneSpec("effnet-lite0", Modality.IMAGE, 1280 + 2 * 192 + 112, "1-57934424")
 PIXELS = BackboneSpec("pixels", Modality.IMAGE, 1_108, "1")
@@ -76,12 +97,18 @@ _SPECS = {spec.name: spec for spec in (MINILM, EFFNET_LITE0, PIXELS, TINY_TEXT, 
 _DEFAULTS = {Modality.TEXT: (MINILM.name,), Modality.IMAGE: (EFFNET_LITE0.name, PIXELS.name)}
 
 
-def spec(name: str) -> BackboneSpec:
-    """Return what is known of a backbone. Raises `BackboneUnavailable` for a name there is not."""
-    try:
+def spec(name: str, *, pulled: Path | None = None) -> BackboneSpec:
+    """Return what is known of a backbone, `pulled` being the folder of those that were pulled, if there is one.
+
+    Raises `BackboneUnavailable` for a name there is not.
+    """
+    if name in _SPECS:
         return _SPECS[name]
-    except KeyError:
-        raise BackboneUnavailable(f"There is no backbone {name!r}; there are {', '.join(_SPECS)}.") from None
+    if pulled is None:
+        raise BackboneUnavailable(f"There is no backbone {name!r}; there are {', '.join(_SPECS)}.")
+    from apps.engine.backbones.registry import Registry
+
+    return Registry(pulled).manifest(name).spec
 
 
 def adapted(name: str) -> BackboneSpec | None:
@@ -94,7 +121,7 @@ def for_modality(modality: Modality) -> tuple[str, ...]:
     return _DEFAULTS[modality]
 
 
-def load(name: str, *, device: str | None = None, cache: Path | None = None) -> Backbone:
+def load(name: str, *, device: str | None = None, cache: Path | None = None, pulled: Path | None = None) -> Backbone:
     """Load a backbone. Takes a second or two and memory: load once and share.
 
     Parameters
@@ -104,13 +131,19 @@ def load(name: str, *, device: str | None = None, cache: Path | None = None) -> 
     cache
         A JSON file that remembers which arithmetic is fastest here, so that it is measured once per machine and
         backbone instead of at every load.
+    pulled
+        The folder of those that were pulled, if there is one.
 
     Raises
     ------
     BackboneUnavailable
         Unknown name, or weights missing or altered.
     """
-    wanted = spec(name)
+    wanted = spec(name, pulled=pulled)
+    if pulled is not None and name not in _SPECS:
+        from apps.engine.backbones.hub import open_pulled  # imports torch, and timm or transformers
+
+        return open_pulled(name, pulled=pulled, device=device, cache=cache)
     if wanted in (TINY_TEXT, TINY_IMAGE):
         return tiny(wanted.modality)
     if wanted == PIXELS:

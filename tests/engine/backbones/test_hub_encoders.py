@@ -1,0 +1,258 @@
+"""Pulled backbones read what their own libraries read, whatever comes in, however it is batched."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional
+
+from apps.engine import backbones
+from apps.engine.backbones import Backbone, Input, Pair, hub, token_rows
+from apps.engine.backbones.hub_models import TURN_SECONDS, at_once
+from apps.engine.backbones.hub_text import HubText
+from apps.engine.backbones.pictures import to_rgb
+from apps.engine.backbones.registry import Reading
+from apps.engine.errors import BackboneUnavailable, DeadlineExpired
+from apps.engine.runtime import Deadline
+from apps.engine.types import Modality
+from tests import tiny_models
+
+TEXTS: list[Input] = [
+    "", " ", "refund please", "Where is my parcel? It was due on Monday.", "\x00\ud800 half a surrogate", "é" * 50,
+    "日本語のテキスト", "word " * 2_000, "x" * 50_000, "🙂", "a",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The models as a hub has them, under `hub`, and pulled, under `here`."""
+    root = tmp_path_factory.mktemp("models")
+    for name, make in tiny_models.MAKERS.items():
+        made = make(root / "hub" / name)
+        hub.pull(hub.wanted_from_folder(made, name=name), into=root / "here")
+    hub.pull(hub.wanted_from_folder(root / "hub" / "bert", name="e5-small"), into=root / "here")
+    return root
+
+
+def opened(models: Path, name: str) -> Backbone:
+    return backbones.load(name, pulled=models / "here", device="cpu")
+
+
+def pictures() -> list[Input]:
+    random = np.random.default_rng(0)
+    photo = Image.fromarray(random.integers(0, 256, (24, 32, 3), dtype=np.uint8)).resize((320, 240))
+    modes = [photo.convert(mode) for mode in ("RGB", "L", "RGBA", "1", "CMYK", "F")]
+    return [*modes, Image.new("RGB", (1, 1)), Image.new("L", (1, 900)), Image.new("RGB", (0, 0)), np.asarray(photo)]
+
+
+@pytest.fixture(params=["bert", "e5-small", "dinov2", "clip", "siglip", "timm"])
+def loaded(request: pytest.FixtureRequest, models: Path) -> tuple[Backbone, list[Input]]:
+    backbone = opened(models, request.param)
+    return backbone, list(TEXTS) if backbone.spec.modality is Modality.TEXT else pictures()
+
+
+def test_nothing_a_user_may_bring_fails(loaded: tuple[Backbone, list[Input]]) -> None:
+    backbone, inputs = loaded
+    rows = backbone.encode(inputs)
+    assert rows.shape == (len(inputs), backbone.spec.dim)
+    assert rows.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, atol=1e-2)
+    assert backbone.encode([]).shape == (0, backbone.spec.dim)
+
+
+def test_batching_and_order_do_not_change_an_embedding(loaded: tuple[Backbone, list[Input]]) -> None:
+    backbone, inputs = loaded
+    together = backbone.encode(inputs)
+    backwards = backbone.encode(inputs[::-1])[::-1]
+    alone = np.concatenate([backbone.encode([one]) for one in inputs])
+    for other in (backwards, alone):
+        np.testing.assert_allclose(together, other, atol=0.02)
+
+
+def test_many_threads_get_the_rows_one_does(loaded: tuple[Backbone, list[Input]]) -> None:
+    backbone, inputs = loaded
+    expected, found = backbone.encode(inputs[:4]), list[np.ndarray]()
+    threads = [threading.Thread(target=lambda: found.append(backbone.encode(inputs[:4]))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    for rows in found:
+        np.testing.assert_allclose(rows, expected, atol=1e-5)
+
+
+def test_the_deadline_and_the_modality_are_kept(loaded: tuple[Backbone, list[Input]]) -> None:
+    backbone, inputs = loaded
+    with pytest.raises(DeadlineExpired):
+        backbone.encode(inputs, deadline=Deadline.after(0))
+    wrong: Input = Image.new("RGB", (4, 4)) if backbone.spec.modality is Modality.TEXT else "text"
+    with pytest.raises(TypeError):
+        backbone.encode([inputs[0], wrong])
+
+
+def near(rows: np.ndarray, expected: torch.Tensor) -> None:
+    """Equal in direction, whatever arithmetic was the fastest here."""
+    wanted = functional.normalize(expected.float(), dim=1).numpy()
+    assert float((rows * wanted).sum(axis=1).min()) > 0.998
+
+
+def test_texts_are_pooled_as_transformers_would(models: Path) -> None:
+    from transformers import BertModel
+
+    texts = ["I want my money back", "where is it?", "a"]
+    network = BertModel.from_pretrained(models / "hub" / "bert").eval()
+    encodings = tiny_models.tokenizer().encode_batch(texts)
+    with torch.inference_mode():
+        means = [network(torch.tensor([one.ids])).last_hidden_state.mean(dim=1) for one in encodings]
+    near(opened(models, "bert").encode(texts), torch.cat(means))
+
+
+def test_a_prefix_is_read_before_each_text_and_each_part(models: Path) -> None:
+    plain, prefixed = opened(models, "bert"), opened(models, "e5-small")
+    np.testing.assert_allclose(prefixed.encode(["refund"]), plain.encode(["query: refund"]), atol=0.02)
+    assert np.abs(prefixed.encode(["refund"]) - plain.encode(["refund"])).max() > 0.01
+    assert isinstance(prefixed, HubText)
+    parts, _owners = prefixed._parts(["parcel " * 100])
+    words = tiny_models.tokenizer()
+    assert len(parts) == 3
+    assert all(words.id_to_token(part[1]) == "query" for part in parts)
+    assert all(part[0] == 2 and part[-1] == 3 and len(part) <= 48 for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "expected"),
+    [
+        ("cls", lambda states: states[0]),
+        ("last", lambda states: states[-1]),
+        ("max", lambda states: states.amax(dim=0)),
+    ],
+)
+def test_other_ways_of_pooling(
+    models: Path, tmp_path: Path, pooling: str, expected: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    from transformers import BertModel
+
+    wanted = hub.wanted_from_folder(models / "hub" / "bert", name="own")
+    wanted = hub.Wanted(wanted.name, wanted.source, None, Reading(pooling=(pooling,)))
+    hub.pull(wanted, into=tmp_path)
+    network = BertModel.from_pretrained(models / "hub" / "bert").eval()
+    texts: list[Input] = ["I want my money back", "a"]
+    with torch.inference_mode():
+        ids = [torch.tensor([one.ids]) for one in tiny_models.tokenizer().encode_batch(texts)]
+        rows = torch.stack([expected(network(one).last_hidden_state[0]) for one in ids])
+    near(backbones.load("own", pulled=tmp_path, device="cpu").encode(texts), rows)
+
+
+def test_a_long_text_is_read_to_its_end_and_costs_what_a_page_does(models: Path) -> None:
+    backbone = opened(models, "bert")
+    filler = "the committee met on tuesday. " * 4
+    one, two = backbone.encode([filler + "refund " * 20, filler + "parcel " * 20])
+    assert np.abs(one - two).max() > 0.005  # cut at the model's limit they would be the same
+    assert isinstance(backbone, HubText)
+    assert len(backbone._parts(["word " * 3_000])[0]) == 4
+
+
+def pixels_of(given: list[Input], *, size_px: int, mean: float, std: float) -> torch.Tensor:
+    stacked = np.stack([to_rgb(picture, size_px=size_px) for picture in given])
+    return (torch.from_numpy(stacked).permute(0, 3, 1, 2).float() / 255 - mean) / std
+
+
+def test_pictures_are_pooled_as_transformers_and_timm_would(models: Path) -> None:
+    import timm
+    from safetensors.torch import load_file
+    from transformers import CLIPModel, Dinov2Model, SiglipModel
+
+    given = pictures()
+    with torch.inference_mode():
+        states = (
+            Dinov2Model.from_pretrained(models / "hub" / "dinov2")
+            .eval()(pixel_values=pixels_of(given, size_px=32, mean=0.4, std=0.25))
+            .last_hidden_state
+        )
+        parts = [functional.normalize(part, dim=1) for part in (states[:, 0], states[:, 1:].mean(dim=1))]
+        near(opened(models, "dinov2").encode(given), torch.cat(parts, dim=1))
+        pixels = pixels_of(given, size_px=32, mean=0.5, std=0.5)
+        for name, kind in (("clip", CLIPModel), ("siglip", SiglipModel)):
+            network = kind.from_pretrained(models / "hub" / name).eval()
+            near(opened(models, name).encode(given), network.get_image_features(pixel_values=pixels).pooler_output)
+        vit = timm.create_model("test_vit", pretrained=False, num_classes=7).eval()
+        vit.load_state_dict(load_file(models / "hub" / "timm" / "model.safetensors"))
+        features = vit.forward_features(pixels_of(given, size_px=160, mean=0.5, std=0.5))
+        near(opened(models, "timm").encode(given), vit.forward_head(features, pre_logits=True))
+
+
+@pytest.mark.parametrize("name", ["clip", "siglip"])
+def test_names_are_read_as_transformers_would(models: Path, name: str) -> None:
+    from transformers import CLIPModel, SiglipModel
+
+    network = (CLIPModel if name == "clip" else SiglipModel).from_pretrained(models / "hub" / name).eval()
+    backbone = opened(models, name)
+    assert isinstance(backbone, Pair)
+    names = ["red", "a very green thing", "", "\ud800 {} " * 60]
+    rows = backbone.encode_names(names)
+    assert rows.shape == (4, backbone.spec.dim)
+    assert backbone.encode_names([]).shape[0] == 0
+    words = tiny_models.tokenizer()
+    with torch.inference_mode():
+        for row, text in zip(rows[:2], names[:2], strict=True):
+            ids = words.encode(text).ids
+            ids = ids + [0] * (32 - len(ids)) if name == "siglip" else ids  # SigLIP was taught with filled rows
+            expected = network.get_text_features(input_ids=torch.tensor([ids])).pooler_output
+            near(row[None], expected)
+
+
+def test_a_pair_says_so_and_how_sure_it_is(models: Path) -> None:
+    specs = {name: backbones.spec(name, pulled=models / "here") for name in ("bert", "dinov2", "clip", "siglip")}
+    assert [name for name, spec in specs.items() if spec.is_pair] == ["clip", "siglip"]
+    assert [name for name, spec in specs.items() if spec.reads_names] == ["bert", "clip", "siglip"]
+    assert specs["clip"].temperature == pytest.approx(0.07, abs=1e-3)  # as saved: exp(-2.6592)
+    dinov2 = opened(models, "dinov2")
+    assert isinstance(dinov2, Pair)
+    with pytest.raises(TypeError):
+        dinov2.encode_names(["red"])
+
+
+def test_a_preset_of_another_kind_is_refused(models: Path, tmp_path: Path) -> None:
+    with pytest.raises(BackboneUnavailable):
+        hub.pull(hub.wanted_from_folder(models / "hub" / "bert", name="dinov2-small"), into=tmp_path)
+    with pytest.raises(BackboneUnavailable):
+        hub.pull(hub.wanted_from_folder(models / "hub" / "dinov2", name="bge-small"), into=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sentence_transformers_say_how_they_pool(models: Path, tmp_path: Path) -> None:
+    folder = tiny_models.bert(tmp_path / "st")
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(
+        '{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}'
+    )
+    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 30}')
+    manifest = hub.pull(hub.wanted_from_folder(folder, name="st"), into=tmp_path / "here")
+    assert (manifest.reading.pooling, manifest.reading.max_tokens) == (("cls",), 30)
+    assert "1_Pooling/config.json" in manifest.files
+
+
+def test_rows_of_tokens_are_batched_by_length_and_cut_evenly() -> None:
+    rows = [[1] * n for n in (5, 1, 30, 2, 29)]
+    found = list(token_rows.batches(rows, max_tokens=60, max_rows=10))
+    assert found == [[1, 3, 0], [4, 2]]
+    assert list(token_rows.batches(rows, max_tokens=1, max_rows=10)) == [[1], [3], [0], [4], [2]]
+    parts, owners = token_rows.in_parts(
+        [[9, *range(100, 200), 8], [9, 8]], n_head=1, n_tail=1, max_tokens=32, max_parts=9
+    )
+    assert owners.tolist() == [0, 0, 0, 0, 1]
+    assert {token for part in parts[:4] for token in part} == {9, 8, *range(100, 200)}
+
+
+def test_a_batch_takes_about_a_turn() -> None:
+    clock = iter([0.0, 4 * TURN_SECONDS] * 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("apps.engine.backbones.hub_models.time.perf_counter", lambda: next(clock))
+        assert at_once(lambda: None, units=80, least=1, most=1_000) == 20
+        assert at_once(lambda: None, units=80, least=64, most=1_000) == 64
+        assert at_once(lambda: None, units=8_000, least=64, most=1_000) == 1_000
