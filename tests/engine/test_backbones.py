@@ -108,6 +108,7 @@ def test_the_other_modality_is_refused(loaded: tuple[Backbone, list[Input]]) -> 
 def test_minilm_states_are_those_of_transformers() -> None:
     from apps.engine.backbones import minilm as module
     from apps.engine.backbones.cure import cure_torchvision
+    from apps.engine.backbones.transformer import Encoder
 
     cure_torchvision()
     from safetensors.torch import load_file
@@ -125,7 +126,7 @@ def test_minilm_states_are_those_of_transformers() -> None:
     tokenizer = module._tokenizer(tokenizer_file)
     ids, is_token = module._padded([tokenizer.encode(text).ids for text in ("Hello, world!", TEXTS[3], "a")])
     with torch.inference_mode():
-        states = list(module._Encoder(tensors, "cpu", arithmetic.PLAIN).states(ids, is_token))
+        states = list(Encoder(tensors, "cpu", torch.float32).states(ids, is_token))
         expected = reference(ids, attention_mask=is_token.long(), output_hidden_states=True).hidden_states
     assert len(states) == len(expected) == 7
     for ours, theirs in zip(states, expected, strict=True):
@@ -141,7 +142,7 @@ def test_effnet_features_are_those_of_timm() -> None:
         x = pixels.float() / 127.5 - 1
         expected = plain.forward_features(x)  # type: ignore[operator]  # timm's own method
         assert float((fused.forward_features(x) - expected).abs().max()) < 1e-3  # type: ignore[operator]  # as above
-        pooled = module._Pooled(fused, arithmetic.PLAIN)(pixels)
+        pooled = module._Arranged(fused, arithmetic.PLAIN).embed(pixels)
     roots = torch.nn.functional.normalize(expected.mean((2, 3)).clamp_min(0).sqrt(), dim=1) / 2
     assert float((pooled[:, :1280] - roots).abs().max()) < 1e-4
 

@@ -99,7 +99,6 @@ class Adaptable(Backbone, Protocol):
         seed: int = 0,
         warm: Sequence[State | None] = (),
         deadline: Deadline | None = None,
-        n_threads: int = 1,
     ) -> list[State]:
         """Fit one tower per entry of `held_out`; the lower layers read the inputs once for all of them.
 
@@ -116,8 +115,6 @@ class Adaptable(Backbone, Protocol):
             Per tower one to set out from, fitted without the same samples; none by default.
         deadline
             Checked before each step.
-        n_threads
-            For arithmetic on a CPU.
 
         Raises
         ------

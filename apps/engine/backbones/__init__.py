@@ -92,7 +92,12 @@ TINY_TEXT = BackboneSpec("tiny-text", Modality.TEXT, 64, "1")
 TINY_IMAGE = BackboneSpec("tiny-image", Modality.IMAGE, 48, "1")
 ADAPTED_TINY_TEXT = BackboneSpec(ADAPTED + TINY_TEXT.name, Modality.TEXT, 64, "1")
 ADAPTED_TINY_IMAGE = BackboneSpec(ADAPTED + TINY_IMAGE.name, Modality.IMAGE, 48, "1")
-_ADAPTED = {TINY_TEXT.name: ADAPTED_TINY_TEXT, TINY_IMAGE.name: ADAPTED_TINY_IMAGE}
+ADAPTED_MINILM = BackboneSpec(ADAPTED + MINILM.name, Modality.TEXT, MINILM.dim, "1-53aa5117")
+_ADAPTED = {
+    MINILM.name: ADAPTED_MINILM,
+    TINY_TEXT.name: ADAPTED_TINY_TEXT,
+    TINY_IMAGE.name: ADAPTED_TINY_IMAGE,
+}
 _SPECS = {spec.name: spec for spec in (MINILM, EFFNET_LITE0, PIXELS, TINY_TEXT, TINY_IMAGE)}
 _DEFAULTS = {Modality.TEXT: (MINILM.name,), Modality.IMAGE: (EFFNET_LITE0.name, PIXELS.name)}
 

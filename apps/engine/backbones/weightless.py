@@ -88,7 +88,6 @@ class _Tiny:
         seed: int = 0,
         warm: Sequence[State | None] = (),
         deadline: Deadline | None = None,
-        n_threads: int = 1,
     ) -> list[State]:
         """Fit one tower per entry of `held_out`; see `Adaptable.fit_towers`. There are no steps to set out on warm."""
         lower = self._lower(inputs)
