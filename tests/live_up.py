@@ -103,8 +103,8 @@ def is_running(pid: int) -> bool:
 def clean_environment(data_dir: Path, **variables: str) -> dict[str, str]:
     """Return this process's environment without the settings that tests gave themselves."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUNDREDFOLD_", "DJANGO_"))}
-    own = {"HUNDREDFOLD_DATA_DIR": str(data_dir), "HUNDREDFOLD_BACKBONES": "tiny", "HF_HUB_OFFLINE": "1"}
-    return {**kept, **own, **variables}
+    own = {"HUNDREDFOLD_BACKBONES": "tiny", "HUNDREDFOLD_DEVICE": "cpu", "HF_HUB_OFFLINE": "1"}
+    return {**kept, "HUNDREDFOLD_DATA_DIR": str(data_dir), **own, **variables}
 
 
 @contextmanager

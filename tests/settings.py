@@ -10,6 +10,7 @@ import tempfile
 os.environ["HUNDREDFOLD_DATA_DIR"] = tempfile.mkdtemp(prefix="hundredfold-test-")
 os.environ["HUNDREDFOLD_REDIS_URL"] = "memory://"
 os.environ["HUNDREDFOLD_BACKBONES"] = "tiny"
+os.environ["HUNDREDFOLD_DEVICE"] = "cpu"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
 

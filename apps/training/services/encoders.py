@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from django.conf import settings
 
 from apps.engine import backbones
 from apps.engine.backbones import Backbone, BackboneSpec
+from apps.engine.runtime import choose_device
 from apps.engine.types import ADAPTED, Modality
 
 Key = TypeVar("Key")
@@ -84,7 +86,13 @@ _backbones: BoundedCache[str, Backbone] = BoundedCache(max_entries=16)
 def backbone(name: str) -> Backbone:
     """Return a backbone; the first caller of the process waits seconds for it to load, and the others with it."""
     cache = Path(settings.DATA_DIR) / "backbones.json"
-    return _backbones.get(name, lambda: backbones.load(name, cache=cache))
+    return _backbones.get(name, lambda: backbones.load(name, device=device(), cache=cache))
+
+
+@functools.cache
+def device() -> str:
+    """Return what this process computes on, by HUNDREDFOLD_DEVICE; chosen once. Raises `DeviceUnavailable`."""
+    return choose_device(settings.DEVICE)
 
 
 def backbone_names(modality: Modality) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from apps.events.kinds import Live
 from apps.events.services import announce
 from apps.functions.models import Function
 from apps.training.models import FunctionWork, RunState, TrainedModel, TrainingRun, WorkKind
-from apps.training.services import choosing, deciding, figures, publishing
+from apps.training.services import choosing, deciding, encoders, figures, publishing
 from apps.training.services.arrays import RoundInput, read_round
 from apps.training.services.embedding import forget_embedding
 from apps.training.services.work import LeaseLost, claim_work, require_mine, sentence_of
@@ -116,6 +116,7 @@ def _train(function: Function, work: FunctionWork, run: TrainingRun, given: Roun
         deadline=Deadline.after(ROUND_SECONDS),
         on_first=show_first if wants_first else None,
         serving=_serving_blend(newest),
+        device=encoders.device(),
     )
 
 
