@@ -30,6 +30,58 @@ class Embedding(models.Model):
         return f"{self.backbone} of {self.content_hash[:8]}"
 
 
+class ReadKind(models.TextChoices):
+    TEXT = "text", "texts"
+    IMAGE = "image", "pictures"
+
+
+class BackboneChoice(models.Model):
+    """A pulled backbone that texts or pictures are read with, or once were; its files are on the machines.
+
+    The row is what all machines agree on: a name stands for one version for ever, and what is known of it without its
+    files is here. At most one is current for each kind; without one, the built-in backbones read. `source` and
+    `revision` say what to pull where it is missing.
+    """
+
+    kind = models.CharField(max_length=10, choices=ReadKind)
+    name = models.CharField(max_length=40, unique=True)
+    version = models.CharField(max_length=40)
+    dim = models.PositiveIntegerField()
+    is_pair = models.BooleanField(default=False)
+    temperature = models.FloatField(null=True, blank=True)
+    source = models.CharField(max_length=200)
+    revision = models.CharField(max_length=100, blank=True)
+    is_current = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind"], condition=Q(is_current=True), name="one_current_backbone")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+class Rereading(models.Model):
+    """A function that still reads texts or pictures as before, until all its samples were read with the chosen backbone.
+
+    `name` is the backbone of before, empty for the built-in ones. The row goes when the last sample was read.
+    """
+
+    function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="rereadings")
+    kind = models.CharField(max_length=10, choices=ReadKind)
+    name = models.CharField(max_length=40, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["function", "kind"], name="rereading_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.function_id} by {self.name or 'the built-in ones'}"
+
+
 class WorkKind(models.TextChoices):
     EMBED = "embed", "embedding samples"
     TRAIN = "train", "training"
@@ -38,6 +90,7 @@ class WorkKind(models.TextChoices):
     INSPECT = "inspect", "looking for what may be wrong"
     PLAN = "plan", "choosing what to ask next"
     ADAPT = "adapt", "adapting a backbone"
+    REREAD = "reread", "reading samples with another backbone"
 
 
 class FunctionWork(Leased):
