@@ -6,6 +6,8 @@ from urllib.parse import unquote, urlsplit
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from apps.core.jobs import Queue
+from apps.engine.runtime import DEVICE_NAME
 from apps.engine.runtime import DEVICE_NAME
 from config import env
 from config.secret_key import load_or_create_secret_key
@@ -134,6 +136,14 @@ REDIS_URL = env.text("REDIS_URL") or (
 )
 IS_ALONE = REDIS_URL == "memory://"
 
+# What a worker started here takes; the rest is left to workers elsewhere.
+_TAKEN = env.words("WORKER_QUEUES") or list(Queue)
+if _UNKNOWN := set(_TAKEN) - set(Queue):
+    raise ImproperlyConfigured(
+        f"HUNDREDFOLD_WORKER_QUEUES names some of {', '.join(Queue)}, not {', '.join(sorted(_UNKNOWN))}."
+    )
+WORKER_QUEUES = [queue for queue in Queue if queue in _TAKEN]
+
 DRAMATIQ_BROKER = {
     "BROKER": "config.broker.LoneBroker" if IS_ALONE else "config.broker.HundredfoldRedisBroker",
     "OPTIONS": {} if IS_ALONE else {"url": REDIS_URL},
@@ -253,6 +263,11 @@ TOWER_CACHE_BYTES = env.integer("TOWER_CACHE_MB", 512) * 1024 * 1024
 BACKBONES = env.text("BACKBONES", "default")
 if BACKBONES not in {"default", "tiny"}:
     raise ImproperlyConfigured("HUNDREDFOLD_BACKBONES must be default or tiny.")
+
+# Backbones and large heads run here; engine.runtime has the words. Whether it is there is found out when it is used.
+DEVICE = env.text("DEVICE") or "auto"
+if not DEVICE_NAME.fullmatch(DEVICE):
+    raise ImproperlyConfigured(f"HUNDREDFOLD_DEVICE must be auto, cpu, cuda or cuda:N, not {DEVICE!r}.")
 
 # Backbones and large heads run here; engine.runtime has the words. Whether it is there is found out when it is used.
 DEVICE = env.text("DEVICE") or "auto"

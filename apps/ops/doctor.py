@@ -17,6 +17,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from apps.core import heartbeat
+from apps.core.jobs import Queue
 from apps.engine.errors import EngineError
 from apps.engine.types import Modality
 from apps.ops import data_lock, redis_server
@@ -81,6 +82,15 @@ def _database() -> tuple[bool, str]:
     return True, f"{connection.vendor}, up to date"
 
 
+def _files() -> tuple[bool, str]:
+    if settings.FILES == "folder":
+        return True, "in the data directory; several machines must share it, or say HUNDREDFOLD_FILES=database"
+    words = "in the database; each machine keeps copies of models in its own data directory"
+    if connection.vendor == "sqlite":
+        return False, f"{words}, but SQLite itself is in one of them: give HUNDREDFOLD_DATABASE_URL"
+    return True, words
+
+
 def _redis() -> tuple[bool, str]:
     if settings.IS_ALONE:
         return True, "none, by choice: each command works alone"
@@ -95,12 +105,16 @@ def _worker() -> tuple[bool, str]:
         return True, "none, by choice: each command works alone"
     client = heartbeat.connect()
     try:
-        n_alive = heartbeat.n_workers_alive(client)
+        taken = heartbeat.workers_alive(client)
     except redis.RedisError:
         return False, "nothing is known of workers while Redis is away"
     finally:
         client.close()
-    return n_alive > 0, f"{n_alive} running" if n_alive else "none is running; `up` starts one, or `manage.py worker`"
+    if not taken:
+        return False, "none is running; `up` starts one, or `manage.py worker`"
+    idle = set(Queue) - frozenset().union(*taken)
+    words = f"{len(taken)} running"
+    return not idle, f"{words}, but none takes {', '.join(sorted(idle))}" if idle else words
 
 
 def _backbones() -> tuple[bool, str]:
@@ -120,6 +134,7 @@ CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
     "packages": _packages,
     "data directory": _data_directory,
     "database": _database,
+    "files": _files,
     "redis": _redis,
     "worker": _worker,
     "backbones": _backbones,

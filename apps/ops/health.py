@@ -11,12 +11,19 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from apps.core import heartbeat
+from apps.core.jobs import Queue
 
-DATABASE, BROKER, WORKER = "database", "broker", "worker"
+DATABASE, BROKER, WORKER, QUEUES = "database", "broker", "worker", "queues"
 WORKER_IS_AWAY = (
     "Nothing is being learned or predicted right now: the background worker is not running. "
     "What you do is saved and will be worked on when it is back."
 )
+WORK_OF = {
+    Queue.TRAIN: "learning from labels",
+    Queue.EMBED: "reading new samples and predicting",
+    Queue.ADAPT: "making models better in the background",
+    Queue.DEFAULT: "imports, predicting files and looking for doubtful labels",
+}
 
 
 def problems() -> dict[str, str]:
@@ -25,30 +32,42 @@ def problems() -> dict[str, str]:
     if reason := _database_problem():
         found[DATABASE] = reason
     try:
-        if not _n_workers():
+        idle = _idle_queues()
+        if len(idle) == len(Queue):
             found[WORKER] = "No worker has been heard of for some seconds."
+        elif idle:
+            found[QUEUES] = f"No worker takes {', '.join(idle)}."
     except redis.RedisError as error:
         found[BROKER] = f"Redis does not answer: {type(error).__name__}."
         found[WORKER] = "Nothing is known of workers while Redis is away."
     return found
 
 
-def is_worker_away() -> bool:
-    """Say whether nobody works: none was heard of, or the broker is away so that none could be given work."""
+def idle_queues() -> list[Queue]:
+    """Return the queues that nobody takes: all of them where no worker was heard of, or none could be given work."""
     try:
-        return not _n_workers()
+        return _idle_queues()
     except redis.RedisError:
-        return True
+        return list(Queue)
 
 
-def _n_workers() -> int:
+def words_for(idle: list[Queue]) -> str:
+    """Return what people should know where nobody takes these queues; empty where all are taken."""
+    if len(idle) == len(Queue):
+        return WORKER_IS_AWAY
+    waiting = "; ".join(WORK_OF[queue] for queue in idle)
+    return f"Some work in the background waits, because no worker that runs takes it: {waiting}." if idle else ""
+
+
+def _idle_queues() -> list[Queue]:
     if settings.IS_ALONE:
-        return 0
+        return list(Queue)
     client = heartbeat.connect()
     try:
-        return heartbeat.n_workers_alive(client)
+        taken = heartbeat.workers_alive(client)
     finally:
         client.close()
+    return [queue for queue in Queue if not any(queue in of_one for of_one in taken)]
 
 
 def _database_problem() -> str:

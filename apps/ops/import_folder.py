@@ -182,7 +182,7 @@ def has_worker() -> bool:
     deadline = time.monotonic() + WORKER_START_SECONDS
     try:
         while time.monotonic() < deadline:
-            if heartbeat.n_workers_alive(client):
+            if heartbeat.workers_alive(client):
                 return True
             time.sleep(POLL_SECONDS)
     except redis.RedisError:

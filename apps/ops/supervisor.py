@@ -172,7 +172,9 @@ class Supervisor:
         if worst.n_quick_deaths >= N_TRIES_BEFORE_READY:
             raise CannotStart(f"The {worst.name} process ends as soon as it starts; its reason is in the log above.")
         missing = health.ask(self.url)
-        if missing is None or missing.keys() - ({health.WORKER} if not self.options.has_worker else set()):
+        # What this box leaves to others need not be there for it to be ready.
+        others = {health.QUEUES} | ({health.WORKER} if not self.options.has_worker else set())
+        if missing is None or missing.keys() - others:
             return False
         sys.stdout.write(f"ready: {self.url}\nsign in: {sign_in_url(self.url)}\n")
         sys.stdout.flush()

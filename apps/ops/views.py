@@ -35,7 +35,8 @@ def worker_banner(request: AppHttpRequest) -> HttpResponse:
 
     Swapping the same words in again every few seconds would have screen readers say them again each time.
     """
-    is_away = health.is_worker_away()
-    if is_away == ("is_shown" in request.GET):
+    idle = health.idle_queues()
+    shown = ",".join(idle)
+    if shown == request.GET.get("shown", ""):
         return HttpResponse(status=204)
-    return render(request, "ops/_worker_banner.html", {"message": health.WORKER_IS_AWAY if is_away else ""})
+    return render(request, "ops/_worker_banner.html", {"message": health.words_for(idle), "shown": shown})

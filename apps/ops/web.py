@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import socket
+import threading
 from types import FrameType
 
 import uvicorn
 from django.conf import settings
 
 from apps.events.live import end_streams
+from apps.ops.routines import Routine
+from apps.training.services import files, forget_leftover_copies
 
 # Open event streams never end by themselves; without a limit one browser tab would hold a stop for ever.
 GRACE_SECONDS = 2
+COPIES_SECONDS = 600.0
+"""What was deleted leaves this machine's disk within so long; workers see to theirs when they sweep."""
 
 
 class Server(uvicorn.Server):
@@ -34,4 +39,8 @@ def serve(listener: socket.socket) -> None:
         # Forwarded addresses count only where an operator put a proxy in front and said so.
         proxy_headers=settings.IS_HTTPS,
     )
+    must_end = threading.Event()
+    if files.are_apart():
+        Routine("copies", COPIES_SECONDS, forget_leftover_copies, must_end).start()
     Server(config).run(sockets=[listener])
+    must_end.set()

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 
 import dramatiq
 import redis
 import structlog
-from django.db import DatabaseError, close_old_connections
+from django.conf import settings
 from django.utils.module_loading import autodiscover_modules
 
 from apps.core import heartbeat, leases
@@ -24,6 +23,7 @@ from apps.engine.errors import BackboneUnavailable
 from apps.engine.types import Modality
 from apps.invoke.file_predictions.clearing import enqueue_unfinished_files
 from apps.invoke.models import FilePrediction
+from apps.ops.routines import Routine
 from apps.ops.signals import Signals
 from apps.samples.models import Import
 from apps.samples.services.sweeper import enqueue_unfinished_imports
@@ -49,11 +49,14 @@ def run_worker() -> None:
     signals = Signals()
     sys.setswitchinterval(SWITCH_SECONDS)
     autodiscover_modules("actors")
-    worker = dramatiq.Worker(dramatiq.get_broker(), worker_timeout=POLL_MS, worker_threads=N_THREADS)
+    queues = tuple(settings.WORKER_QUEUES)
+    worker = dramatiq.Worker(
+        dramatiq.get_broker(), queues=set(queues), worker_timeout=POLL_MS, worker_threads=N_THREADS
+    )
     beats = heartbeat.connect()
     must_end = threading.Event()
     routines = [
-        Routine("heartbeat", BEAT_SECONDS, lambda: heartbeat.beat(beats), must_end),
+        Routine("heartbeat", BEAT_SECONDS, lambda: heartbeat.beat(beats, queues), must_end),
         Routine("leases", RENEW_SECONDS, renew_leases, must_end),
         Routine("sweeper", SWEEP_SECONDS, enqueue_unfinished_work, must_end),
     ]
@@ -69,36 +72,6 @@ def run_worker() -> None:
     worker.stop(timeout=STOP_MS)
     for model in LEASED:  # so that the next worker need not wait for them to expire
         leases.release_all(model)
-
-
-class Routine(threading.Thread):
-    """Does one thing at once and again and again, whatever comes: without it a worker would look well and not be."""
-
-    def __init__(self, name: str, seconds: float, step: Callable[[], object], must_end: threading.Event) -> None:
-        super().__init__(name=name, daemon=True)
-        self.seconds, self.step, self.must_end = seconds, step, must_end
-        self.is_failing = False
-
-    def run(self) -> None:
-        while True:
-            self._try_once()
-            if self.must_end.wait(self.seconds):
-                return
-
-    def _try_once(self) -> None:
-        try:
-            self.step()
-        except (redis.RedisError, DatabaseError) as error:
-            if not self.is_failing:
-                logger.warning("routine_failed", routine=self.name, error=str(error))
-            self.is_failing = True
-        except Exception:
-            logger.exception("routine_broke", routine=self.name)
-            self.is_failing = True
-        else:
-            self.is_failing = False
-        finally:
-            close_old_connections()
 
 
 def renew_leases() -> None:

@@ -9,6 +9,7 @@ from pytest_django import Settings
 
 from apps.accounts.models import User
 from apps.core import heartbeat
+from apps.core.jobs import Queue
 from apps.ops import doctor
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +48,20 @@ def test_doctor_says_which_packages_are_missing(monkeypatch: pytest.MonkeyPatch)
     found = findings()["packages"]
     assert not found.is_well
     assert "missing: no-such-package;" in found.words
+
+
+def test_doctor_says_what_no_worker_takes(with_redis: None) -> None:
+    client = heartbeat.connect()
+    heartbeat.beat(client, [Queue.EMBED, Queue.DEFAULT])
+    found = findings()["worker"]
+    heartbeat.fall_silent(client)
+    assert (found.is_well, found.words) == (False, "1 running, but none takes adapt, train")
+
+
+def test_doctor_says_where_files_are(settings: Settings) -> None:
+    assert "in the data directory" in findings()["files"].words
+    settings.FILES = "database"
+    assert "in the database" in findings()["files"].words
 
 
 def test_doctor_says_that_it_cannot_write(settings: Settings) -> None:

@@ -8,7 +8,10 @@ from django.test import Client
 from pytest_django import Settings
 
 from apps.core import heartbeat
+from apps.core.jobs import Queue
 from apps.ops import health
+
+ALL = ",".join(Queue)
 
 
 @pytest.fixture
@@ -66,6 +69,25 @@ def test_a_worker_that_ends_on_purpose_is_missed_at_once(client: Client, a_worke
     assert client.get("/readyz").status_code == 503
 
 
+@pytest.mark.django_db
+def test_not_ready_where_no_worker_takes_some_of_the_work(
+    client: Client, with_redis: None, owner_client: Client
+) -> None:
+    beats = heartbeat.connect()
+    heartbeat.beat(beats, [Queue.EMBED, Queue.DEFAULT])
+    try:
+        problems = client.get("/readyz").json()["problems"]
+        banner = owner_client.get("/status/worker/")
+        again = owner_client.get("/status/worker/", {"shown": "train,adapt"})
+        other = owner_client.get("/status/worker/", {"shown": ALL})
+    finally:
+        heartbeat.fall_silent(beats)
+    assert problems == {"queues": "No worker takes train, adapt."}
+    assert "learning from labels; making models better" in banner.content.decode()
+    assert again.status_code == 204
+    assert other.status_code == 200
+
+
 def test_a_person_reads_that_nobody_works(owner_client: Client, with_redis: None) -> None:
     response = owner_client.get("/status/worker/")
     assert response.status_code == 200
@@ -73,11 +95,11 @@ def test_a_person_reads_that_nobody_works(owner_client: Client, with_redis: None
 
 
 def test_the_banner_is_not_sent_twice(owner_client: Client, with_redis: None) -> None:
-    assert owner_client.get("/status/worker/", {"is_shown": "1"}).status_code == 204
+    assert owner_client.get("/status/worker/", {"shown": ALL}).status_code == 204
 
 
 def test_the_banner_goes_when_a_worker_is_back(owner_client: Client, a_worker: None) -> None:
-    response = owner_client.get("/status/worker/", {"is_shown": "1"})
+    response = owner_client.get("/status/worker/", {"shown": ALL})
     assert (response.status_code, response.content.strip()) == (200, b"")
     assert owner_client.get("/status/worker/").status_code == 204
 

@@ -6,7 +6,7 @@ import pytest
 import redis
 from django.db import OperationalError
 
-from apps.ops.worker import Routine
+from apps.ops.routines import Routine
 from tests.live_up import wait_until
 
 pytestmark = pytest.mark.django_db

@@ -7,6 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -160,6 +163,32 @@ def test_what_was_deleted_leaves_every_machine(
     stand_at("a")
     sweeper.forget_leftover_copies()
     assert not any(own.iterdir())
+
+
+def test_what_lay_in_the_data_directory_before_is_brought_along(
+    text_function: Function,
+    samples: Samples,
+    settings: Settings,
+    start_fresh: Callable[[], None],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    settings.MEDIA_ROOT = tmp_path / "media"
+    key = default_storage.save("shop/one.jpg", ContentFile(b"jpeg"))
+    finish_work(function_id=text_function.pk)
+    request.getfixturevalue("apart")
+    call_command("store_files")
+    call_command("store_files")
+    settings.ARTIFACTS_DIR = tmp_path / "elsewhere"
+    start_fresh()
+    assert serving.load_live(text_function.pk) is not None
+    with default_storage.open(key) as file:
+        assert file.read() == b"jpeg"
+
+
+def test_storing_files_where_they_lie_already_is_refused() -> None:
+    with pytest.raises(CommandError, match="HUNDREDFOLD_FILES=database"):
+        call_command("store_files")
 
 
 def test_where_machines_share_a_directory_nothing_is_written_twice(text_function: Function, samples: Samples) -> None:

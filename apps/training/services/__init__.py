@@ -7,7 +7,7 @@ from apps.training.services.inspection import inspect_function
 from apps.training.services.prediction import predict_function
 from apps.training.services.rounds import RoundOutcome, train_function
 from apps.training.services.surveying import survey_function
-from apps.training.services.sweeper import enqueue_unfinished_work
+from apps.training.services.sweeper import enqueue_unfinished_work, forget_leftover_copies
 from apps.training.services.work import Progress
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "embed_function",
     "enqueue_unfinished_work",
     "finish_work",
+    "forget_leftover_copies",
     "inspect_function",
     "predict_function",
     "survey_function",
