@@ -110,7 +110,7 @@ def _bare(backbone: Backbone, inputs: Sequence[Input]) -> FloatArray:
             fill_rgb(pixels.numpy(), inputs, n_threads=backbone._n_readers)
             step = backbone._room.size()
             parts = [pixels[i : i + step].to(device).permute(0, 3, 1, 2) for i in range(0, len(inputs), step)]
-            made = [backbone._network(part) for part in parts]
+            made = [backbone._network.embed(part) for part in parts]
             return np.concatenate([one.cpu().numpy() for one in made])
     small = np.stack([to_rgb(one, size_px=pixels_module.SIZE_PX) for one in inputs])
     step = pixels_module.BATCH
