@@ -17,16 +17,21 @@ from typing import TypeAlias
 import numpy as np
 
 from apps.engine import automl, metrics
+from apps.engine.runtime import choose_device, describe_device
 from apps.engine.types import Inputs, IntArray, TrainingData
 
-PUBLIC_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-"""Where the public data sets lie: beside the checkout."""
+_CHECKOUT = Path(__file__).resolve().parents[2]
+_PLACES = [folder / "shared" / "data" for folder in (_CHECKOUT.parent, _CHECKOUT)]
+PUBLIC_DATA = next((place for place in _PLACES if place.is_dir()), _PLACES[0])
+"""Where the public data sets lie: beside the checkout, or in it where it was sent to another machine."""
 SETS = ("clinc20", "medical_abstracts", "sms_spam", "snips7", "trashnet", "sign_digits", "german_credit", "penguins")
 N_DRAWS = 200
 Parts: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # has no public name
 
 
-def measure_round(n_samples: int, *, n_classes: int = 4, dim: int = 1536, repeats: int = 3) -> dict[str, object]:
+def measure_round(
+    n_samples: int, *, n_classes: int = 4, dim: int = 1536, repeats: int = 3, device: str = "cpu"
+) -> dict[str, object]:
     """Time a bare round on made-up embeddings, about as hard as text at 90 % right."""
     random = np.random.default_rng(0)
     labels: IntArray = random.permutation(np.arange(n_samples) % n_classes)
@@ -39,7 +44,7 @@ def measure_round(n_samples: int, *, n_classes: int = 4, dim: int = 1536, repeat
     seconds = []
     for _ in range(repeats):
         started = time.perf_counter()
-        result = automl.train(given)
+        result = automl.train(given, device=device)
         seconds.append(round(time.perf_counter() - started, 4))
     cv_accuracy = round(metrics.accuracy(result.pred_probs, labels), 4)
     shape = {"n_samples": n_samples, "n_classes": n_classes, "dim": dim}
@@ -75,8 +80,18 @@ def add_arguments(parts: Parts) -> None:
         part.add_argument("--json", type=Path, metavar="FILE", help="write the lines here as well")
 
 
+TIMED = frozenset({"accuracy", "speed", "round"})
+"""What says how long something took, and therefore on what."""
+
+
 def measurements(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
     """Yield what was asked for, each as soon as it is measured."""
+    device = {"device": describe_device(choose_device())} if arguments.what in TIMED else {}
+    for row in _measured(arguments):
+        yield row | device
+
+
+def _measured(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
     # Imported where they are needed: pictures, torch and scikit-learn take seconds.
     if arguments.what == "accuracy":
         from apps.engine.bench_accuracy import Pick, Stage, measure_accuracy
@@ -111,7 +126,7 @@ def measurements(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
         yield measure_speed(PUBLIC_DATA / "snips7", PUBLIC_DATA / "trashnet")
     else:
         for n_samples in arguments.samples:
-            yield measure_round(n_samples, n_classes=arguments.classes)
+            yield measure_round(n_samples, n_classes=arguments.classes, device=choose_device())
 
 
 def public_folders() -> list[Path]:

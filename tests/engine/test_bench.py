@@ -11,7 +11,7 @@ from apps.engine import bench
 
 KEYS = [
     "dataset", "modality", "n_labels", "seed", "stage", "pick", "accuracy", "balanced_accuracy", "log_loss", "ece",
-    "majority", "cv_accuracy", "interval", "seconds_embed", "seconds_round", "winner",
+    "majority", "cv_accuracy", "interval", "seconds_embed", "seconds_round", "winner", "device",
 ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The engine runs on a machine without the web application."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -97,3 +98,32 @@ assert not hasattr(torch.ops.torchvision, "nms")
 """
     done = run_python(code)
     assert done.returncode == 0, done.stderr
+
+
+NO_WEB = WITHOUT.format(missing={"django", "rest_framework", "dramatiq", "redis", "config"})
+
+
+def test_the_tests_of_the_engine_are_found_and_run_without_django() -> None:
+    code = """
+import sys
+import pytest
+given = ["-q", "--confcutdir=tests/engine", "-p", "no:django", "-p", "no:cacheprovider"]
+assert pytest.main([*given, "--collect-only", "tests/engine"]) == 0
+assert pytest.main([*given, "tests/engine/test_metrics.py"]) == 0
+"""
+    done = run_python(NO_WEB + code)
+    assert done.returncode == 0, done.stdout[-2_000:] + done.stderr
+
+
+def test_the_bench_of_the_engine_runs_without_django_and_names_the_device() -> None:
+    code = """
+import runpy
+import sys
+sys.argv = ["bench", "round", "--samples", "60"]
+runpy.run_module("apps.engine.bench", run_name="__main__")
+"""
+    done = run_python(NO_WEB + code)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["n_samples"] == 60
+    assert figures["device"].startswith("processor") or "cuda:" in figures["device"]
