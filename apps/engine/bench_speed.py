@@ -23,7 +23,7 @@ from apps.engine.backbones import pixels as pixels_module
 from apps.engine.backbones.effnet import EffNetLite0
 from apps.engine.backbones.minilm import MiniLM
 from apps.engine.backbones.pictures import fill_rgb, to_rgb
-from apps.engine.runtime import one_thread
+from apps.engine.runtime import choose_device, one_thread
 from apps.engine.types import FloatArray, Inputs, IntArray, TrainingData
 
 SIZES = (100, 1_000, 10_000)
@@ -82,7 +82,8 @@ def _round_and_reference(data: TrainingData) -> tuple[float, float]:
             warnings.simplefilter("ignore")
             reference.fit(X, data.labels)
 
-    ours, theirs = _medians(lambda: automl.train(data), fit_reference, n_turns=N_ROUNDS)
+    device = choose_device()
+    ours, theirs = _medians(lambda: automl.train(data, device=device), fit_reference, n_turns=N_ROUNDS)
     return round(ours, 4), round(theirs, 4)
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 import redis
 from django.conf import settings
@@ -18,12 +19,14 @@ from django.db.migrations.executor import MigrationExecutor
 
 from apps.core import heartbeat
 from apps.core.jobs import Queue
-from apps.engine.errors import EngineError
+from apps.engine.errors import DeviceUnavailable, EngineError
+from apps.engine.runtime import describe_device
 from apps.engine.types import Modality
 from apps.ops import data_lock, redis_server
 from apps.training.services import encoders
 
 LOW_SPACE_BYTES = 1_000_000_000
+GRAPHICS_CARD = Path("/dev/nvidia0")
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,17 @@ def _worker() -> tuple[bool, str]:
     return not idle, f"{words}, but none takes {', '.join(sorted(idle))}" if idle else words
 
 
+def _device() -> tuple[bool, str]:
+    try:
+        device = encoders.device()
+    except DeviceUnavailable as error:
+        return False, f"{error} HUNDREDFOLD_DEVICE says which to use"
+    words = describe_device(device)
+    if device == "cpu" and settings.DEVICE == "auto" and GRAPHICS_CARD.exists():
+        return False, f"{words}, but there is a graphics card: install a torch built for it, or set the device to cpu"
+    return True, words
+
+
 def _backbones() -> tuple[bool, str]:
     words = []
     try:
@@ -137,5 +151,6 @@ CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
     "files": _files,
     "redis": _redis,
     "worker": _worker,
+    "device": _device,
     "backbones": _backbones,
 }

@@ -19,7 +19,8 @@ from django.utils.module_loading import autodiscover_modules
 from apps.core import heartbeat, leases
 from apps.core.heartbeat import BEAT_SECONDS
 from apps.core.leases import RENEW_SECONDS, Leased
-from apps.engine.errors import BackboneUnavailable
+from apps.engine.errors import BackboneUnavailable, DeviceUnavailable
+from apps.engine.runtime import describe_device
 from apps.engine.types import Modality
 from apps.invoke.file_predictions.clearing import enqueue_unfinished_files
 from apps.invoke.models import FilePrediction
@@ -89,6 +90,10 @@ def enqueue_unfinished_work() -> None:
 
 def warm_up() -> None:
     """Load the backbones before the first sample needs them: seconds that nobody then waits for."""
+    try:
+        logger.info("computing", device=describe_device(encoders.device()))
+    except DeviceUnavailable as error:
+        logger.error("device_unavailable", error=str(error))
     for modality in (Modality.TEXT, Modality.IMAGE):
         for name in encoders.backbone_names(modality):
             try:

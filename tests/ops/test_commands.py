@@ -1,6 +1,7 @@
 """The small commands: doctor, sign_in_link, worker."""
 
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -10,6 +11,7 @@ from pytest_django import Settings
 from apps.accounts.models import User
 from apps.core import heartbeat
 from apps.core.jobs import Queue
+from apps.engine.errors import DeviceUnavailable
 from apps.ops import doctor
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +50,33 @@ def test_doctor_says_which_packages_are_missing(monkeypatch: pytest.MonkeyPatch)
     found = findings()["packages"]
     assert not found.is_well
     assert "missing: no-such-package;" in found.words
+
+
+def test_doctor_says_what_models_compute_on(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(doctor.encoders, "device", lambda: "cpu")
+    monkeypatch.setattr(doctor, "GRAPHICS_CARD", tmp_path / "none")
+    settings.DEVICE = "auto"
+    assert doctor._device()[0]
+    assert "processor" in doctor._device()[1]
+    monkeypatch.setattr(doctor, "GRAPHICS_CARD", tmp_path)  # there, but not to be used by this torch
+    is_well, words = doctor._device()
+    assert not is_well
+    assert "built for it" in words
+    settings.DEVICE = "cpu"
+    assert doctor._device()[0]
+
+
+def test_doctor_says_that_the_device_asked_for_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> str:
+        raise DeviceUnavailable("There is no cuda:1 here, only cuda:0 to cuda:0.")
+
+    monkeypatch.setattr(doctor.encoders, "device", missing)
+    is_well, words = doctor._device()
+    assert not is_well
+    assert words.startswith("There is no cuda:1 here")
+    assert "HUNDREDFOLD_DEVICE" in words
 
 
 def test_doctor_says_what_no_worker_takes(with_redis: None) -> None:
