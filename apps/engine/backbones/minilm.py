@@ -164,13 +164,13 @@ class MiniLM:
     def _passed(
         self, ids: torch.Tensor, is_token: torch.Tensor, wanted: Sequence[tuple[MiniLMTower | None, IntArray]]
     ) -> list[torch.Tensor]:
-        """Return, per tower, of the rows it wants `(n, N_POOLED, WIDTH)`: a lower pass over all, upper ones of the same
-        size at most. Passes take turns one by one: nobody waits for all that many towers make of a batch.
+        """Return, per tower, of the rows it wants `(n, N_POOLED, WIDTH)`: a lower pass over all, upper ones of as many
+        tokens as a pass takes. They take turns one by one: nobody waits for all that many towers make of a batch.
         """
         with self._turn, torch.inference_mode():
             lower = list(self._encoder.states(ids, is_token, n_layers=N_SHARED))
         found: list[torch.Tensor] = []
-        for group in _groups(wanted, n_rows=len(ids)):
+        for group in _groups(wanted, n_rows=max(len(ids), self._room.size() // ids.shape[1])):
             at = np.concatenate([rows for _, rows in group])
             ends = np.cumsum([len(rows) for _, rows in group]).tolist()
             with self._turn, torch.inference_mode():
