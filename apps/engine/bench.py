@@ -121,9 +121,11 @@ def _measured(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
         for folder in arguments.folders or public_folders():
             yield from measure_label_errors(folder, n_labels=arguments.n, flip=arguments.flip, n_seeds=arguments.seeds)
     elif arguments.what == "speed":
+        from apps.engine.bench_best import measure_best_rounds
         from apps.engine.bench_speed import measure_speed
 
-        yield measure_speed(PUBLIC_DATA / "snips7", PUBLIC_DATA / "trashnet")
+        texts, pictures = PUBLIC_DATA / "snips7", PUBLIC_DATA / "trashnet"
+        yield {**measure_speed(texts, pictures), **measure_best_rounds(texts, pictures)}
     else:
         for n_samples in arguments.samples:
             yield measure_round(n_samples, n_classes=arguments.classes, device=choose_device())

@@ -20,7 +20,7 @@ from apps.engine import adapt, automl, backbones, datasets
 from apps.engine.adapt import Adaptable
 from apps.engine.backbones import Input
 from apps.engine.errors import BackboneUnavailable
-from apps.engine.runtime import one_thread
+from apps.engine.runtime import choose_device, one_thread
 from apps.engine.types import FoldRows, Inputs, Modality, TrainingData
 
 N_SAMPLES, N_TURNS = 100, 2
@@ -49,12 +49,12 @@ def measure_best_round(folder: Path, *, n_turns: int = N_TURNS) -> tuple[float, 
     learner = next((one for one in loaded if adapt.is_adaptable(one)), None)
     if learner is None:
         raise BackboneUnavailable("None of the backbones here can learn.")
-    texts = [one for one in samples if isinstance(one, str)]
+    texts, device = [one for one in samples if isinstance(one, str)], choose_device()
 
     def first() -> TrainingData:
         inputs = Inputs(len(samples), {one.spec.name: one.encode(samples) for one in loaded}, texts)
         given = TrainingData(inputs, labels, int(labels.max()) + 1, np.arange(len(labels)))
-        automl.train(given)
+        automl.train(given, device=device)
         return given
 
     given = first()  # nothing is loaded or measured by the backbones after it
@@ -71,7 +71,7 @@ def best_round(backbone: Adaptable, samples: Sequence[Input], given: TrainingDat
     inputs = Inputs(len(samples), {**given.inputs.embeddings, name: rows[-1]}, given.inputs.texts)
     adapted = {name: FoldRows(adaptation.folds, rows[:-1])}
     data = TrainingData(inputs, given.labels, given.n_classes, given.groups, adapted=adapted)
-    automl.train(data)
+    automl.train(data, device=choose_device())
     return data
 
 
