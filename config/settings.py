@@ -212,6 +212,8 @@ STATICFILES_DIRS = [ROOT_DIR / "static"]
 STATIC_ROOT = DATA_DIR / "static"
 MEDIA_ROOT = DATA_DIR / "media"
 ARTIFACTS_DIR = DATA_DIR / "models"
+# What `manage.py backbones pull` brought; each machine has its own.
+BACKBONES_DIR = DATA_DIR / "backbones"
 # Machines share the data directory, or have one each and files travel through the database.
 FILES = env.text("FILES", "folder")
 if FILES not in {"folder", "database"}:

@@ -54,7 +54,9 @@ def likeness(embeddings: FloatArray, label_embeddings: FloatArray, *, backbone: 
     return cosines
 
 
-def guess(cosines: FloatArray, hits: BoolArray, rule_labels: IntArray) -> FloatArray:
+def guess(
+    cosines: FloatArray, hits: BoolArray, rule_labels: IntArray, *, temperature: float = TEMPERATURE
+) -> FloatArray:
     """Return probabilities of labels by likeness, and by the rules over it.
 
     Parameters
@@ -66,13 +68,15 @@ def guess(cosines: FloatArray, hits: BoolArray, rule_labels: IntArray) -> FloatA
         `(n_samples, n_rules)`: which rules were found, see `apps.engine.rules`.
     rule_labels
         `(n_rules,)`: the label each rule speaks for, in `[0, n_classes)`.
+    temperature
+        What cosines are divided by. Backbones that were taught with another one put all cosines close together.
 
     Returns
     -------
     `(n_samples, n_classes)`, float32, rows sum to 1; NaN in rows of samples of which nothing can be said. Rules of
     several labels share out `RULE_CONFIDENCE` by how many of each were found, and by likeness.
     """
-    by_likeness = softmax(cosines.astype(np.float64) / TEMPERATURE, axis=1)
+    by_likeness = softmax(cosines.astype(np.float64) / temperature, axis=1)
     votes = _votes(cosines, hits, rule_labels)
     found: BoolArray = votes.sum(axis=1, keepdims=True) > 0
     even = np.full_like(by_likeness, 1 / cosines.shape[1])
@@ -84,13 +88,15 @@ def guess(cosines: FloatArray, hits: BoolArray, rule_labels: IntArray) -> FloatA
     return pred_probs
 
 
-def guess_tags(cosines: FloatArray, hits: BoolArray, rule_labels: IntArray) -> FloatArray:
+def guess_tags(
+    cosines: FloatArray, hits: BoolArray, rule_labels: IntArray, *, temperature: float = TEMPERATURE
+) -> FloatArray:
     """Return the probability that each tag is there; arguments, and rows of NaN, as those of `guess`.
 
     A tag whose rule was found has `RULE_CONFIDENCE`. The others share what likeness makes of one label a sample, so
     that at most one is more likely there than not: nothing says yet how many tags a sample has.
     """
-    by_likeness = softmax(cosines.astype(np.float64) / TEMPERATURE, axis=1)
+    by_likeness = softmax(cosines.astype(np.float64) / temperature, axis=1)
     votes = _votes(cosines, hits, rule_labels)
     found: BoolArray = votes.sum(axis=1) > 0
     by_likeness[found] = np.nan_to_num(by_likeness[found], nan=0.0)

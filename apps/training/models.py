@@ -65,7 +65,7 @@ class BackboneChoice(models.Model):
 
 
 class Rereading(models.Model):
-    """A function that still reads texts or pictures as before, until all its samples were read with the chosen backbone.
+    """A function that still reads texts or pictures as before, until all its samples were read anew.
 
     `name` is the backbone of before, empty for the built-in ones. The row goes when the last sample was read.
     """

@@ -65,7 +65,7 @@ def language_sentence(function: Function) -> str:
         return ""
     newest = Sample.objects.filter(function=function).order_by("-pk").values_list("language", flat=True)[:LANGUAGES_OF]
     told = Counter(language for language in newest if language)
-    backbone = backbone_names(Modality.TEXT)[0]
+    backbone = backbone_names(Modality.TEXT, function_id=function.pk)[0]
     unread = Counter({language: n for language, n in told.items() if not languages.reads(backbone, language)})
     if told.total() < FEWEST_TEXTS or 2 * unread.total() <= told.total():
         return ""

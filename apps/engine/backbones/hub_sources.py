@@ -88,12 +88,11 @@ class HubSource:
         """Return the commit and its files. Raises `PullRefused`."""
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         from huggingface_hub import HfApi
-        from huggingface_hub.errors import HTTPError
 
         try:
             api = HfApi(endpoint=self.endpoint)
             info = api.model_info(self.repository, revision=self.revision or None, files_metadata=True, timeout=SECONDS)
-        except (HTTPError, OSError, ValueError) as error:
+        except _errors() as error:
             raise PullRefused(self._why(error)) from error
         files = info.siblings or []
         if not info.sha or any(file.size is None for file in files):
@@ -104,7 +103,6 @@ class HubSource:
     def fetch(self, listing: Listing, names: tuple[str, ...], into: Path) -> None:
         """Download the files of that commit. Raises `PullRefused`."""
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HTTPError
 
         try:
             snapshot_download(
@@ -115,7 +113,7 @@ class HubSource:
                 endpoint=self.endpoint,
                 max_workers=2,
             )
-        except (HTTPError, OSError, ValueError) as error:
+        except _errors() as error:
             raise PullRefused(self._why(error)) from error
         shutil.rmtree(into / ".cache", ignore_errors=True)  # its notes on what it fetched
 
@@ -134,6 +132,13 @@ class HubSource:
             return f"The hub knows no {self.repository}, or not without HF_TOKEN."
         first_line = str(error).strip().partition("\n")[0][:200]
         return f"The hub did not hand out {self.repository}: {first_line or type(error).__name__}. {by_folder}"
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """Return what the hub's library raises: its own errors, and those of the HTTP library it is built on."""
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # there, but not announced
+
+    return (HTTPError, OSError, ValueError)
 
 
 def _entries(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:

@@ -16,6 +16,7 @@ from apps.engine import backbones
 from apps.engine.backbones import Backbone, BackboneSpec
 from apps.engine.runtime import choose_device
 from apps.engine.types import ADAPTED, Modality
+from apps.training.services import chosen
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -85,8 +86,17 @@ _backbones: BoundedCache[str, Backbone] = BoundedCache(max_entries=16)
 
 def backbone(name: str) -> Backbone:
     """Return a backbone; the first caller of the process waits seconds for it to load, and the others with it."""
-    cache = Path(settings.DATA_DIR) / "backbones.json"
-    return _backbones.get(name, lambda: backbones.load(name, device=device(), cache=cache))
+    return _backbones.get(name, lambda: _load(name))
+
+
+def _load(name: str) -> Backbone:
+    chosen.require_here([name])
+    return backbones.load(name, device=device(), cache=timings_file(), pulled=chosen.folder())
+
+
+def timings_file() -> Path:
+    """Return where it is kept which arithmetic is fastest on this machine."""
+    return Path(settings.DATA_DIR) / "backbones.json"
 
 
 @functools.cache
@@ -95,11 +105,25 @@ def device() -> str:
     return choose_device(settings.DEVICE)
 
 
-def backbone_names(modality: Modality) -> tuple[str, ...]:
-    """Return the backbones that samples of a kind are encoded with here, the one that knows most first."""
+def backbone_names(modality: Modality, *, function_id: int | None = None) -> tuple[str, ...]:
+    """Return the backbones that samples of a kind are encoded with, the one that knows most first.
+
+    With a function, those it still reads with while its samples are being read anew.
+    """
+    return names_with(chosen.chosen().name_for(modality, function_id), modality)
+
+
+def names_with(name: str, modality: Modality) -> tuple[str, ...]:
+    """Return the backbones that encode where this pulled one is chosen, "" for none: it replaces the first."""
     if settings.BACKBONES == "tiny":
         return (backbones.tiny(modality).spec.name,)
-    return backbones.for_modality(modality)
+    first, *others = backbones.for_modality(modality)
+    return (name or first, *others)
+
+
+def spec_of(name: str) -> BackboneSpec:
+    """Return what is known of a backbone, also where this machine lacks its files. Raises `BackboneUnavailable`."""
+    return chosen.chosen().specs.get(name) or backbones.spec(name, pulled=chosen.folder())
 
 
 def base_of(name: str) -> str:
@@ -115,4 +139,4 @@ def cell_spec(name: str) -> BackboneSpec:
 
     Raises `BackboneUnavailable`.
     """
-    return replace(backbones.spec(name.partition(":")[0]), name=name)
+    return replace(spec_of(name.partition(":")[0]), name=name)

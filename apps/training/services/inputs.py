@@ -17,14 +17,13 @@ from django.db.models.functions import Left
 from PIL import Image, UnidentifiedImageError
 
 from apps.core.errors import NotFound
-from apps.engine import backbones
 from apps.engine.backbones import BackboneSpec, Input
 from apps.engine.tables import columns_from_rows
 from apps.engine.types import ColumnType, FloatArray, Inputs, Modality, cell_key
 from apps.functions.models import Field, FieldType, Function, InputKind
 from apps.samples.media import open_picture
 from apps.samples.models import Sample
-from apps.training.services.encoders import backbone, backbone_names, cell_spec
+from apps.training.services.encoders import backbone, backbone_names, cell_spec, spec_of
 from apps.training.services.vectors import Matrix
 
 logger = structlog.get_logger(__name__)
@@ -52,20 +51,24 @@ class Layout:
         return {field.public_id: ColumnType(field.type) for field in self.fields}
 
 
-def layout_of(function: Function) -> Layout:
-    """Return what the function's samples consist of now. One query for tables, none for others."""
+def layout_of(function: Function, *, is_ahead: bool = False) -> Layout:
+    """Return what the function's samples consist of now. One query for tables, none for others.
+
+    `is_ahead`: as they will be read when all were read with the backbone chosen.
+    """
+    of_function = None if is_ahead else function.pk
     if function.input_kind != InputKind.TABLE:
-        names = backbone_names(Modality(function.input_kind))
-        return Layout(function.input_kind, tuple(backbones.spec(name) for name in names))
+        names = backbone_names(Modality(function.input_kind), function_id=of_function)
+        return Layout(function.input_kind, tuple(spec_of(name) for name in names))
     fields = tuple(function.fields.filter(is_used=True))
-    return Layout(function.input_kind, tuple(_cell_specs(fields)), fields)
+    return Layout(function.input_kind, tuple(_cell_specs(fields, of_function)), fields)
 
 
-def _cell_specs(fields: Sequence[Field]) -> list[BackboneSpec]:
+def _cell_specs(fields: Sequence[Field], function_id: int | None) -> list[BackboneSpec]:
     """Cells of free text and pictures are embedded like samples of their own."""
     modalities = {FieldType.TEXT.value: Modality.TEXT, FieldType.IMAGE.value: Modality.IMAGE}
     return [
-        cell_spec(cell_key(backbone_names(modalities[field.type])[0], field.public_id))
+        cell_spec(cell_key(backbone_names(modalities[field.type], function_id=function_id)[0], field.public_id))
         for field in fields
         if field.type in modalities
     ]

@@ -1,4 +1,4 @@
-"""The names and descriptions of labels as a text backbone reads them: what samples are likened to."""
+"""The names and descriptions of labels as a backbone reads them that reads texts: what samples are likened to."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from apps.engine.backbones import Pair
 from apps.engine.similarity import label_text
 from apps.functions.models import Label
 from apps.training.services.encoders import BoundedCache, backbone
@@ -24,4 +25,10 @@ def label_vectors(*, workspace_id: int, backbone_name: str, labels: Sequence[Lab
     texts = tuple(label_text(label.name, label.description) for label in labels)
     encoder = backbone(backbone_name)
     key = (workspace_id, backbone_name, encoder.spec.version, texts)
-    return _vectors.get(key, lambda: encoder.encode(texts).astype(STORED).astype(np.float32))
+
+    def encode() -> Matrix:
+        if encoder.spec.is_pair and isinstance(encoder, Pair):
+            return encoder.encode_names(texts).astype(STORED).astype(np.float32)
+        return encoder.encode(texts).astype(STORED).astype(np.float32)
+
+    return _vectors.get(key, encode)

@@ -61,8 +61,8 @@ class Served:
 
         The version of adapted ones is the public id of the model's adaptation.
         """
-        in_use = {spec.name for spec in self.layout.specs}
-        names = [name for name in self.model.backbone_versions if ":" not in name or name in in_use]
+        columns = {"", *(field.public_id for field in self.layout.fields)}
+        names = [name for name in self.model.backbone_versions if name.partition(":")[2] in columns]
         return tuple(self._spec(name) for name in names)
 
     @property

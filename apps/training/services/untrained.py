@@ -1,6 +1,7 @@
 """What a function says before there is a model: by its owner's rules, and by likeness to the labels' names.
 
-For texts both; for table rows the rules; for pictures nothing. What is said is a guess: neither trained nor calibrated.
+For texts both; for table rows the rules; for pictures likeness, where the backbone chosen for them reads texts too, and
+else nothing. What is said is a guess: neither trained nor calibrated.
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ import numpy as np
 from apps.engine import languages, similarity
 from apps.engine.backbones import BackboneSpec
 from apps.engine.rules import Matcher
-from apps.engine.types import FloatArray, IntArray, Modality
+from apps.engine.types import FloatArray, IntArray
 from apps.functions.models import Function, InputKind, Label, OutputKind
 from apps.functions.selectors import rules_of
-from apps.training.services.encoders import backbone_names
 from apps.training.services.inputs import Layout, layout_of
 from apps.training.services.label_vectors import label_vectors
 
@@ -45,15 +45,18 @@ class Untrained:
         return tuple(spec for spec in self.layout.specs if spec.name == self.backbone_name)
 
     def pred_probs(self, texts: Sequence[str], embeddings: FloatArray | None) -> FloatArray:
-        """Return `(n_texts, n_labels)`; NaN in the rows of texts of which there is nothing to say.
+        """Return `(n_texts, n_labels)`; NaN in the rows of samples of which there is nothing to say.
 
-        `embeddings` are those of `backbone_name`, None where that is empty. May load the backbone.
+        `texts` are the words of the samples; of pictures, whatever is given does not count. `embeddings` are those of
+        `backbone_name`, None where that is empty. May load the backbone.
         """
+        words = [""] * len(texts) if self.function.input_kind == InputKind.IMAGE else texts
         cosines: FloatArray = np.full((len(texts), len(self.labels)), np.nan)
         if self.backbone_name and embeddings is not None:
-            cosines = self._likeness(texts, embeddings)
+            cosines = self._likeness(words, embeddings)
         guess = similarity.guess_tags if self.function.output_kind == OutputKind.TAGS else similarity.guess
-        return guess(cosines, self.rules.hits(texts), self.rule_labels)
+        temperature = next((spec.temperature for spec in self.specs), None) or similarity.TEMPERATURE
+        return guess(cosines, self.rules.hits(words), self.rule_labels, temperature=temperature)
 
     def _likeness(self, texts: Sequence[str], embeddings: FloatArray) -> FloatArray:
         vectors = label_vectors(
@@ -67,18 +70,19 @@ class Untrained:
 def load_untrained(function: Function) -> Untrained | None:
     """Return what answers for a function without a model; None where there would never be anything to say."""
     labels = tuple(function.labels.in_use())
-    rules = rules_of(function)
-    is_text = function.input_kind == InputKind.TEXT
-    if function.input_kind == InputKind.IMAGE or not (is_text or rules):
+    rules = [] if function.input_kind == InputKind.IMAGE else rules_of(function)
+    layout = layout_of(function)
+    reading = [spec.name for spec in layout.specs if spec.reads_names and ":" not in spec.name]
+    if not (reading or rules):
         return None
     if len(labels) < LEAST_LABELS[function.output_kind]:
         return None
     column_of = {label.pk: column for column, label in enumerate(labels)}
     return Untrained(
         function,
-        layout_of(function),
+        layout,
         labels,
         Matcher([rule.words for rule in rules]),
         np.array([column_of[rule.label_id] for rule in rules], dtype=np.int64),
-        backbone_names(Modality.TEXT)[0] if is_text else "",
+        reading[0] if reading else "",
     )
