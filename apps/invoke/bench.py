@@ -1,4 +1,4 @@
-"""How fast calls are, beside the bare forward pass: `python -m apps.invoke.bench [--pictures]`.
+"""How fast calls are beside the bare pass: `python -m apps.invoke.bench [--pictures] [--towers N | --adapting]`.
 
 Works alone, in a temporary data directory with the real backbones: trains a small function, serves it over a socket of
 this machine and writes one line of JSON. Calls and bare passes take turns, so that other load on the machine weighs on
@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
+    from apps.functions.models import Function
     from apps.invoke.services import Content
     from apps.training.services.serving import Served
 
@@ -53,20 +54,47 @@ class Call:
     body: bytes
 
 
+@dataclass(frozen=True)
+class Desk:
+    """A trained function and a key that may call it."""
+
+    function: Function
+    secret: str
+    served: Served
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", action="store_true")
     parser.add_argument("--calls", type=int, default=200)
     parser.add_argument("--callers", type=int, default=32)
+    parser.add_argument(
+        "--towers", type=int, metavar="N", help="calls with a tower beside frozen ones, and of N at random"
+    )
+    parser.add_argument("--adapting", action="store_true", help="calls while a backbone is being adapted, and without")
     options = parser.parse_args()
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         _set_up(folder)
-        path, secret, served = _trained(has_pictures=options.pictures)
-        inputs = [_picture(i) if options.pictures else _text(i) for i in range(options.calls)]
+        desk = _trained(has_pictures=options.pictures)
+        inputs = made_up(range(options.calls), has_pictures=options.pictures)
         with _served() as port:
-            calls = [_call(port, path, secret, one) for one in inputs]
-            figures = _alone(served, inputs, calls) | _together(served, inputs, calls, options.callers)
-    sys.stdout.write(json.dumps(figures) + "\n")
+            figures = _figures(desk, port, inputs, options)
+    sys.stdout.write(json.dumps({"load_before": rounded(load), **figures}) + "\n")
+
+
+def _figures(desk: Desk, port: int, inputs: Sequence[str | bytes], options: argparse.Namespace) -> Mapping[str, object]:
+    if options.towers:
+        from apps.invoke.bench_towers import measure_towers
+
+        return measure_towers(desk, port, inputs, n_functions=options.towers, n_callers=options.callers)
+    calls = [call_to(desk.function, desk.secret, port, one) for one in inputs]
+    if options.adapting:
+        from apps.engine.types import Modality
+        from apps.invoke.bench_adapting import measure_adapting
+
+        return measure_adapting(calls, Modality(desk.function.input_kind))
+    return {**_alone(desk.served, inputs, calls), **_together(desk.served, inputs, calls, options.callers)}
 
 
 def _set_up(folder: str) -> None:
@@ -81,7 +109,7 @@ def _set_up(folder: str) -> None:
     call_command("migrate", verbosity=0)
 
 
-def _trained(*, has_pictures: bool) -> tuple[str, str, Served]:
+def _trained(*, has_pictures: bool) -> Desk:
     from apps.accounts.models import User
     from apps.functions.models import InputKind
     from apps.functions.services import create_function
@@ -106,7 +134,12 @@ def _trained(*, has_pictures: bool) -> tuple[str, str, Served]:
     served = serving.load_live(function.pk)
     if served is None:
         raise SystemExit("The function of the benchmark could not be trained.")
-    return f"/v1/functions/{function.public_id}/invoke", secret, served
+    return Desk(function, secret, served)
+
+
+def made_up(numbers: Iterable[int], *, has_pictures: bool) -> list[str | bytes]:
+    """Return inputs, the same for the same numbers: texts, or the files of pictures."""
+    return [_picture(i) if has_pictures else _text(i) for i in numbers]
 
 
 def _text(i: int) -> str:
@@ -124,7 +157,9 @@ def _picture(i: int) -> bytes:
     return out.getvalue()
 
 
-def _call(port: int, path: str, secret: str, one: str | bytes) -> Call:
+def call_to(function: Function, secret: str, port: int, one: str | bytes) -> Call:
+    """Return the call of a function with one text or picture file."""
+    path = f"/v1/functions/{function.public_id}/invoke"
     headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
     if isinstance(one, str):
         return Call("127.0.0.1", port, path, headers, json.dumps({"data": one}).encode())
@@ -154,7 +189,7 @@ def _alone(served: Served, inputs: Sequence[str | bytes], calls: Sequence[Call])
 
     ready = [read_content(one, served.layout) for one in inputs]
     bare_ms, call_ms, read_ms = [], [], []
-    with _caller(_call_in_turn, calls) as pipe:
+    with caller(call_in_turn, calls) as pipe:
         for i, one in enumerate(ready):
             read_ms.append(_milliseconds(partial(read_content, inputs[i], served.layout)))
             bare_ms.append(_milliseconds(partial(_classify, served, [one])))
@@ -164,11 +199,11 @@ def _alone(served: Served, inputs: Sequence[str | bytes], calls: Sequence[Call])
     bare_ms, call_ms = bare_ms[N_WARM_UP:], call_ms[N_WARM_UP:]
     return {
         "n_calls": len(call_ms),
-        "read_p50_ms": _round(median(read_ms[N_WARM_UP:])),
-        "bare_p50_ms": _round(median(bare_ms)),
-        "call_p50_ms": _round(median(call_ms)),
-        "call_p95_ms": _round(quantiles(call_ms, n=20)[-1]),
-        "call_p50_over_bare_p50": _round(median(call_ms) / median(bare_ms)),
+        "read_p50_ms": rounded(median(read_ms[N_WARM_UP:])),
+        "bare_p50_ms": rounded(median(bare_ms)),
+        "call_p50_ms": rounded(median(call_ms)),
+        "call_p95_ms": rounded(quantiles(call_ms, n=20)[-1]),
+        "call_p50_over_bare_p50": rounded(median(call_ms) / median(bare_ms)),
     }
 
 
@@ -183,7 +218,7 @@ def _together(served: Served, inputs: Sequence[str | bytes], calls: Sequence[Cal
             _classify(served, ready[start : start + n_callers])
 
     bare_seconds, call_seconds = [], []
-    with _caller(_call_together, calls, n_callers) as pipe:
+    with caller(call_together, calls, n_callers) as pipe:
         for _ in range(N_ROUNDS):
             bare_seconds.append(_milliseconds(batched) / 1000)
             pipe.send(True)
@@ -191,14 +226,14 @@ def _together(served: Served, inputs: Sequence[str | bytes], calls: Sequence[Cal
         pipe.send(None)
     return {
         "n_callers": n_callers,
-        "batched_per_second": _round(len(ready) / median(bare_seconds)),
-        "calls_per_second": _round(len(ready) / median(call_seconds)),
-        "share_of_batched": _round(median(map(truediv, bare_seconds, call_seconds))),
+        "batched_per_second": rounded(len(ready) / median(bare_seconds)),
+        "calls_per_second": rounded(len(ready) / median(call_seconds)),
+        "share_of_batched": rounded(median(map(truediv, bare_seconds, call_seconds))),
     }
 
 
 @contextmanager
-def _caller(work: Callable[..., None], *arguments: object) -> Iterator[Connection]:
+def caller(work: Callable[..., None], *arguments: object) -> Iterator[Connection]:
     """Run the callers in a fresh process, which shares neither interpreter lock nor memory with the server."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
@@ -208,13 +243,24 @@ def _caller(work: Callable[..., None], *arguments: object) -> Iterator[Connectio
     process.join()
 
 
-def _call_in_turn(pipe: Connection, calls: Sequence[Call]) -> None:
+def in_turn(pipe: Connection, order: Iterable[int]) -> list[float]:
+    """Have `call_in_turn` make calls by their numbers; return the milliseconds of each."""
+    ms = []
+    for i in order:
+        pipe.send(i)
+        ms.append(float(pipe.recv()))
+    return ms
+
+
+def call_in_turn(pipe: Connection, calls: Sequence[Call]) -> None:
+    """Make the calls whose numbers come, and send back how long each took, in milliseconds."""
     connection = http.client.HTTPConnection(calls[0].host, calls[0].port)
     while (i := pipe.recv()) is not None:
         pipe.send(_milliseconds(partial(_post, connection, calls[i])))
 
 
-def _call_together(pipe: Connection, calls: Sequence[Call], n_callers: int) -> None:
+def call_together(pipe: Connection, calls: Sequence[Call], n_callers: int) -> None:
+    """Make all calls, so many at once, whenever asked to; send back how long all of them took, in seconds."""
     local = threading.local()
 
     def call(one: Call) -> None:
@@ -249,7 +295,13 @@ def _milliseconds(work: Callable[[], object]) -> float:
     return 1000 * (time.perf_counter() - started)
 
 
-def _round(value: float) -> float:
+def spread(ms: Sequence[float]) -> dict[str, float]:
+    """Return the figures of some times."""
+    return {"p50": rounded(median(ms)), "p95": rounded(quantiles(ms, n=20)[-1])}
+
+
+def rounded(value: float) -> float:
+    """Return a figure as it is written."""
     return round(value, 3)
 
 

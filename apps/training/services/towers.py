@@ -126,6 +126,11 @@ def tower_of(adaptation: Adaptation, fold: int | None = None) -> Tower:
     return _towers.get((adaptation.function.workspace_id, adaptation.public_id, place), load)
 
 
+def held_bytes() -> int:
+    """Return the memory that loaded towers take in this process."""
+    return _towers.n_bytes
+
+
 def _content(adaptation: Adaptation) -> bytes:
     try:
         return files.fetch(folder_of(adaptation) / FILE).read_bytes()
