@@ -33,6 +33,7 @@ class JobName(StrEnum):
     SURVEY_FUNCTION = "survey_function"
     INSPECT_FUNCTION = "inspect_function"
     RUN_IMPORT = "run_import"
+    SET_ASIDE = "set_aside"
     PREDICT_FILE = "predict_file"
 
     @property
@@ -48,6 +49,7 @@ _QUEUES = {
     JobName.SURVEY_FUNCTION: Queue.DEFAULT,
     JobName.INSPECT_FUNCTION: Queue.DEFAULT,
     JobName.RUN_IMPORT: Queue.DEFAULT,
+    JobName.SET_ASIDE: Queue.DEFAULT,
     JobName.PREDICT_FILE: Queue.DEFAULT,
 }
 

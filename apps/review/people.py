@@ -15,6 +15,7 @@ from apps.samples.agreement import PairAgreement, agreement_of, opinions_of, pai
 from apps.samples.gold_selectors import gold_of
 from apps.samples.models import Annotation, GoldSample, Opinion, PickedBy, Sample
 from apps.samples.services.saying import KnownLabels
+from apps.samples.services.set_aside import UNDER_WAY, acts_under_way
 from apps.samples.services.settling import Meant, meant
 
 MS_PER_MINUTE = 60_000
@@ -70,6 +71,22 @@ def person_here(function: Function, public_id: str) -> User | None:
     if person is None or person.memberships.filter(workspace=function.workspace_id).exists():
         return person
     return person if Annotation.objects.filter(person=person, sample__function=function).exists() else None
+
+
+@dataclass(frozen=True)
+class BeingSetAside:
+    """How many of a person's answers are set aside so far."""
+
+    person: User | None
+    n_done: int
+    n_in_all: int
+
+
+def being_set_aside(function: Function) -> list[BeingSetAside]:
+    """Return whose answers a worker is setting aside now, and how far it is."""
+    acts = list(acts_under_way(function).order_by("pk"))
+    people = {user.public_id: user for user in User.objects.filter(public_id__in=[act.facts["person"] for act in acts])}
+    return [BeingSetAside(people.get(act.facts["person"]), act.n_samples, act.facts[UNDER_WAY]) for act in acts]
 
 
 @dataclass(frozen=True)

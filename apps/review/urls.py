@@ -17,6 +17,7 @@ urlpatterns = [
     path("functions/<str:function_id>/people/", people.people_page, name="people_page"),
     path("functions/<str:function_id>/people/pair/", people.pair_page, name="pair_page"),
     path("functions/<str:function_id>/people/set-aside/", people.set_aside, name="set_aside"),
+    path("functions/<str:function_id>/people/setting-aside/", people.setting_aside, name="setting_aside"),
     path("functions/<str:function_id>/people/known-answers/", people.choose_gold, name="choose_gold"),
     path("functions/<str:function_id>/people/known-answers/selected/", people.use_as_gold, name="use_as_gold"),
     path("samples/<str:sample_id>/known-answer/drop/", people.drop_gold, name="drop_gold"),

@@ -8,6 +8,7 @@ from django.core.paginator import Page, Paginator
 from apps.accounts.models import User
 from apps.functions.models import Act, ActKind, Function
 from apps.samples.services.acts import PROVISIONAL, kind_words, needed_to_undo
+from apps.samples.services.set_aside import is_under_way
 from apps.workspaces.roles import Action
 
 ACTS_PER_PAGE = 50
@@ -34,6 +35,10 @@ class ActLine:
     act: Act
     words: str
     can_undo: bool
+
+    @property
+    def is_under_way(self) -> bool:
+        return is_under_way(self.act)
 
     @property
     def who(self) -> str:

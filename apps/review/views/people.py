@@ -5,7 +5,7 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
-from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
 from apps.core.errors import InvalidInput
 from apps.functions.models import Function
@@ -14,7 +14,7 @@ from apps.review import people
 from apps.review.known_answers import MOST_AT_ONCE, draw_known, use_as_known
 from apps.samples.models import Sample
 from apps.samples.services.gold import drop_gold as drop
-from apps.samples.services.set_aside import set_answers_aside
+from apps.samples.services.set_aside import is_under_way, set_answers_aside
 from apps.workspaces.access import AppHttpRequest, requires
 from apps.workspaces.roles import Action
 
@@ -28,7 +28,7 @@ def people_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
     table = people.people_table(function, None if sees_all else request.user)
     context = {"function": function, "tab": "people", "sees_all": sees_all, "table": table}
     if sees_all:
-        context |= {"known": people.known_answers(function)}
+        context |= {"known": people.known_answers(function), "progress": people.being_set_aside(function)}
     return render(request, "review/people_page.html", context)
 
 
@@ -52,8 +52,22 @@ def set_aside(request: AppHttpRequest, function_id: str) -> HttpResponse:
     if person is None:
         raise InvalidInput("There is no such person here. Reload the page and choose again.")
     act = set_answers_aside(function=function, person=person, actor=request.user)
-    messages.success(request, f"{act.n_samples:,} answers of {person} are set aside. The history can bring them back.")
+    if not is_under_way(act):
+        said = f"{act.n_samples:,} answers of {person} are set aside. The history can bring them back."
+        messages.success(request, said)
     return _back(request, function)
+
+
+@require_GET
+@requires(Action.REVIEW)
+def setting_aside(request: AppHttpRequest, function_id: str) -> HttpResponse:
+    """How far it is; once nothing is under way the page comes anew, with what it came to."""
+    function = request.access.fetch(Function, function_id)
+    progress = people.being_set_aside(function)
+    if not progress and request.htmx:
+        messages.success(request, "The answers are set aside. The history can bring them back.")
+        return HttpResponseClientRefresh()
+    return render(request, "review/people_page.html#setting_aside", {"function": function, "progress": progress})
 
 
 @require_POST

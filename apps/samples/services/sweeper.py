@@ -10,6 +10,7 @@ from apps.samples.services.acts import finish_undoing
 from apps.samples.services.bin import purge_old
 from apps.samples.services.leftovers import clear_leftovers
 from apps.samples.services.resettling import release_overlap, release_unanswerable, settle_stranded
+from apps.samples.services.set_aside import enqueue_unfinished
 from apps.samples.services.surgery import finish_surgery
 
 LEFTOVERS_SECONDS = 60.0
@@ -39,6 +40,7 @@ def enqueue_unfinished_imports() -> int:
         release_unanswerable()
         release_overlap()
         purge_old()
+    enqueue_unfinished()
     waiting = Import.objects.filter(is_free(), state__in=[ImportState.QUEUED, ImportState.RUNNING])
     return sum(enqueue(JobName.RUN_IMPORT, pk, cursor) for pk, cursor in waiting.values_list("pk", "cursor"))
 
