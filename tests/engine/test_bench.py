@@ -11,7 +11,7 @@ from apps.engine import bench
 
 KEYS = [
     "dataset", "modality", "n_labels", "seed", "stage", "pick", "accuracy", "balanced_accuracy", "log_loss", "ece",
-    "majority", "cv_accuracy", "interval", "seconds_embed", "seconds_round", "winner", "device",
+    "majority", "cv_accuracy", "interval", "seconds_embed", "seconds_adapt", "seconds_round", "winner", "device",
 ]  # fmt: skip
 
 
@@ -44,6 +44,16 @@ def test_each_draw_is_a_row_of_named_figures(folder: Path, tmp_path: Path, pick:
         assert row["accuracy"] > 0.9
         assert 0 <= row["interval"][0] <= row["interval"][1] <= 1
         assert row["winner"].startswith(("0.", "1.00 "))
+
+
+def test_the_best_stage_lets_the_backbone_learn(folder: Path) -> None:
+    arguments = asked("accuracy", str(folder), "--labels", "20", "--seeds", "1", "--stage", "best")
+    (row,) = bench.measurements(arguments)
+    assert sorted(row) == sorted(KEYS)
+    assert row["stage"] == "best"
+    assert isinstance(row["seconds_adapt"], float)
+    assert row["seconds_adapt"] > 0.0
+    assert row["accuracy"] == 1.0
 
 
 def test_a_folder_that_is_none_is_said(tmp_path: Path) -> None:
