@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from apps.engine import devices
 from apps.engine.backbones.arithmetic import Arithmetic
 from apps.engine.backbones.cure import cure_torchvision
 from apps.engine.backbones.hub_files import CONFIG, WEIGHTS, facts_in
@@ -124,13 +125,18 @@ def arranged(network: nn.Module, arithmetic: Arithmetic, device: str) -> nn.Modu
     return own
 
 
-def at_once(run: Callable[[], object], *, units: int, least: int, most: int) -> int:
-    """Return how many units make a batch of `TURN_SECONDS`; `run` does `units` of them."""
+def room_for(
+    run: Callable[[], object], *, units: int, least: int, most: int, device: str, most_rows: int | None = None
+) -> devices.Room:
+    """Return the room for batches of `TURN_SECONDS`, on a GPU of what fits as well; `run` does `units`."""
     run()
+    devices.finish(device)
     started = time.perf_counter()
     run()
+    devices.finish(device)
     seconds = max(time.perf_counter() - started, 1e-6)
-    return min(max(int(units * TURN_SECONDS / seconds), least), most)
+    in_a_turn = min(max(int(units * TURN_SECONDS / seconds), least), most)
+    return devices.room_on(device, most=in_a_turn, most_rows=most_rows, sample=run, n_items=units)
 
 
 def number_in(facts: Mapping[str, object], *keys: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,18 +16,21 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from apps.engine import devices
 from apps.engine.backbones import Input, token_rows
-from apps.engine.backbones.arithmetic import PICTURE_CHOICES, Arithmetic, choose
+from apps.engine.backbones.arithmetic import PICTURE_CHOICES, Arithmetic, choices_on, choose
 from apps.engine.backbones.hub_files import CONFIG, facts_in
-from apps.engine.backbones.hub_models import arranged, at_once, number_in, open_timm, open_transformers
+from apps.engine.backbones.hub_models import arranged, number_in, open_timm, open_transformers, room_for
 from apps.engine.backbones.hub_text import MAX_CHARS, open_tokenizer
-from apps.engine.backbones.pictures import to_rgb
+from apps.engine.backbones.pictures import fill_rgb
 from apps.engine.backbones.registry import Kind, Library, Manifest, Reading
 from apps.engine.errors import BackboneUnavailable, PullRefused
 from apps.engine.runtime import Deadline, choose_device
 
 POOLINGS = ("cls", "mean", "max", "pooled")
 SHARED = "shared"
+N_COPIES = {"cpu": 1, "cuda": 8}
+"""Of the pictures to measure with: enough to keep the device busy."""
 BATCH = {"cpu": (1, 8), "cuda": (8, 128)}
 """Fewest and most pictures in a forward pass; between them, what takes a turn."""
 LARGEST_PX = 1_024
@@ -102,7 +106,8 @@ class HubPictures:
         self._turn = threading.Lock()
         network, self.reading = _opened(manifest, folder)
         self._names = _Names(network, folder, self.reading, self._device) if manifest.kind is Kind.PAIR else None
-        pixels = sample_pixels(self.reading.size_px).to(self._device)
+        kind = self._device.partition(":")[0]
+        pixels = sample_pixels(self.reading.size_px).repeat(N_COPIES[kind], 1, 1, 1).to(self._device)
 
         @functools.cache
         def reader(arithmetic: Arithmetic) -> _Reader:
@@ -114,22 +119,26 @@ class HubPictures:
                 return cast(torch.Tensor, reader(arithmetic)(pixels))
 
         key = f"{manifest.name} {manifest.version}"
-        chosen = choose(PICTURE_CHOICES, embed, key=key, device=self._device, cache=cache)
+        chosen = choose(choices_on(self._device, PICTURE_CHOICES), embed, key=key, device=self._device, cache=cache)
         self._network = reader(chosen)
         self.width = embed(chosen).shape[1]
-        fewest, most = BATCH[self._device.partition(":")[0]]
-        self._batch = at_once(lambda: embed(chosen), units=len(pixels), least=fewest, most=most)
+        fewest, most = BATCH[kind]
+        self._room = room_for(lambda: embed(chosen), units=len(pixels), least=fewest, most=most, device=self._device)
+        self._n_readers = (os.cpu_count() or 1) if devices.is_gpu(self._device) else 1  # cores that have nothing to do
 
     def encode(self, inputs: Sequence[Input], *, deadline: Deadline | None = None) -> npt.NDArray[np.float32]:
         """Return `(len(inputs), dim)`, rows of length 1; see `Backbone.encode`."""
         embeddings = np.zeros((len(inputs), self.width), dtype=np.float32)
-        for start in range(0, len(inputs), self._batch):
-            if deadline is not None:
-                deadline.check()
-            chunk = [to_rgb(picture, size_px=self.reading.size_px) for picture in inputs[start : start + self._batch]]
-            pixels = torch.from_numpy(np.stack(chunk)).to(self._device).permute(0, 3, 1, 2)
+        size_px = self.reading.size_px
+
+        def run(rows: list[int]) -> torch.Tensor:
+            pixels = devices.staging((len(rows), size_px, size_px, 3), torch.uint8, self._device)
+            fill_rgb(pixels.numpy(), [inputs[row] for row in rows], n_threads=self._n_readers)
             with self._turn, torch.inference_mode():
-                embeddings[start : start + self._batch] = self._network(pixels).cpu().numpy()
+                return cast(torch.Tensor, self._network(devices.sent(pixels, self._device).permute(0, 3, 1, 2)))
+
+        for rows, found in devices.in_shrinking_batches([1] * len(inputs), run, self._room, deadline=deadline):
+            embeddings[rows] = found.cpu().numpy()
         return np.nan_to_num(embeddings)
 
     def encode_names(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:

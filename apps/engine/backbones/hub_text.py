@@ -15,10 +15,11 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
+from apps.engine import devices
 from apps.engine.backbones import Input, token_rows
-from apps.engine.backbones.arithmetic import TEXT_CHOICES, Arithmetic, choose
+from apps.engine.backbones.arithmetic import TEXT_CHOICES, Arithmetic, choices_on, choose
 from apps.engine.backbones.hub_files import CONFIG, POOLING, facts_in
-from apps.engine.backbones.hub_models import arranged, at_once, go_offline, number_in, open_transformers
+from apps.engine.backbones.hub_models import arranged, go_offline, number_in, open_transformers, room_for
 from apps.engine.backbones.registry import Manifest, Reading
 from apps.engine.errors import BackboneUnavailable, PullRefused
 from apps.engine.runtime import Deadline, choose_device
@@ -29,9 +30,11 @@ MAX_PARTS = 4
 """Parts read of one text, spread evenly over it: a book costs what a page does."""
 MAX_CHARS = 20_000
 """The rest of a text is not looked at."""
-MAX_ROWS = 512
+MAX_ROWS = {"cpu": 512, "cuda": 8_192}
 BATCH_TOKENS = {"cpu": (256, 1_024), "cuda": (8_192, 65_536)}
 """Fewest and most tokens in a forward pass, padding included; between them, what takes a turn."""
+N_COPIES = {"cpu": 1, "cuda": 32}
+"""Of the samples to measure with: enough to keep the device busy."""
 POOLINGS = ("mean", "max", "cls", "last")
 _FROM_TWO = {"roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl", "longformer", "data2vec-text", "ibert"}
 """Their first place in a text has the number 2, so that two of the places they know are never used."""
@@ -60,6 +63,7 @@ class HubText:
         self.spec = manifest.spec
         self._device = choose_device(device)
         self._turn = threading.Lock()
+        kind = self._device.partition(":")[0]
         network = open_transformers(folder)
         self._tokenizer, self._pad = open_tokenizer(folder)
         self.reading = completed(manifest.reading, folder)
@@ -68,7 +72,8 @@ class HubText:
         self._n_head, self._n_tail = _leading(marks), _leading(marks[::-1])
         parts, _owners = self._parts(SAMPLES)
         ids, is_token = token_rows.padded(parts, pad=self._pad)
-        ids, is_token = ids.to(self._device), is_token.to(self._device)
+        n_copies = N_COPIES[kind]
+        ids, is_token = ids.repeat(n_copies, 1).to(self._device), is_token.repeat(n_copies, 1).to(self._device)
         networks = functools.cache(functools.partial(arranged, network, device=self._device))
 
         def embed(arithmetic: Arithmetic) -> torch.Tensor:
@@ -76,30 +81,37 @@ class HubText:
                 return torch.cat(self._pooled(networks(arithmetic), ids, is_token), dim=1)
 
         key = f"{manifest.name} {manifest.version}"
-        chosen = choose(TEXT_CHOICES, embed, key=key, device=self._device, cache=cache)
+        chosen = choose(choices_on(self._device, TEXT_CHOICES), embed, key=key, device=self._device, cache=cache)
         self._network = networks(chosen)
         self.width = embed(chosen).shape[1]
-        fewest, most = BATCH_TOKENS[self._device.partition(":")[0]]
-        self._batch_tokens = at_once(lambda: embed(chosen), units=ids.numel(), least=fewest, most=most)
+        fewest, most = BATCH_TOKENS[kind]
+        self._room = room_for(
+            lambda: embed(chosen),
+            units=ids.numel(),
+            least=fewest,
+            most=most,
+            most_rows=MAX_ROWS[kind],
+            device=self._device,
+        )
 
     def encode(self, inputs: Sequence[Input], *, deadline: Deadline | None = None) -> npt.NDArray[np.float32]:
         """Return `(len(inputs), dim)`, rows of length 1; see `Backbone.encode`."""
         if not inputs:
             return np.zeros((0, self.width), dtype=np.float32)
         parts, owners = self._parts(inputs)
-        pooled: list[npt.NDArray[np.float32]] | None = None
-        for rows in token_rows.batches(parts, max_tokens=self._batch_tokens, max_rows=MAX_ROWS):
-            if deadline is not None:
-                deadline.check()
+        together: list[npt.NDArray[np.float32]] = []
+
+        def run(rows: list[int]) -> list[torch.Tensor]:
             ids, is_token = token_rows.padded([parts[row] for row in rows], pad=self._pad)
             with self._turn, torch.inference_mode():
-                found = self._pooled(self._network, ids.to(self._device), is_token.to(self._device))
-                found = [part.cpu() for part in found]
-            if pooled is None:
-                pooled = [np.empty((len(parts), part.shape[1]), dtype=np.float32) for part in found]
-            for whole, part in zip(pooled, found, strict=True):
-                whole[rows] = part.numpy()
-        together = pooled or []
+                return self._pooled(self._network, ids.to(self._device), is_token.to(self._device))
+
+        n_tokens = [max(1, len(part)) for part in parts]
+        for rows, found in devices.in_shrinking_batches(n_tokens, run, self._room, deadline=deadline):
+            if not together:
+                together = [np.empty((len(parts), part.shape[1]), dtype=np.float32) for part in found]
+            for whole, part in zip(together, found, strict=True):
+                whole[rows] = part.cpu().numpy()
         if len(parts) > len(inputs):
             lengths = np.array([len(part) for part in parts])
             together = [token_rows.put_together(part, owners, lengths) for part in together]

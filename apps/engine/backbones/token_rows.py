@@ -1,8 +1,8 @@
-"""Texts as rows of tokens: cut into parts a model can read at once, and put into batches of like length."""
+"""Texts as rows of tokens: cut into parts a model can read at once, and filled up to one length."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -34,18 +34,6 @@ def in_parts(
             parts.append([*head, *body[start : start + length], *tail])
             owners.append(row)
     return parts, np.array(owners, dtype=np.intp)
-
-
-def batches(rows: Sequence[Sequence[int]], *, max_tokens: int, max_rows: int) -> Iterator[list[int]]:
-    """Yield row numbers, those of like length together, so that short ones are not padded to a long neighbour."""
-    batch: list[int] = []
-    for row in sorted(range(len(rows)), key=lambda row: len(rows[row])):
-        if batch and (len(rows[row]) * (len(batch) + 1) > max_tokens or len(batch) == max_rows):
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch
 
 
 def padded(rows: Sequence[Sequence[int]], *, pad: int, length: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

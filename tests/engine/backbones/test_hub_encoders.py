@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from apps.engine import backbones
 from apps.engine.backbones import Backbone, Input, Pair, hub, token_rows
-from apps.engine.backbones.hub_models import TURN_SECONDS, at_once
+from apps.engine.backbones.hub_models import TURN_SECONDS, room_for
 from apps.engine.backbones.hub_text import HubText
 from apps.engine.backbones.pictures import to_rgb
 from apps.engine.backbones.registry import Reading
@@ -237,11 +237,7 @@ def test_sentence_transformers_say_how_they_pool(models: Path, tmp_path: Path) -
     assert "1_Pooling/config.json" in manifest.files
 
 
-def test_rows_of_tokens_are_batched_by_length_and_cut_evenly() -> None:
-    rows = [[1] * n for n in (5, 1, 30, 2, 29)]
-    found = list(token_rows.batches(rows, max_tokens=60, max_rows=10))
-    assert found == [[1, 3, 0], [4, 2]]
-    assert list(token_rows.batches(rows, max_tokens=1, max_rows=10)) == [[1], [3], [0], [4], [2]]
+def test_rows_of_tokens_are_cut_evenly() -> None:
     parts, owners = token_rows.in_parts(
         [[9, *range(100, 200), 8], [9, 8]], n_head=1, n_tail=1, max_tokens=32, max_parts=9
     )
@@ -253,6 +249,6 @@ def test_a_batch_takes_about_a_turn() -> None:
     clock = iter([0.0, 4 * TURN_SECONDS] * 3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("apps.engine.backbones.hub_models.time.perf_counter", lambda: next(clock))
-        assert at_once(lambda: None, units=80, least=1, most=1_000) == 20
-        assert at_once(lambda: None, units=80, least=64, most=1_000) == 64
-        assert at_once(lambda: None, units=8_000, least=64, most=1_000) == 1_000
+        for units, least, expected in ((80, 1, 20), (80, 64, 64), (8_000, 64, 1_000)):
+            room = room_for(lambda: None, units=units, least=least, most=1_000, device="cpu")
+            assert room.size() == expected
