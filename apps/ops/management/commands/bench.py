@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from apps.core.errors import HundredfoldError
 from apps.engine import bench
 from apps.engine.errors import EngineError
+from apps.ops.adapting_bench import measure_loop_adapting
 from apps.ops.desk_bench import measure_desk
 from apps.ops.loop_bench import measure_loop
 
@@ -27,6 +28,11 @@ class Command(BaseCommand):
         loop.add_argument("--set", default="snips7")
         loop.add_argument("--annotations", type=int, default=50)
         loop.add_argument("--data", type=Path, default=bench.PUBLIC_DATA, help="folder of the data sets")
+        loop.add_argument(
+            "--adapting",
+            action="store_true",
+            help="and calls, while a backbone is adapted, beside the same without",
+        )
         desk = parts.add_parser("desk", help="pages and doors of a large function, in milliseconds, while rounds run")
         desk.add_argument("--samples", type=int, default=100_000)
         desk.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
@@ -44,7 +50,9 @@ class Command(BaseCommand):
 
 def measurements(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
     """Yield each as soon as it is measured."""
-    if arguments.what == "loop":
+    if arguments.what == "loop" and arguments.adapting:
+        yield measure_loop_adapting(arguments.data / arguments.set, n_annotations=arguments.annotations)
+    elif arguments.what == "loop":
         yield asdict(measure_loop(arguments.data / arguments.set, n_annotations=arguments.annotations))
     elif arguments.what == "desk":
         yield dict(measure_desk(arguments.samples))
