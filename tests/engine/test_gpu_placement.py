@@ -1,6 +1,7 @@
 """What runs on a GPU has every number there: run on one that is not there, which computes here and tells who mixes."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ import torch
 
 from apps.engine import backbones, heads
 from apps.engine.adapt import is_adaptable
-from apps.engine.backbones import Input, effnet, minilm
+from apps.engine.backbones import Input, Pair, effnet, hub, minilm
 from apps.engine.heads import placing
-from apps.engine.types import Task
+from apps.engine.types import Modality, Task
+from tests import tiny_models
 from tests.engine.pretend_gpu import GPU, pretended
 
 TEXTS: list[Input] = ["where is my parcel", "refund please", "a word " * 300, "money back", "late parcel", "refund me"]
@@ -57,6 +59,16 @@ def test_backbones_encode_and_learn_on_a_gpu(name: str, gpu: None) -> None:
     assert adapted.shape == (6, backbone.adapted.dim)
     assert again.shape == (1, backbone.adapted.dim)
     assert np.abs(adapted - rows).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", sorted(tiny_models.MAKERS))
+def test_pulled_backbones_encode_on_a_gpu(name: str, gpu: None, tmp_path: Path) -> None:
+    hub.pull(hub.wanted_from_folder(tiny_models.MAKERS[name](tmp_path / name), name=name), into=tmp_path / "here")
+    backbone = backbones.load(name, pulled=tmp_path / "here", device="cuda:0")
+    inputs = TEXTS if backbone.spec.modality is Modality.TEXT else pictures()
+    assert backbone.encode(inputs).shape == (6, backbone.spec.dim)
+    if isinstance(backbone, Pair) and backbone.spec.is_pair:
+        assert backbone.encode_names(["a parcel", "a refund"]).shape == (2, backbone.spec.dim)
 
 
 @pytest.mark.parametrize("task", [Task.LABEL, Task.TAGS])
