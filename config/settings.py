@@ -8,7 +8,6 @@ from django.core.exceptions import ImproperlyConfigured
 
 from apps.core.jobs import Queue
 from apps.engine.runtime import DEVICE_NAME
-from apps.engine.runtime import DEVICE_NAME
 from config import env
 from config.secret_key import load_or_create_secret_key
 
@@ -265,11 +264,6 @@ TOWER_CACHE_BYTES = env.integer("TOWER_CACHE_MB", 512) * 1024 * 1024
 BACKBONES = env.text("BACKBONES", "default")
 if BACKBONES not in {"default", "tiny"}:
     raise ImproperlyConfigured("HUNDREDFOLD_BACKBONES must be default or tiny.")
-
-# Backbones and large heads run here; engine.runtime has the words. Whether it is there is found out when it is used.
-DEVICE = env.text("DEVICE") or "auto"
-if not DEVICE_NAME.fullmatch(DEVICE):
-    raise ImproperlyConfigured(f"HUNDREDFOLD_DEVICE must be auto, cpu, cuda or cuda:N, not {DEVICE!r}.")
 
 # Backbones and large heads run here; engine.runtime has the words. Whether it is there is found out when it is used.
 DEVICE = env.text("DEVICE") or "auto"
