@@ -94,7 +94,7 @@ class TestManyAnswers:
 
     @pytest.fixture
     def many(self, text_function: Function, member: User, monkeypatch: pytest.MonkeyPatch) -> list[Sample]:
-        monkeypatch.setattr(set_aside, "ROWS_PER_TRANSACTION", 2)
+        monkeypatch.setattr(set_aside, "SAMPLES_PER_TRANSACTION", 2)
         items = [NewText(f"sample {i}") for i in range(7)]
         found = add_texts(function=text_function, items=items, person=None, origin=Origin.BROWSER).samples
         refund = text_function.labels.in_use()[0]
