@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from django.http import QueryDict
 from django.test import Client
@@ -10,7 +12,9 @@ from apps.accounts.models import User
 from apps.core.errors import InvalidInput
 from apps.functions.models import Act, ActKind, Function
 from apps.review.filters import Noted, Picked, SampleFilter, Sort, Tab, Verdict, read_filter
-from apps.review.selectors import samples_page
+from apps.review.selectors import SamplesPage, samples_page
+from apps.review.selectors import samples as samples_selectors
+from apps.review.selectors.slices import slice_figures
 from apps.samples.models import Annotation, Comment, Mark, MarkKind, PickedBy, Sample
 from tests.review.conftest import Add
 
@@ -165,3 +169,50 @@ def test_the_page_offers_what_there_is_and_shows_what_is_chosen(
     assert f'<option value="{member.public_id}">Mika Member</option>' in html
     assert 'name="language"' not in html
     assert 'name="brought"' not in html
+
+
+class TestLongLists:
+    """A list whose length no index knows is read to a limit, and says so."""
+
+    @pytest.fixture
+    def many(self, add: Add, owner: User, monkeypatch: pytest.MonkeyPatch) -> SampleFilter:
+        monkeypatch.setattr(samples_selectors, "MOST_LISTED", 4)
+        monkeypatch.setattr(samples_selectors, "PER_PAGE", 3)
+        for number in range(6):
+            add("Refund", "Refund", margin=0.1 * number, text=f"sample {number}")
+        Annotation.objects.update(person=owner)
+        return SampleFilter(person=owner.public_id, sort=Sort.OLDEST)
+
+    def page(self, function: Function, chosen: SampleFilter) -> SamplesPage:
+        return samples_page(function, list(function.labels.in_use()), chosen)
+
+    def test_it_ends_at_the_limit_and_says_that_there_are_more(
+        self, text_function: Function, many: SampleFilter, owner_client: Client
+    ) -> None:
+        last = self.page(text_function, many.at_page(9))
+        assert [row.excerpt for row in last.rows] == ["sample 3"]
+        assert (last.n_total, last.n_pages, last.filter.page, last.is_cut, last.next) == (4, 2, 2, True, None)
+        for path in ("", "samples/select/"):
+            html = owner_client.get(
+                f"/functions/{text_function.public_id}/{path}?{many.at_page(2).query}"
+            ).content.decode()
+            assert "4–4 of more than 4 samples" in html
+            assert "There are more: choose more narrowly" in html
+
+    def test_the_other_end_is_reached_by_turning_the_order_round(
+        self, text_function: Function, many: SampleFilter
+    ) -> None:
+        first = self.page(text_function, replace(many, sort=Sort.NEWEST))
+        assert [row.excerpt for row in first.rows] == ["sample 5", "sample 4", "sample 3"]
+
+    def test_as_many_as_the_limit_are_all_there_are(self, text_function: Function, many: SampleFilter) -> None:
+        Sample.objects.filter(text__in=["sample 0", "sample 1"]).delete()
+        page = self.page(text_function, many)
+        assert (page.n_total, page.is_cut) == (4, False)
+
+    def test_a_slice_counts_them_all(self, text_function: Function, many: SampleFilter) -> None:
+        assert slice_figures(text_function, list(text_function.labels.in_use()), many).n == 6
+
+    def test_a_list_whose_length_is_known_is_not_cut(self, text_function: Function, many: SampleFilter) -> None:
+        page = self.page(text_function, SampleFilter(verdict=Verdict.RIGHT))
+        assert (page.n_total, page.is_cut) == (6, False)

@@ -9,9 +9,9 @@ from apps.review.filters import SampleFilter
 from apps.review.selectors.counts import cells_of, total
 from apps.review.selectors.figures import Figures, label_figures
 from apps.review.selectors.rows import Row, TagRow, rows_of
-from apps.review.selectors.samples import SamplesPage, label_samples_page
+from apps.review.selectors.samples import SamplesPage, label_samples_page, n_labelled_so
 from apps.review.selectors.tag_figures import tag_figures
-from apps.review.selectors.tag_samples import tag_samples_page
+from apps.review.selectors.tag_samples import n_tagged_so, tag_samples_page
 from apps.samples.models import Sample
 
 
@@ -25,6 +25,12 @@ def samples_page(function: Function, labels: Sequence[Label], chosen: SampleFilt
     """Return the page asked for, or the last one where there are fewer by now."""
     page = tag_samples_page if _gives_tags(function) else label_samples_page
     return page(function, labels, chosen)
+
+
+def n_matching(function: Function, labels: Sequence[Label], chosen: SampleFilter) -> int:
+    """Count the samples that pass, also those that no page lists (`SamplesPage.is_cut`)."""
+    count = n_tagged_so if _gives_tags(function) else n_labelled_so
+    return count(function, labels, chosen)
 
 
 def row_of(sample: Sample, labels: Sequence[Label]) -> Row | TagRow:

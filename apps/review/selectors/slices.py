@@ -15,7 +15,7 @@ from apps.functions.models import Function, Label, OutputKind
 from apps.review.filters import SampleFilter, Tab, Verdict
 from apps.review.models import Slice
 from apps.review.selectors.counts import DRAWN_AT_RANDOM
-from apps.review.selectors.home import samples_page
+from apps.review.selectors.home import n_matching
 from apps.review.selectors.samples import said_of_matching
 from apps.review.selectors.tag_samples import tag_matches
 from apps.review.selectors.tag_table import tag_table
@@ -58,7 +58,7 @@ def slices_of(function: Function) -> list[Slice]:
 def slice_figures(function: Function, labels: Sequence[Label], chosen: SampleFilter) -> SliceFigures:
     """Return the figures of the samples that pass the filter; `labels` are the function's in use."""
     chosen = chosen.whole
-    n = samples_page(function, labels, chosen).n_total
+    n = n_matching(function, labels, chosen)
     if chosen.tab is Tab.UNLABELLED or chosen.verdict:
         return SliceFigures(chosen, n)
     held_out = _held_out(function, labels, replace(chosen, verdict=Verdict.JUDGED))

@@ -12,7 +12,15 @@ from apps.functions.models import Function, Label
 from apps.review.filters import SampleFilter, Sort, Tab
 from apps.review.selectors.particulars import particulars
 from apps.review.selectors.rows import live_thresholds, rows_of
-from apps.review.selectors.samples import PER_PAGE, PREDICTION_ORDER, SamplesPage, keys_at, n_pages_of, order_of
+from apps.review.selectors.samples import (
+    PER_PAGE,
+    PREDICTION_ORDER,
+    SamplesPage,
+    listed,
+    n_pages_of,
+    order_of,
+    page_of,
+)
 from apps.review.selectors.tag_table import TagTable, tag_table
 from apps.samples.models import Sample
 from apps.training.models import Prediction, PredictionKind
@@ -52,10 +60,20 @@ def _in_order(table: TagTable, passes: BoolArray, chosen: SampleFilter) -> IntAr
 
 
 def _unlabelled_page(function: Function, labels: Sequence[Label], chosen: SampleFilter) -> SamplesPage:
+    keys = _unlabelled_keys(function, chosen)
+    return page_of(function, labels, listed(keys, chosen))
+
+
+def _unlabelled_keys(function: Function, chosen: SampleFilter) -> QuerySet[Sample | Prediction, int]:
     is_by_prediction = chosen.predicted or order_of(chosen) in {Sort.LEAST_SURE, Sort.SUREST}
-    keys = _said_so(function, chosen) if is_by_prediction else _untagged(function, chosen)
-    page, chosen, n_total = keys_at(keys, chosen)
-    return SamplesPage(rows_of(function, labels, page), chosen, n_total, labels)
+    return _said_so(function, chosen) if is_by_prediction else _untagged(function, chosen)
+
+
+def n_tagged_so(function: Function, labels: Sequence[Label], chosen: SampleFilter) -> int:
+    """Return how many pass, however many those are."""
+    if chosen.tab is Tab.UNLABELLED:
+        return _unlabelled_keys(function, chosen).order_by().count()
+    return int(tag_matches(function, tag_table(function, labels), chosen).sum())
 
 
 def _untagged(function: Function, chosen: SampleFilter) -> QuerySet[Sample | Prediction, int]:
