@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from apps.engine.adapt import contrast
+from apps.engine.adapt.descent import Descent
 from apps.engine.backbones.effnet_top import Top, roots_of_means
 from apps.engine.errors import ArtifactCorrupt
 from apps.engine.readers.state import State
@@ -63,20 +64,18 @@ def fit(
     matrices, biases = (tuple(one.clone().requires_grad_() for one in of) for of in (begin.matrices, begin.biases))
     top = Top(matrices, biases, base.kernels)
     learning = replace(top, kernels=tuple(kernels.to(states.dtype) for kernels in base.kernels))
-    optimizer = torch.optim.AdamW([*matrices, *biases], lr=LEARNING_RATE)
+    descent = Descent([*matrices, *biases])
     n_steps = (N_STEPS if warm is None else N_STEPS_ON) if len(labels) else 0
     for step in range(n_steps):
         if deadline is not None:
             deadline.check()
-        for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * contrast.pace(step, n_steps=n_steps, n_warm=N_WARM)
         rows, views = _drawn(len(labels), states.shape[1], generator)
         alike = contrast.likeness(labels[rows.numpy()]).to(states.device)
         _, last = learning.cast(states.dtype).maps(states[rows.to(states.device), views.to(states.device)])
         loss = contrast.contrastive_loss(roots_of_means(last), alike)
-        optimizer.zero_grad()
+        descent.forget()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        optimizer.step()
+        descent.step(LEARNING_RATE * contrast.pace(step, n_steps=n_steps, n_warm=N_WARM))
     return kept(top, base)
 
 

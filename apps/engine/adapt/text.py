@@ -9,6 +9,7 @@ import torch
 
 from apps.engine.adapt import lowrank
 from apps.engine.adapt.contrast import contrastive_loss, likeness, pace
+from apps.engine.adapt.descent import Descent
 from apps.engine.backbones.transformer import Delta, Layer, Own, mean_of, visible_to_all
 from apps.engine.readers.state import State
 from apps.engine.runtime import Deadline
@@ -74,16 +75,14 @@ def fit_tower(
     numbers = [side.requires_grad_() for of_layer in deltas for delta in of_layer.values() for side in delta]
     seen = [row for batch in batches for row in batch.rows.tolist()]
     alike = likeness(labels[seen]).to(device)
-    optimizer = torch.optim.AdamW(numbers, lr=LEARNING_RATE)
+    descent = Descent(numbers)
     loss = torch.zeros(())
     for step in range(N_STEPS if len(seen) else 0):
-        optimizer.zero_grad()
+        descent.forget()
         with torch.enable_grad():
             halved = [{name: Delta(*(side.to(dtype) for side in delta)) for name, delta in of.items()} for of in deltas]
             loss = _backward(layers, halved, batches, alike, deadline)
-        for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * pace(step, n_steps=N_STEPS, n_warm=N_WARM)
-        optimizer.step()
+        descent.step(LEARNING_RATE * pace(step, n_steps=N_STEPS, n_warm=N_WARM))
     return lowrank.to_state(deltas, {"n_seen": len(seen), "loss": round(float(loss), 4)})
 
 
