@@ -30,6 +30,7 @@ class JobName(StrEnum):
     PREDICT_FUNCTION = "predict_function"
     PLAN_QUEUE = "plan_queue"
     EMBED_FUNCTION = "embed_function"
+    ADAPT_FUNCTION = "adapt_function"
     SURVEY_FUNCTION = "survey_function"
     INSPECT_FUNCTION = "inspect_function"
     RUN_IMPORT = "run_import"
@@ -46,6 +47,7 @@ _QUEUES = {
     JobName.PREDICT_FUNCTION: Queue.EMBED,
     JobName.PLAN_QUEUE: Queue.EMBED,
     JobName.EMBED_FUNCTION: Queue.EMBED,
+    JobName.ADAPT_FUNCTION: Queue.ADAPT,
     JobName.SURVEY_FUNCTION: Queue.DEFAULT,
     JobName.INSPECT_FUNCTION: Queue.DEFAULT,
     JobName.RUN_IMPORT: Queue.DEFAULT,

@@ -43,6 +43,17 @@ def embed_function(function_id: int) -> None:
 
 
 @dramatiq.actor(
+    actor_name=JobName.ADAPT_FUNCTION,
+    queue_name=JobName.ADAPT_FUNCTION.queue,
+    priority=30,
+    max_retries=0,
+    time_limit=30 * MINUTE_MS,
+)
+def adapt_function(function_id: int) -> None:
+    services.adapt_function(function_id=function_id)
+
+
+@dramatiq.actor(
     actor_name=JobName.SURVEY_FUNCTION,
     queue_name=JobName.SURVEY_FUNCTION.queue,
     priority=40,

@@ -9,4 +9,4 @@ from apps.training.services.towers import embed_with
 
 
 def as_read(served: Served, texts: Sequence[str]) -> Inputs:
-    return build_inputs(served.layout, texts, embed_with(served.specs, served.towers, texts))
+    return build_inputs(served.layout, texts, embed_with(served.specs, served.tower, texts))

@@ -47,16 +47,16 @@ def test_what_was_kept_is_what_is_loaded(adaptation: Adaptation) -> None:
     made, ids = towers.read_file(adaptation)
     assert ids == tuple(IDS)
     assert made.folds.tolist() == learned().folds.tolist()
-    assert towers.folds_of(adaptation) == dict(zip(IDS, made.folds.tolist(), strict=True))
+    assert towers.folds_of(adaptation) == towers.Folds(3, dict(zip(IDS, made.folds.tolist(), strict=True)))
 
 
 def test_each_tower_is_that_of_its_fold(adaptation: Adaptation) -> None:
     tiny = TinyText(backbones.TINY_TEXT)
     wanted = adapt.embed(tiny, [tiny.tower(state) for state in learned().towers], OTHERS)
     for fold, rows in [(0, wanted[0]), (2, wanted[2]), (None, wanted[-1])]:
-        spec = towers.adapted_spec(adaptation, fold)
-        found = towers.embed_with([spec], {spec.name: towers.tower_of(adaptation, fold)}, OTHERS)
-        assert np.allclose(found[spec.name], rows)
+        spec, tower = towers.adapted_spec(adaptation, fold), towers.tower_of(adaptation, fold)
+        (found,) = towers.embed_wanted([towers.Wanted(spec, np.arange(len(OTHERS)), tower)], OTHERS)
+        assert np.allclose(found, rows)
         assert spec.version == adaptation.public_id
 
 
@@ -79,7 +79,7 @@ def test_what_is_shared_is_computed_once_for_all_towers(
     of_frozen, of_adapted = towers.embed_wanted(wanted, OTHERS)
     assert read == [3]  # nobody asked for the third text
     assert np.allclose(of_frozen, TinyText(frozen).encode(OTHERS[:2]))
-    alone = towers.embed_with([adapted], {adapted.name: towers.tower_of(adaptation)}, [OTHERS[1], OTHERS[3]])
+    alone = towers.embed_with([adapted], lambda spec: towers.tower_of(adaptation), [OTHERS[1], OTHERS[3]])
     assert np.allclose(of_adapted, alone[adapted.name])
     assert not np.allclose(of_adapted[0], of_frozen[1])
 

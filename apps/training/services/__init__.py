@@ -1,5 +1,6 @@
 """Everything training writes: vectors, rounds, models, predictions. Each service may be run again at any time."""
 
+from apps.training.services.adapting import adapt_function, stop_adapting
 from apps.training.services.deciding import decide_anew
 from apps.training.services.embedding import embed_function
 from apps.training.services.inline import finish_work
@@ -13,6 +14,7 @@ from apps.training.services.work import Progress
 __all__ = [
     "Progress",
     "RoundOutcome",
+    "adapt_function",
     "decide_anew",
     "embed_function",
     "enqueue_unfinished_work",
@@ -20,6 +22,7 @@ __all__ = [
     "forget_leftover_copies",
     "inspect_function",
     "predict_function",
+    "stop_adapting",
     "survey_function",
     "train_function",
 ]

@@ -8,11 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from apps.engine.backbones import BackboneSpec
+from apps.engine.errors import ArtifactCorrupt
 from apps.engine.types import FloatArray, IntArray, Rule, TrainingData
 from apps.functions.models import Function, InputKind, Label, OutputKind
 from apps.functions.selectors import rules_of
 from apps.samples.models import PickedBy, Sample, SampleTag
-from apps.training.services.inputs import Layout, build_inputs, layout_of, read_contents
+from apps.training.models import Adaptation
+from apps.training.services import towers
+from apps.training.services.adapting_views import MOST_READ, View, readable
+from apps.training.services.inputs import Layout, Row, build_inputs, layout_of, read_contents
 from apps.training.services.label_vectors import label_vectors
 from apps.training.services.vectors import groups_of, matrices
 
@@ -22,20 +27,29 @@ FAIR = {PickedBy.RANDOM, PickedBy.IMPORT}
 
 @dataclass(frozen=True)
 class RoundInput:
-    """The annotated samples of a function at one moment; `sample_ids` are the rows of `data`.
+    """The annotated samples of a function at one moment; `sample_ids` and `public_ids` are the rows of `data`.
 
     `revision` is at most as new as what was read, so a change in between causes another round and is never missed.
-    `n_waiting` annotated samples have no embedding yet; `lost` are those whose stored one is not there any more.
+    `n_waiting` annotated samples have no embedding yet; `lost` are those whose stored one is not there (any more).
+    `adaptation` is the one that what is adapted in `data` was made with.
     """
 
     revision: int
     layout: Layout
     labels: tuple[Label, ...]
     sample_ids: list[int]
+    public_ids: list[str]
     annotation_ids: list[int]
     data: TrainingData
     n_waiting: int
     lost: list[int]
+    adaptation: Adaptation | None = None
+
+    @property
+    def specs(self) -> list[BackboneSpec]:
+        """The embeddings that models may read."""
+        adapted = [towers.adapted_spec(self.adaptation)] if self.adaptation else []
+        return [*self.layout.specs, *adapted]
 
     @property
     def last_annotation_id(self) -> int:
@@ -45,6 +59,7 @@ class RoundInput:
 @dataclass(frozen=True)
 class _Row:
     pk: int
+    public_id: str
     label_id: int | None
     annotation_id: int
     content_hash: str
@@ -52,39 +67,75 @@ class _Row:
     picked_by: str
 
 
-def read_round(function: Function) -> RoundInput:
-    """Read a function's annotations and what models read of the samples. The revision first: see `RoundInput`."""
+def read_round(function: Function, *, with_adapted: bool = True) -> RoundInput:
+    """Read a function's annotations and what models read of the samples. The revision first: see `RoundInput`.
+
+    What is read of an adaptation is made first where it is missing, as far as that takes a moment.
+    """
     revision = Function.objects.values_list("data_revision", flat=True).get(pk=function.pk)
     layout = layout_of(function)
     labels = tuple(function.labels.in_use())
     rows = _annotated(function, labels)
     ready = [row for row in rows if row.is_embedded]
-    embeddings, missing = _embeddings(function, layout, [row.content_hash for row in ready])
+    view = _view(function, layout, ready) if with_adapted else None
+    specs = [*layout.specs, *(view.specs if view else [])]
+    embeddings, missing = _embeddings(function, specs, [row.content_hash for row in ready])
     contents = read_contents(layout, Sample.objects.filter(function=function, annotation__isnull=False))
     places = [i for i, row in enumerate(ready) if row.content_hash not in missing and row.pk in contents]
     if len(places) < len(ready):
         embeddings = {name: matrix[places] for name, matrix in embeddings.items()}
     used = [ready[i] for i in places]
-    data = TrainingData(
-        inputs=build_inputs(layout, [contents[row.pk] for row in used], embeddings),
-        labels=_labels(function, labels, used),
-        n_classes=len(labels),
-        groups=groups_of(embeddings.values()) if embeddings else np.arange(len(used)),
-        label_names=[label.name for label in labels],
-        label_embeddings=_label_embeddings(function, layout, labels),
-        rules=_rules(function, labels),
-        is_random=np.array([row.picked_by in FAIR for row in used], dtype=bool),
-        counts=np.array([row.picked_by != PickedBy.GRID for row in used], dtype=bool),
-    )
     return RoundInput(
         revision=revision,
         layout=layout,
         labels=labels,
         sample_ids=[row.pk for row in used],
+        public_ids=[row.public_id for row in used],
         annotation_ids=[row.annotation_id for row in used],
-        data=data,
+        data=_data(function, layout, labels, used, [contents[row.pk] for row in used], embeddings, view),
         n_waiting=len(rows) - len(used),
         lost=[row.pk for row in ready if row.content_hash in missing],
+        adaptation=view.adaptation if view else None,
+    )
+
+
+def _view(function: Function, layout: Layout, rows: Sequence[_Row]) -> View | None:
+    """Return the adaptation that is read, once the samples have its vectors or the time for that is over."""
+    view = readable(function, layout) if len(rows) <= MOST_READ else None
+    if view is None:
+        return None
+    try:
+        view.complete({row.pk: row.content_hash for row in rows})
+    except ArtifactCorrupt as error:
+        towers.forget_damaged(view.adaptation, error)
+        return None
+    return view
+
+
+def _data(
+    function: Function,
+    layout: Layout,
+    labels: Sequence[Label],
+    rows: Sequence[_Row],
+    contents: Sequence[str | Row],
+    embeddings: Mapping[str, FloatArray],
+    view: View | None,
+) -> TrainingData:
+    frozen = {spec.name: embeddings[spec.name] for spec in layout.specs}
+    groups = groups_of(frozen.values()) if frozen else np.arange(len(rows))
+    columns = _labels(function, labels, rows)
+    adapted = view.fold_rows(embeddings, [row.public_id for row in rows], columns, groups) if view else None
+    return TrainingData(
+        inputs=build_inputs(layout, contents, frozen | ({view.name: embeddings[view.name]} if view else {})),
+        labels=columns,
+        n_classes=len(labels),
+        groups=groups,
+        label_names=[label.name for label in labels],
+        label_embeddings=_label_embeddings(function, layout, labels),
+        rules=_rules(function, labels),
+        is_random=np.array([row.picked_by in FAIR for row in rows], dtype=bool),
+        counts=np.array([row.picked_by != PickedBy.GRID for row in rows], dtype=bool),
+        adapted={view.name: adapted} if view and adapted else {},
     )
 
 
@@ -93,14 +144,16 @@ def _annotated(function: Function, labels: Sequence[Label]) -> list[_Row]:
     rows = Sample.objects.filter(function=function, annotation__isnull=False).order_by("annotation_id")
     if function.output_kind == OutputKind.LABEL:
         rows = rows.filter(label__in=labels)
-    columns = ("pk", "label_id", "annotation_id", "content_hash", "is_embedded", "annotation__picked_by")
+    columns = ("pk", "public_id", "label_id", "annotation_id", "content_hash", "is_embedded", "annotation__picked_by")
     return [_Row(*values) for values in rows.values_list(*columns)]
 
 
-def _embeddings(function: Function, layout: Layout, hashes: Sequence[str]) -> tuple[Mapping[str, FloatArray], set[str]]:
+def _embeddings(
+    function: Function, specs: Sequence[BackboneSpec], hashes: Sequence[str]
+) -> tuple[Mapping[str, FloatArray], set[str]]:
     """Return the matrices of all backbones, and the contents that lack a vector of one of them."""
     embeddings, missing = {}, set[str]()
-    for spec in layout.specs:
+    for spec in specs:
         embeddings[spec.name], gone = matrices.matrix(
             workspace_id=function.workspace_id, function_id=function.pk, spec=spec, hashes=hashes
         )

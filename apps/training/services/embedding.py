@@ -15,15 +15,16 @@ from django.db.models.functions import Least, Length
 
 from apps.core.jobs import JobName, enqueue, enqueue_on_commit
 from apps.engine import languages
-from apps.engine.backbones import BackboneSpec, Input
 from apps.functions.models import Function, InputKind
 from apps.functions.services import note_data_change
 from apps.samples.models import Sample
 from apps.samples.services.annotations import lock_function
 from apps.training.models import FunctionWork, TrainedModel, WorkKind
-from apps.training.services.encoders import backbone
-from apps.training.services.inputs import Row, embed, layout_of, stored_picture
-from apps.training.services.vectors import Matrix, which_exist, write_vectors
+from apps.training.services import adapting_views
+from apps.training.services.encoders import backbone, base_of
+from apps.training.services.encoding import Due, new_vectors
+from apps.training.services.inputs import layout_of
+from apps.training.services.vectors import write_vectors
 from apps.training.services.work import (
     LeaseLost,
     Progress,
@@ -86,16 +87,17 @@ def embed_function(*, function_id: int) -> Progress:
 
 
 def _embed_chunk(function: Function, work: FunctionWork) -> None:
-    specs = layout_of(function).specs
-    for spec in specs:
-        backbone(spec.name.partition(":")[0])  # loading takes seconds, which say nothing about the pace
+    layout = layout_of(function)
+    for spec in layout.specs:
+        backbone(base_of(spec.name))  # loading takes seconds, which say nothing about the pace
     _languages(function, [])
     started = time.monotonic()
     costs = _next_chunk(function, pace.cost_of_a_chunk(function.input_kind))
     if not costs:
         return  # somebody else was quicker; a pace learned from nothing would be none at all
     samples = list(Sample.objects.filter(pk__in=costs).order_by("pk"))
-    vectors = {spec: _new_vectors(function, spec, samples) for spec in specs}
+    due = [Due(spec, samples) for spec in layout.specs] + adapting_views.due_of(function, layout, samples)
+    vectors = new_vectors(function, due)
     keys_of_language = _languages(function, samples)
     with transaction.atomic():
         lock_function(function.pk)
@@ -145,18 +147,6 @@ def _cost(input_kind: str) -> Value | CombinedExpression:
     return TEXT_COST + Least(Length("text"), MAX_CHARACTERS)
 
 
-def _new_vectors(function: Function, spec: BackboneSpec, samples: Sequence[Sample]) -> dict[str, Matrix]:
-    """Encode the contents that the workspace has no vector of yet."""
-    known = which_exist(
-        workspace_id=function.workspace_id, spec=spec, hashes=[sample.content_hash for sample in samples]
-    )
-    new = [sample for sample in samples if sample.content_hash not in known]
-    if not new:
-        return {}
-    rows = embed(spec, [_content(sample, function.input_kind) for sample in new])
-    return {sample.content_hash: row for sample, row in zip(new, rows, strict=True)}
-
-
 def _languages(function: Function, samples: Sequence[Sample]) -> Mapping[str, list[int]]:
     """Return the keys of texts by the language they are in; nothing for pictures and rows."""
     keys_of: defaultdict[str, list[int]] = defaultdict(list)
@@ -164,12 +154,6 @@ def _languages(function: Function, samples: Sequence[Sample]) -> Mapping[str, li
         for sample, language in zip(samples, languages.detect([sample.text for sample in samples]), strict=True):
             keys_of[language].append(sample.pk)
     return keys_of
-
-
-def _content(sample: Sample, input_kind: str) -> Input | Row:
-    if input_kind == InputKind.TEXT:
-        return sample.text
-    return stored_picture(sample.file_key) if input_kind == InputKind.IMAGE else sample.row or {}
 
 
 def _ask_for_what_follows(function_id: int, samples: Sequence[Sample]) -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from apps.core.jobs import JobName, enqueue_on_commit
 from apps.engine import artifacts, readers
-from apps.engine.types import RoundResult, Trial, Verdict
+from apps.engine.types import ADAPTED, RoundResult, Trial, Verdict
 from apps.events.kinds import Audit, Live
 from apps.events.services import announce, record
 from apps.functions.models import Function
@@ -28,7 +28,7 @@ from apps.training.models import (
     TrainingRun,
     WorkKind,
 )
-from apps.training.services import choosing, figures, files, learned
+from apps.training.services import adapting_verdict, choosing, figures, files, learned
 from apps.training.services.arrays import RoundInput
 from apps.training.services.held_out import Kept
 from apps.training.services.prediction import prediction_rows, write_predictions
@@ -57,6 +57,8 @@ def publish(
     before = TrainedModel.objects.filter(function=function).exclude(published_at=None).order_by("-number").first()
     annotation_of = dict(zip(given.sample_ids, given.annotation_ids, strict=True))
     model.changes = learned.changes_since(before, model, annotation_of)
+    if gained := adapting_verdict.gain(before, Kept.of(given, result), model):
+        model.changes |= {adapting_verdict.BETTER: gained}
     folder = artifact_folder(function, model.public_id)
     try:
         model.sha256 = _save_artifact(folder, model, given, result)
@@ -119,7 +121,8 @@ def _new_model(function: Function, given: RoundInput, result: RoundResult) -> Tr
         function=function,
         data_revision=given.revision,
         recipe=result.blend.to_json(),
-        backbone_versions={spec.name: spec.version for spec in given.layout.specs if spec.name in read},
+        backbone_versions={spec.name: spec.version for spec in given.specs if spec.name in read},
+        adaptation=given.adaptation if any(name.startswith(ADAPTED) for name in read) else None,
         label_ids=[label.public_id for label in given.labels],
         label_names=[label.name for label in given.labels],
         last_annotation_id=given.last_annotation_id,
@@ -166,6 +169,7 @@ def _write(
         _put_into_service(model)
         if is_last:
             _record_new_recipe(model, result)
+            adapting_verdict.settle(given, model)
             FunctionWork.objects.filter(pk=work.pk).update(done_revision=given.revision)
             TrainingRun.objects.filter(pk=run.pk).update(
                 state=RunState.DONE, trials=[_trial_json(trial) for trial in result.trials], seconds=result.seconds

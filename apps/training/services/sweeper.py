@@ -17,7 +17,7 @@ from django.utils import timezone
 from apps.core.database_storage import clear_unfinished_files
 from apps.core.jobs import JobName, enqueue
 from apps.core.leases import is_free
-from apps.functions.models import Function
+from apps.functions.models import Function, InputKind
 from apps.samples.models import Sample
 from apps.training.models import Adaptation, Embedding, FunctionWork, Survey, TrainedModel, WorkKind
 from apps.training.services import files
@@ -65,6 +65,7 @@ def enqueue_unfinished_work() -> None:
         drop_artifacts_of_deleted_functions()
     _enqueue_all(JobName.TRAIN_FUNCTION, functions_to_train())
     _enqueue_all(JobName.EMBED_FUNCTION, functions_to_embed())
+    _enqueue_all(JobName.ADAPT_FUNCTION, functions_to_adapt())
     for kind, function_id in wanted_work():
         enqueue(JOBS[WorkKind(kind)], function_id)
 
@@ -82,6 +83,16 @@ def functions_to_embed() -> QuerySet[Function, int]:
     """Functions with samples that have no vectors yet; reads nothing but an index of those samples."""
     waiting = Sample.objects.filter(is_embedded=False).order_by().values("function").distinct()
     return Function.objects.filter(pk__in=waiting).exclude(_held(WorkKind.EMBED)).values_list("pk", flat=True)
+
+
+def functions_to_adapt() -> QuerySet[Function, int]:
+    """Functions whose data moved since it was last looked whether a backbone should learn from it."""
+    done = FunctionWork.objects.filter(
+        function=OuterRef("pk"), kind=WorkKind.ADAPT, done_revision__gte=OuterRef("data_revision")
+    )
+    rows = Function.objects.filter(data_revision__gt=0).exclude(input_kind=InputKind.TABLE)
+    rows = rows.exclude(Exists(done)).exclude(_held(WorkKind.ADAPT)) if settings.ADAPT == "on" else rows.none()
+    return rows.values_list("pk", flat=True)
 
 
 def wanted_work() -> QuerySet[FunctionWork, tuple[str, int]]:

@@ -7,11 +7,12 @@ once, and a model is always asked in the way it was taught.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import structlog
 from django.conf import settings
 
 from apps.engine import adapt, artifacts, backbones
@@ -25,6 +26,8 @@ from apps.training.services.encoders import BoundedCache, backbone, base_of
 from apps.training.services.inputs import Row, as_read
 from apps.training.services.vectors import Matrix
 
+logger = structlog.get_logger(__name__)
+
 FILE = "adaptation.safetensors"
 MAX_TOWERS, MAX_FOLDS = 10_000, 64
 _OF_ALL = -1
@@ -33,7 +36,15 @@ _OF_ALL = -1
 _towers: BoundedCache[tuple[int, str, int], Tower] = BoundedCache(
     max_entries=MAX_TOWERS, max_bytes=settings.TOWER_CACHE_BYTES, n_bytes_of=lambda tower: tower.n_bytes
 )
-_folds: BoundedCache[tuple[int, str], Mapping[str, int]] = BoundedCache(max_entries=MAX_FOLDS)
+_folds: BoundedCache[tuple[int, str], Folds] = BoundedCache(max_entries=MAX_FOLDS)
+
+
+@dataclass(frozen=True)
+class Folds:
+    """How many there are, and where each sample is held out that layers may have learned from, by its public id."""
+
+    n_folds: int
+    fold_of: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -99,12 +110,12 @@ def read_file(adaptation: Adaptation) -> tuple[adapt.Adaptation, tuple[str, ...]
         return adapt.load(_content(adaptation), sha256=adaptation.sha256)
 
 
-def folds_of(adaptation: Adaptation) -> Mapping[str, int]:
-    """Return the fold of each sample that layers may have learned from, by its public id. Raises `ArtifactCorrupt`."""
+def folds_of(adaptation: Adaptation) -> Folds:
+    """Return the folds of an adaptation; its function must be loaded. Raises `ArtifactCorrupt`."""
 
-    def read() -> Mapping[str, int]:
+    def read() -> Folds:
         learned, sample_ids = read_file(adaptation)
-        return dict(zip(sample_ids, learned.folds.tolist(), strict=True))
+        return Folds(learned.n_folds, dict(zip(sample_ids, learned.folds.tolist(), strict=True)))
 
     return _folds.get((adaptation.function.workspace_id, adaptation.public_id), read)
 
@@ -126,6 +137,12 @@ def tower_of(adaptation: Adaptation, fold: int | None = None) -> Tower:
     return _towers.get((adaptation.function.workspace_id, adaptation.public_id, place), load)
 
 
+def forget_damaged(adaptation: Adaptation, error: ArtifactCorrupt) -> None:
+    """Let nobody read an adaptation again whose file is damaged; another one is made in time."""
+    if Adaptation.objects.filter(pk=adaptation.pk).delete()[0]:
+        logger.error("adaptation_damaged", adaptation=adaptation.public_id, reason=str(error))
+
+
 def held_bytes() -> int:
     """Return the memory that loaded towers take in this process."""
     return _towers.n_bytes
@@ -139,11 +156,13 @@ def _content(adaptation: Adaptation) -> bytes:
 
 
 def embed_with(
-    specs: Sequence[BackboneSpec], towers: Mapping[str, Tower], contents: Sequence[Input | Row]
+    specs: Sequence[BackboneSpec],
+    tower_for: Callable[[BackboneSpec], Tower | None],
+    contents: Sequence[Input | Row],
 ) -> dict[str, Matrix]:
-    """Return `(len(contents), dim)` by name; `towers` are those of adapted ones, by name. See `embed_wanted`."""
+    """Return `(len(contents), dim)` by name; `tower_for` gives what makes an adapted one. See `embed_wanted`."""
     rows = np.arange(len(contents))
-    wanted = [Wanted(spec, rows, towers.get(spec.name)) for spec in specs]
+    wanted = [Wanted(spec, rows, tower_for(spec)) for spec in specs]
     return {one.spec.name: matrix for one, matrix in zip(wanted, embed_wanted(wanted, contents), strict=True)}
 
 

@@ -33,11 +33,17 @@ def read_vectors(*, workspace_id: int, spec: BackboneSpec, hashes: Sequence[str]
 
 
 def which_exist(*, workspace_id: int, spec: BackboneSpec, hashes: Sequence[str]) -> set[str]:
-    """Return those of the contents that have a vector. `hashes` is one chunk."""
-    rows = Embedding.objects.filter(
-        workspace_id=workspace_id, content_hash__in=hashes, backbone=spec.name, version=spec.version
-    )
-    return set(rows.values_list("content_hash", flat=True))
+    """Return those of the contents that have a vector."""
+    found: set[str] = set()
+    for start in range(0, len(hashes), ROWS_AT_ONCE):
+        rows = Embedding.objects.filter(
+            workspace_id=workspace_id,
+            content_hash__in=hashes[start : start + ROWS_AT_ONCE],
+            backbone=spec.name,
+            version=spec.version,
+        )
+        found.update(rows.values_list("content_hash", flat=True))
+    return found
 
 
 def write_vectors(*, workspace_id: int, spec: BackboneSpec, vectors: Mapping[str, Matrix]) -> None:
@@ -109,6 +115,12 @@ class MatrixCache:
         if not missing:
             self._keep(key, _Kept({h: i for i, h in enumerate(hashes)}, matrix))
         return matrix, missing
+
+    def unknown(self, *, workspace_id: int, function_id: int, spec: BackboneSpec, hashes: Sequence[str]) -> list[str]:
+        """Return those of the contents that the last matrix had no row of: only they can lack a vector."""
+        with self._lock:
+            kept = self._kept.get((workspace_id, function_id, spec.name, spec.version))
+        return [content_hash for content_hash in hashes if kept is None or content_hash not in kept.row_of]
 
     def _keep(self, key: tuple[int, int, str, str], kept: _Kept) -> None:
         with self._lock:
