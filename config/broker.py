@@ -1,10 +1,16 @@
 """The broker: Dramatiq over Redis, JSON messages only."""
 
+from django.conf import settings
 from dramatiq import Middleware
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
+from dramatiq.middleware import GroupCallbacks
+from dramatiq.rate_limits.backends.redis import RedisBackend as RedisCounts
+from dramatiq.rate_limits.backends.stub import StubBackend as Counts
 
 from apps.core.jobs import Queue
+
+COUNTED_MS = 3_600_000
 
 
 class HundredfoldRedisBroker(RedisBroker):
@@ -12,6 +18,17 @@ class HundredfoldRedisBroker(RedisBroker):
 
     def __init__(self, **options: object) -> None:
         super().__init__(heartbeat_timeout=15_000, socket_connect_timeout=2, socket_timeout=10, **options)
+
+
+class Completions(GroupCallbacks):
+    """Sends what follows when all messages of a group are done.
+
+    They are counted where the broker is. A lost count costs seconds: the sweeper looks at the rows.
+    """
+
+    def __init__(self) -> None:
+        counts = Counts() if settings.IS_ALONE else RedisCounts(url=settings.REDIS_URL)
+        super().__init__(counts, barrier_ttl=COUNTED_MS)
 
 
 class LoneBroker(StubBroker):

@@ -4,11 +4,13 @@ Every name has exactly one actor of the same name in some app's `actors.py` (a t
 The database is the queue of record: losing a message loses no work, because the sweeper enqueues again.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 
+import redis
 import structlog
 from django.db import transaction
-from dramatiq import Message, get_broker
+from dramatiq import Message, get_broker, group
 from dramatiq.errors import BrokerConnectionError
 
 logger = structlog.get_logger(__name__)
@@ -18,6 +20,7 @@ class Queue(StrEnum):
     """Kinds of work that a worker may be told to take or to leave to others."""
 
     TRAIN = "train"
+    PARTS = "parts"
     EMBED = "embed"
     ADAPT = "adapt"
     DEFAULT = "default"
@@ -27,6 +30,7 @@ class JobName(StrEnum):
     """Jobs and the queue each one travels in."""
 
     TRAIN_FUNCTION = "train_function"
+    RUN_PART = "run_part"
     PREDICT_FUNCTION = "predict_function"
     PLAN_QUEUE = "plan_queue"
     EMBED_FUNCTION = "embed_function"
@@ -44,6 +48,7 @@ class JobName(StrEnum):
 
 _QUEUES = {
     JobName.TRAIN_FUNCTION: Queue.TRAIN,
+    JobName.RUN_PART: Queue.PARTS,
     JobName.PREDICT_FUNCTION: Queue.EMBED,
     JobName.PLAN_QUEUE: Queue.EMBED,
     JobName.EMBED_FUNCTION: Queue.EMBED,
@@ -58,13 +63,28 @@ _QUEUES = {
 
 def enqueue(job: JobName, *args: int | str) -> bool:
     """Send one message now. Returns False, with a log line, when the broker is away: the sweeper will send it again."""
-    message: Message[None] = Message(queue_name=job.queue.value, actor_name=job.value, args=args, kwargs={}, options={})
     try:
-        get_broker().enqueue(message)
+        get_broker().enqueue(_message(job, *args))
     except BrokerConnectionError:
         logger.warning("broker_away", job=job.value)
         return False
     return True
+
+
+def enqueue_all(job: JobName, each: Iterable[int | str], *, then: tuple[JobName, int | str]) -> bool:
+    """Send one message for each argument, and another job once all of them are done; False when the broker is away."""
+    messages = group([_message(job, argument) for argument in each])
+    messages.add_completion_callback(_message(*then))
+    try:
+        messages.run()
+    except (BrokerConnectionError, redis.RedisError):
+        logger.warning("broker_away", job=job.value)
+        return False
+    return True
+
+
+def _message(job: JobName, *args: int | str) -> Message[None]:
+    return Message(queue_name=job.queue.value, actor_name=job.value, args=args, kwargs={}, options={})
 
 
 def enqueue_on_commit(job: JobName, *args: int | str) -> None:

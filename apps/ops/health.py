@@ -20,6 +20,7 @@ WORKER_IS_AWAY = (
 )
 WORK_OF = {
     Queue.TRAIN: "learning from labels",
+    Queue.PARTS: "learning from thousands of labels on several machines at once",
     Queue.EMBED: "reading new samples and predicting",
     Queue.ADAPT: "making models better in the background",
     Queue.DEFAULT: "imports, predicting files and looking for doubtful labels",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import dramatiq
@@ -18,6 +20,7 @@ from django.utils.module_loading import autodiscover_modules
 
 from apps.core import heartbeat, leases
 from apps.core.heartbeat import BEAT_SECONDS
+from apps.core.jobs import Queue
 from apps.core.leases import RENEW_SECONDS, Leased
 from apps.engine.errors import BackboneUnavailable, DeviceUnavailable
 from apps.engine.runtime import describe_device
@@ -28,7 +31,7 @@ from apps.ops.routines import Routine
 from apps.ops.signals import Signals
 from apps.samples.models import Import
 from apps.samples.services.sweeper import enqueue_unfinished_imports
-from apps.training.models import FunctionWork
+from apps.training.models import FunctionWork, RoundPart
 from apps.training.services import encoders
 from apps.training.services import enqueue_unfinished_work as enqueue_unfinished_training
 
@@ -36,13 +39,14 @@ logger = structlog.get_logger(__name__)
 
 # Chosen by measurement: message to result on an idle queue takes 403 ms with Dramatiq's default of 1000, 11 ms with 20.
 POLL_MS = 20
+PARTS_POLL_MS = 100
 N_THREADS = 2
 SWEEP_SECONDS = 5.0
 STOP_MS = 4_000
 # Numpy gives up the interpreter at every product of a round, and a busy second thread keeps it for a whole interval
 # each time. A round of 35 ms beside one took 120 ms, at worst 3.4 s, with the default of 5 ms; 73 to 102 ms with this.
 SWITCH_SECONDS = 0.0005
-LEASED: tuple[type[Leased], ...] = (FunctionWork, Import, FilePrediction)
+LEASED: tuple[type[Leased], ...] = (FunctionWork, RoundPart, Import, FilePrediction)
 
 
 def run_worker() -> None:
@@ -51,9 +55,7 @@ def run_worker() -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     autodiscover_modules("actors")
     queues = tuple(settings.WORKER_QUEUES)
-    worker = dramatiq.Worker(
-        dramatiq.get_broker(), queues=set(queues), worker_timeout=POLL_MS, worker_threads=N_THREADS
-    )
+    workers = workers_for(queues)
     beats = heartbeat.connect()
     must_end = threading.Event()
     routines = [
@@ -61,7 +63,8 @@ def run_worker() -> None:
         Routine("leases", RENEW_SECONDS, renew_leases, must_end),
         Routine("sweeper", SWEEP_SECONDS, enqueue_unfinished_work, must_end),
     ]
-    worker.start()
+    for worker in workers:
+        worker.start()
     for routine in routines:
         routine.start()
     threading.Thread(target=warm_up, name="warm_up", daemon=True).start()
@@ -70,9 +73,26 @@ def run_worker() -> None:
     must_end.set()
     with suppress(redis.RedisError):
         heartbeat.fall_silent(beats)
-    worker.stop(timeout=STOP_MS)
+    with ThreadPoolExecutor() as aside:
+        list(aside.map(lambda worker: worker.stop(timeout=STOP_MS), workers))
     for model in LEASED:  # so that the next worker need not wait for them to expire
         leases.release_all(model)
+
+
+def workers_for(queues: Sequence[Queue]) -> list[dramatiq.Worker]:
+    """Return what takes these queues: parts of large rounds one at a time, beside the threads for everything else.
+
+    So a round of a moment never waits behind a part of seconds. A part is taken when it can be begun and no sooner:
+    another machine may have time for it.
+    """
+    broker, workers = dramatiq.get_broker(), []
+    if others := {queue.value for queue in queues} - {Queue.PARTS.value}:
+        workers.append(dramatiq.Worker(broker, queues=others, worker_timeout=POLL_MS, worker_threads=N_THREADS))
+    if Queue.PARTS in queues:
+        helper = dramatiq.Worker(broker, queues={Queue.PARTS.value}, worker_timeout=PARTS_POLL_MS, worker_threads=1)
+        helper.queue_prefetch = 1
+        workers.append(helper)
+    return workers
 
 
 def renew_leases() -> None:

@@ -21,6 +21,17 @@ def train_function(function_id: int) -> None:
 
 
 @dramatiq.actor(
+    actor_name=JobName.RUN_PART,
+    queue_name=JobName.RUN_PART.queue,
+    priority=0,
+    max_retries=0,
+    time_limit=10 * MINUTE_MS,
+)
+def run_part(part_id: int) -> None:
+    services.run_part(part_id=part_id)
+
+
+@dramatiq.actor(
     actor_name=JobName.PREDICT_FUNCTION,
     queue_name=JobName.PREDICT_FUNCTION.queue,
     priority=10,

@@ -22,7 +22,7 @@ def start(tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
-        ({"WORKER_QUEUES": "train,gpu"}, "names some of train, embed, adapt, default, not gpu."),
+        ({"WORKER_QUEUES": "train,gpu"}, "names some of train, parts, embed, adapt, default, not gpu."),
         ({"FILES": "s3"}, "HUNDREDFOLD_FILES must be folder or database."),
         ({"FILES": "database"}, "give each of them the same HUNDREDFOLD_SECRET_KEY."),
     ],
@@ -34,7 +34,7 @@ def test_a_value_that_cannot_be_meant_stops_the_start(tmp_path: Path, variables:
 
 
 def test_a_worker_takes_all_unless_told_otherwise(tmp_path: Path) -> None:
-    assert start(tmp_path).stdout.startswith("train,embed,adapt,default ")
+    assert start(tmp_path).stdout.startswith("train,parts,embed,adapt,default ")
     assert start(tmp_path, WORKER_QUEUES="adapt, train").stdout.startswith("train,adapt ")
 
 

@@ -84,7 +84,7 @@ def test_doctor_says_what_no_worker_takes(with_redis: None) -> None:
     heartbeat.beat(client, [Queue.EMBED, Queue.DEFAULT])
     found = findings()["worker"]
     heartbeat.fall_silent(client)
-    assert (found.is_well, found.words) == (False, "1 running, but none takes adapt, train")
+    assert (found.is_well, found.words) == (False, "1 running, but none takes adapt, parts, train")
 
 
 def test_doctor_says_where_files_are(settings: Settings) -> None:

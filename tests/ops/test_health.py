@@ -78,12 +78,12 @@ def test_not_ready_where_no_worker_takes_some_of_the_work(
     try:
         problems = client.get("/readyz").json()["problems"]
         banner = owner_client.get("/status/worker/")
-        again = owner_client.get("/status/worker/", {"shown": "train,adapt"})
+        again = owner_client.get("/status/worker/", {"shown": "train,parts,adapt"})
         other = owner_client.get("/status/worker/", {"shown": ALL})
     finally:
         heartbeat.fall_silent(beats)
-    assert problems == {"queues": "No worker takes train, adapt."}
-    assert "learning from labels; making models better" in banner.content.decode()
+    assert problems == {"queues": "No worker takes train, parts, adapt."}
+    assert "learning from labels; learning from thousands" in banner.content.decode()
     assert again.status_code == 204
     assert other.status_code == 200
 

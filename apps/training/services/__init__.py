@@ -3,6 +3,7 @@
 from apps.training.services.adapting import adapt_function, stop_adapting
 from apps.training.services.deciding import decide_anew
 from apps.training.services.embedding import embed_function
+from apps.training.services.fan_out import run_part
 from apps.training.services.inline import finish_work
 from apps.training.services.inspection import inspect_function
 from apps.training.services.prediction import predict_function
@@ -22,6 +23,7 @@ __all__ = [
     "forget_leftover_copies",
     "inspect_function",
     "predict_function",
+    "run_part",
     "stop_adapting",
     "survey_function",
     "train_function",

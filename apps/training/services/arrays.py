@@ -79,7 +79,7 @@ def read_round(function: Function, *, with_adapted: bool = True) -> RoundInput:
     ready = [row for row in rows if row.is_embedded]
     view = _view(function, layout, ready) if with_adapted else None
     specs = [*layout.specs, *(view.specs if view else [])]
-    embeddings, missing = _embeddings(function, specs, [row.content_hash for row in ready])
+    embeddings, missing = embeddings_of(function, specs, [row.content_hash for row in ready])
     contents = read_contents(layout, Sample.objects.filter(function=function, annotation__isnull=False))
     places = [i for i, row in enumerate(ready) if row.content_hash not in missing and row.pk in contents]
     if len(places) < len(ready):
@@ -148,7 +148,7 @@ def _annotated(function: Function, labels: Sequence[Label]) -> list[_Row]:
     return [_Row(*values) for values in rows.values_list(*columns)]
 
 
-def _embeddings(
+def embeddings_of(
     function: Function, specs: Sequence[BackboneSpec], hashes: Sequence[str]
 ) -> tuple[Mapping[str, FloatArray], set[str]]:
     """Return the matrices of all backbones, and the contents that lack a vector of one of them."""

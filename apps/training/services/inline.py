@@ -30,7 +30,7 @@ def finish_work(*, function_id: int) -> None:
             predict_function(function_id=function_id),
             embed_function(function_id=function_id),
         ]
-        if not {RoundOutcome.BUSY, Progress.BUSY} & set(steps):
+        if not {RoundOutcome.BUSY, RoundOutcome.IN_PARTS, Progress.BUSY} & set(steps):
             waiting_since = None
             continue
         waiting_since = waiting_since or time.monotonic()

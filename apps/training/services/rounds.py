@@ -5,23 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from django.db import transaction
+from django.utils import timezone
 
 from apps.core.jobs import JobName, enqueue
 from apps.engine import automl
 from apps.engine.errors import NotTrainable
 from apps.engine.runtime import Deadline
+from apps.engine.search import Line
 from apps.engine.types import Blend, RoundResult
 from apps.events.kinds import Live
 from apps.events.services import announce
 from apps.functions.models import Function
-from apps.training.models import FunctionWork, RunState, TrainedModel, TrainingRun, WorkKind
-from apps.training.services import choosing, deciding, encoders, figures, publishing
+from apps.training.models import FunctionWork, PartState, RunState, TrainedModel, TrainingRun, WorkKind
+from apps.training.services import choosing, deciding, encoders, fan_out, figures, publishing
 from apps.training.services.arrays import RoundInput, read_round
 from apps.training.services.embedding import forget_embedding
+from apps.training.services.fan_out import Batch
+from apps.training.services.round_data import DataMoved
 from apps.training.services.work import LeaseLost, claim_work, require_mine, sentence_of
 
 SEED = 0
@@ -39,6 +43,7 @@ class RoundOutcome(StrEnum):
     PUBLISHED = "published"
     NOT_TRAINABLE = "not_trainable"
     NOTHING_NEW = "nothing_new"
+    IN_PARTS = "in_parts"  # workers are at its parts; whoever finds the last of them done goes on
     BUSY = "busy"  # another process is at it and goes again when the data moved meanwhile
     LOST = "lost"  # another process took over, or the function was deleted
 
@@ -56,13 +61,24 @@ def train_function(*, function_id: int) -> RoundOutcome:
         if work is None:
             return RoundOutcome.BUSY
         try:
-            outcome = _run_round(function, work)
+            batch = fan_out.batch_of(function_id)
+            outcome = _go_on(function, work, batch) if batch else _run_round(function, work)
         except LeaseLost:
             return RoundOutcome.LOST
+    if outcome is RoundOutcome.IN_PARTS:
+        _look_again(function_id)
+        return outcome
     # Only now that the lease is free: whoever found it taken before has committed before, and is seen here.
     if _has_news(function_id):
         enqueue(JobName.TRAIN_FUNCTION, function_id)
     return outcome
+
+
+def _look_again(function_id: int) -> None:
+    """Ask for somebody to go on where the last part was done while this process held the function."""
+    batch = fan_out.batch_of(function_id)
+    if batch is not None and batch.is_done:
+        enqueue(JobName.TRAIN_FUNCTION, function_id)
 
 
 @dataclass(frozen=True)
@@ -90,16 +106,80 @@ def _run_round(function: Function, work: FunctionWork) -> RoundOutcome:
     publishing.drop_predictions_of_deleted_labels(function)
     if publishing.move_predictions_of_merged_labels(function) and choosing.pinned_model(function):
         deciding.ask_live_again(function)  # the pinned model adds up what it says of the two
-    with _recorded_run(function, work, given.revision) as run:
+    run = _record_run(function, work, given.revision)
+    with _noted_failure(function, run):
         try:
+            if _is_sent_out(function, work, run, given):
+                return RoundOutcome.IN_PARTS
             result = _train(function, work, run, given)
         except NotTrainable as error:
             message = STILL_READING if given.n_waiting else str(error)
             publishing.close_without_model(function=function, work=work, run=run, given=given, message=message)
             return RoundOutcome.NOT_TRAINABLE
         model = publishing.publish(function=function, work=work, run=run, given=given, result=result)
-    figures.draw_curve(model, given, deadline=_UntilNews(time.monotonic() + CURVE_SECONDS, function.pk))
+    _draw_curve(model, given)
     return RoundOutcome.PUBLISHED
+
+
+def _draw_curve(model: TrainedModel, given: RoundInput) -> None:
+    figures.draw_curve(model, given, deadline=_UntilNews(time.monotonic() + CURVE_SECONDS, model.function_id))
+
+
+def _is_sent_out(function: Function, work: FunctionWork, run: TrainingRun, given: RoundInput) -> bool:
+    """Share a large round with other workers, if there are any; of a new function show a first result at once."""
+    if not fan_out.pays(given):
+        return False
+    newest = choosing.newest_whole(function)
+    serving = _serving_blend(newest)
+    lines = fan_out.lines_of(given, serving)
+    if len(lines) < 2:
+        return False
+    if newest is None:
+        simplest = Line([lines[0].recipes[lines[0].usual]])
+        candidates = automl.try_line(given.data, simplest, seed=SEED, device=encoders.device())
+        first = automl.conclude(given.data, candidates, seed=SEED, is_complete=False, device=encoders.device())
+        publishing.publish(function=function, work=work, run=run, given=given, result=first, is_last=False)
+    fan_out.begin(function=function, work=work, run=run, given=given, lines=lines, serving=serving, seed=SEED)
+    return True
+
+
+def _go_on(function: Function, work: FunctionWork, batch: Batch) -> RoundOutcome:
+    """Look after a round in parts: see to what was lost, do what nobody takes, and publish once all is done."""
+    if batch.is_stalled:
+        for part in batch.parts:
+            fan_out.run_part(part_id=part.pk)
+        return RoundOutcome.IN_PARTS
+    if not batch.is_done:
+        for part_id in batch.lost:
+            enqueue(JobName.RUN_PART, part_id)
+        return RoundOutcome.IN_PARTS
+    task = batch.parts[0].task
+    try:
+        given = fan_out.read_given(function, batch.name, task["fingerprint"])
+    except DataMoved:
+        fan_out.abandon(function.pk, batch.name)
+        return RoundOutcome.LOST
+    with _noted_failure(function, batch.run):
+        result = _put_together(function, work, batch, given)
+        model = publishing.publish(function=function, work=work, run=batch.run, given=given, result=result)
+    fan_out.drop(function, batch.name)
+    _draw_curve(model, given)
+    return RoundOutcome.PUBLISHED
+
+
+def _put_together(function: Function, work: FunctionWork, batch: Batch, given: RoundInput) -> RoundResult:
+    task, candidates = batch.parts[0].task, fan_out.candidates_of(batch, given)
+    if not candidates:  # all parts failed: the reason is found, and told, by trying in one process
+        return _train(function, work, batch.run, given)
+    result = automl.conclude(
+        given.data,
+        candidates,
+        seed=task["seed"],
+        serving=Blend.from_json(task["serving"]) if task["serving"] else None,
+        is_complete=all(part.state == PartState.DONE for part in batch.parts),
+        device=encoders.device(),
+    )
+    return replace(result, seconds=(timezone.now() - batch.run.created_at).total_seconds())
 
 
 def _train(function: Function, work: FunctionWork, run: TrainingRun, given: RoundInput) -> RoundResult:
@@ -128,9 +208,8 @@ def _serving_blend(newest: TrainedModel | None) -> Blend | None:
         return None
 
 
-@contextmanager
-def _recorded_run(function: Function, work: FunctionWork, revision: int) -> Iterator[TrainingRun]:
-    """Record the round from its start; what raises in it leaves a finished run with a sentence."""
+def _record_run(function: Function, work: FunctionWork, revision: int) -> TrainingRun:
+    """Record the round from its start. Raises `LeaseLost`."""
     workspace = function.workspace.public_id
     with transaction.atomic():
         require_mine(work)
@@ -139,10 +218,16 @@ def _recorded_run(function: Function, work: FunctionWork, revision: int) -> Iter
         )
         run = TrainingRun.objects.create(function=function, data_revision=revision, state=RunState.RUNNING)
         announce(workspace=workspace, kind=Live.TRAINING_STARTED, subject=function.public_id, revision=revision)
+    return run
+
+
+@contextmanager
+def _noted_failure(function: Function, run: TrainingRun) -> Iterator[None]:
+    """Whatever raises in the block leaves a finished run with a sentence."""
     try:
-        yield run
+        yield
     except BaseException as error:
         message = STOPPED if isinstance(error, LeaseLost) else sentence_of(error)
         TrainingRun.objects.filter(pk=run.pk).update(state=RunState.FAILED, message=message)
-        announce(workspace=workspace, kind=Live.PREDICTIONS_CHANGED, subject=function.public_id)
+        announce(workspace=function.workspace.public_id, kind=Live.PREDICTIONS_CHANGED, subject=function.public_id)
         raise

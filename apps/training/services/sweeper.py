@@ -20,7 +20,7 @@ from apps.core.leases import is_free
 from apps.functions.models import Function, InputKind
 from apps.samples.models import Sample
 from apps.training.models import Adaptation, Embedding, FunctionWork, Survey, TrainedModel, WorkKind
-from apps.training.services import files
+from apps.training.services import fan_out, files
 from apps.training.services.clearing import clear_old_artifacts
 from apps.training.services.serving import is_current
 from apps.training.services.survey_file import forget_other_surveys_here
@@ -63,6 +63,7 @@ def enqueue_unfinished_work() -> None:
             _progress.next_thorough_at = time.monotonic() + THOROUGH_SECONDS
         _progress.embedding_cursor = drop_orphan_embeddings(after=_progress.embedding_cursor)
         drop_artifacts_of_deleted_functions()
+    fan_out.drop_finished()
     _enqueue_all(JobName.TRAIN_FUNCTION, functions_to_train())
     _enqueue_all(JobName.EMBED_FUNCTION, functions_to_embed())
     _enqueue_all(JobName.ADAPT_FUNCTION, functions_to_adapt())
