@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.review.views import home, map, mistakes, people, provisional, queues, samples, similar, slices
+from apps.review.views import home, map, mistakes, people, provisional, queues, samples, similar, slices, split
 
 app_name = "review"
 
@@ -13,6 +13,7 @@ urlpatterns = [
     path("functions/<str:function_id>/automation/", home.automation, name="automation"),
     path("functions/<str:function_id>/automation/target/", home.set_automation, name="set_automation"),
     path("labels/<str:label_id>/weight/", home.weigh_label, name="weigh_label"),
+    path("labels/<str:label_id>/split/suggestion/", split.split_suggestion, name="split_suggestion"),
     path("functions/<str:function_id>/samples/", samples.samples, name="samples"),
     path("functions/<str:function_id>/people/", people.people_page, name="people_page"),
     path("functions/<str:function_id>/people/pair/", people.pair_page, name="pair_page"),
