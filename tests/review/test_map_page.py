@@ -24,6 +24,7 @@ from apps.training.services import arrays, encoders, finish_work, serving
 from apps.training.services.vectors import MatrixCache
 from apps.workspaces.roles import Role
 from tests.conftest import client_of, delete_for_good, make_user
+from tests.training.conftest import bring
 
 pytestmark = pytest.mark.django_db
 
@@ -180,6 +181,15 @@ class TestColours:
         delete_for_good(Sample.objects.get(text=OTHERS[1]))
         _facts, columns = colours(owner_client, function)
         assert np.flatnonzero(columns["state"] & selectors.GONE).tolist() == sorted(rows)
+
+    def test_it_says_how_many_samples_came_since_it_was_drawn(self, function: Function, owner_client: Client) -> None:
+        assert colours(owner_client, function)[0]["n_newer"] == 0
+        etag = owner_client.get(path(function, "colours/"))["ETag"]
+        newer = bring(function, ["a late parcel", "one more refund", "for the bin"])
+        Sample.objects.filter(pk=newer[2].pk).update(deleted_at=timezone.now())
+        answer = owner_client.get(path(function, "colours/"), headers={"If-None-Match": etag})
+        assert answer.status_code == 200
+        assert unpack(answer.content)[0]["n_newer"] == 2
 
     def test_it_takes_few_queries_however_many_samples(
         self, function: Function, owner_client: Client, django_assert_max_num_queries: object

@@ -61,6 +61,7 @@ def colours_version(function: Function, view: SurveyView, labels: Sequence[Label
         models.order_by("-number").values_list("pk", flat=True).first(),
         _in_bin(function).count(),
         _n_left(function, view),
+        _n_newer(function, view),
         [(label.public_id, label.name, label.colour, label.weight) for label in labels],
     )
     return hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]
@@ -93,6 +94,7 @@ def pack_colours(function: Function, view: SurveyView, labels: Sequence[Label]) 
     facts = {
         "survey": points_version(view),
         "n": n,
+        "n_newer": _n_newer(function, view),
         "labels": [{"id": each.public_id, "name": each.name, "colour": each.colour} for each in labels],
     }
     return _packed(facts, {"label": label, "said": said, "confidence": confidence, "state": state})
@@ -141,6 +143,11 @@ def _is_whole(function: Function, view: SurveyView) -> bool:
 
 def _n_left(function: Function, view: SurveyView) -> int:
     return Sample.everywhere.filter(function=function, pk__lte=int(view.keys[-1])).count()
+
+
+def _n_newer(function: Function, view: SurveyView) -> int:
+    """How many samples came after those on the map: they are placed at the next look over all of them."""
+    return Sample.objects.filter(function=function, pk__gt=int(view.keys[-1])).count()
 
 
 def _labelled(function: Function, view: SurveyView, labels: Sequence[Label], places: Places) -> tuple[IntArray, Uint16]:

@@ -77,8 +77,14 @@ async function recolour() {
     return;
   }
   colours = found;
+  part("newer").textContent = words_for_newer(found.n_newer);
   hover.forget();
   paint();
+}
+
+function words_for_newer(n) {
+  if (!n) return "";
+  return `${n.toLocaleString("en")} new ${n === 1 ? "sample is" : "samples are"} not on the map yet.`;
 }
 
 function paint() {
