@@ -43,7 +43,7 @@ from apps.training.services.work import require_mine, sentence_of
 logger = structlog.get_logger(__name__)
 
 FROM_SAMPLES = 3_000
-MOST_NUMBERS = 5_000_000
+MOST_NUMBERS = 2_000_000
 """Probabilities of one candidate: with more, its way through the database takes longer than what it saves."""
 MOST_ATTEMPTS = 3
 STALL_SECONDS = 15.0
@@ -304,13 +304,13 @@ def _try(part: RoundPart) -> list[Candidate]:
 
 def _hand_in(part: RoundPart, candidates: Sequence[Candidate]) -> None:
     """Store what came of a part, unless somebody else took it over, and let everybody see what was tried so far."""
-    trials = [travel.trial_to_json(candidate.trial) for candidate in candidates]
+    trials, packed = [travel.trial_to_json(candidate.trial) for candidate in candidates], travel.pack(candidates)
     mine = RoundPart.objects.filter(pk=part.pk, state=PartState.WAITING, lease_holder=leases.holder_id())
     with transaction.atomic():
         run = TrainingRun.objects.select_for_update().filter(pk=_run_pk(part.batch), state=RunState.RUNNING).first()
         is_mine = mine.update(
             state=PartState.DONE,
-            result=travel.pack(candidates),
+            result=packed,
             task={**part.task, "trials": trials},
             lease_holder="",
             lease_expires_at=None,

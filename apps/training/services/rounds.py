@@ -227,6 +227,8 @@ def _noted_failure(function: Function, run: TrainingRun) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
+        if isinstance(error, LeaseLost) and fan_out.batch_of(function.pk):
+            raise  # whoever took over goes on with this very run
         message = STOPPED if isinstance(error, LeaseLost) else sentence_of(error)
         TrainingRun.objects.filter(pk=run.pk).update(state=RunState.FAILED, message=message)
         announce(workspace=function.workspace.public_id, kind=Live.PREDICTIONS_CHANGED, subject=function.public_id)
