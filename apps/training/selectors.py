@@ -31,6 +31,8 @@ __all__ = [
     "training_state",
 ]
 
+UNSAID = {WorkKind.ADAPT}
+"""Work that nobody is told of when it fails: all is as it was."""
 EVEN = 0.5
 """The threshold of a tag whose own has not been chosen."""
 
@@ -56,7 +58,7 @@ def training_state(function: Function) -> TrainingStatus:
     missing = missing_sentence(function)
     return TrainingStatus(
         is_training=not missing and _is_training(function, works.get(WorkKind.TRAIN)),
-        message=next((work.message for work in works.values() if work.n_failures), ""),
+        message=next((work.message for kind, work in works.items() if work.n_failures and kind not in UNSAID), ""),
         missing=[missing] if missing else [],
         n_to_read=Sample.objects.filter(function=function, is_embedded=False).count(),
         live_model=TrainedModel.objects.filter(function=function, is_live=True).first(),

@@ -1,11 +1,35 @@
 """The better model: made in the background once it is quiet, judged like any other, served if it is better."""
 
+from collections import Counter
+
 import pytest
 
 from apps.functions.models import Function
-from apps.training.models import Adaptation, AdaptationState, FunctionWork, TrainedModel, WorkKind
-from apps.training.services import Progress, adapt_function, finish_work, serving
-from tests.training.hard_texts import bring_labelled, hard_texts, noise_texts
+from apps.samples.models import Sample
+from apps.training.models import (
+    Adaptation,
+    AdaptationState,
+    Embedding,
+    FunctionWork,
+    Prediction,
+    PredictionKind,
+    TrainedModel,
+    WorkKind,
+)
+from apps.training.services import (
+    Progress,
+    RoundOutcome,
+    adapt_function,
+    adapting_views,
+    finish_work,
+    prediction,
+    serving,
+    towers,
+    train_function,
+)
+from apps.training.services.rounds import read_round
+from tests.training.conftest import bring
+from tests.training.hard_texts import bring_labelled, hard_texts, label_all, noise_texts
 from tests.training.reading import as_read
 
 pytestmark = pytest.mark.django_db
@@ -43,3 +67,85 @@ def test_labels_that_mean_nothing_choose_no_adaptation(text_function: Function) 
     adaptation = adapt_now(text_function)
     assert adaptation.state == AdaptationState.REJECTED
     assert TrainedModel.objects.get(is_live=True).adaptation is None
+
+
+def relabel(function: Function, sample: Sample, name: str) -> None:
+    label_all(function, [sample], [name])
+
+
+@pytest.fixture
+def adapted(text_function: Function) -> Adaptation:
+    """Sixty labelled texts, and a model that reads an adaptation to them."""
+    bring_labelled(text_function, hard_texts(60))
+    finish_work(function_id=text_function.pk)
+    return adapt_now(text_function)
+
+
+def adapted_vectors(adaptation: Adaptation) -> dict[str, int]:
+    """How many vectors there are, by name."""
+    names = Embedding.objects.filter(version=adaptation.public_id).order_by().values_list("backbone", flat=True)
+    return dict(Counter(names))
+
+
+class TestLabelsThatComeLater:
+    def test_heads_learn_from_them_on_the_same_layers(self, text_function: Function, adapted: Adaptation) -> None:
+        later = bring_labelled(text_function, hard_texts(8, seed=2))
+        finish_work(function_id=text_function.pk)
+        model = TrainedModel.objects.get(is_live=True)
+        assert (model.n_annotations, model.adaptation) == (68, adapted)
+        assert Adaptation.objects.count() == 1
+        assert set(adapted_vectors(adapted).values()) == {68}
+        assert set(
+            Prediction.objects.filter(sample__in=later, kind=PredictionKind.OUT_OF_FOLD).values_list("model", flat=True)
+        ) == {model.pk}
+
+    def test_no_sample_leaves_the_fold_it_was_held_out_in(self, text_function: Function, adapted: Adaptation) -> None:
+        before = towers.folds_of(adapted).fold_of
+        sample = Sample.objects.filter(function=text_function).first()
+        assert sample is not None
+        relabel(text_function, sample, "Shipping")
+        bring_labelled(text_function, hard_texts(9, seed=3))
+        given = read_round(text_function)
+        assert given.data.folds is not None
+        now = dict(zip(given.public_ids, given.data.folds.tolist(), strict=True))
+        assert len(now) == 69
+        assert {public_id: now[public_id] for public_id in before} == before
+
+    def test_a_duplicate_joins_the_one_that_was_held_out(self, text_function: Function, adapted: Adaptation) -> None:
+        first = Sample.objects.filter(function=text_function).earliest("pk")
+        (twin,) = bring_labelled(text_function, [(f"{first.text} .", "Refund")])
+        given = read_round(text_function)
+        assert given.data.folds is not None
+        fold_of = dict(zip(given.sample_ids, given.data.folds.tolist(), strict=True))
+        assert fold_of[twin.pk] == towers.folds_of(adapted).fold_of[first.public_id]
+
+    def test_of_very_many_a_round_makes_some_and_the_others_follow(
+        self, text_function: Function, adapted: Adaptation, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        unlabelled = bring(text_function, [text for text, _name in hard_texts(80, seed=4)])
+        finish_work(function_id=text_function.pk)
+        monkeypatch.setattr(adapting_views.View.complete, "__kwdefaults__", {"seconds": 0.0})
+        label_all(text_function, unlabelled, [name for _text, name in hard_texts(80, seed=4)])
+        assert train_function(function_id=text_function.pk) is RoundOutcome.PUBLISHED
+        assert TrainedModel.objects.latest("number").n_annotations == 60 + adapting_views.AT_ONCE
+        finish_work(function_id=text_function.pk)
+        assert TrainedModel.objects.latest("number").n_annotations == 140
+        assert set(adapted_vectors(adapted).values()) == {140}
+
+
+def test_what_the_model_makes_of_unlabelled_samples_is_stored_for_the_next(
+    text_function: Function, adapted: Adaptation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(text_function, [text for text, _name in hard_texts(40, seed=5)])
+    Embedding.objects.filter(version=adapted.public_id).delete()
+    finish_work(function_id=text_function.pk)
+    live = Prediction.objects.filter(kind=PredictionKind.LIVE)
+    assert live.count() == 40
+    assert adapted_vectors(adapted)["adapted-tiny-text"] == 40
+    assert "adapted-tiny-text@0" not in adapted_vectors(adapted)
+    n_before = Embedding.objects.count()
+    relabel(text_function, Sample.objects.filter(annotation__isnull=False).earliest("pk"), "Shipping")
+    monkeypatch.setattr(prediction, "keep_vectors", lambda *args: pytest.fail("all vectors are there"))
+    finish_work(function_id=text_function.pk)
+    assert live.count() == 40
+    assert Embedding.objects.count() == n_before + 4 * 60  # the round made those of the labelled ones again

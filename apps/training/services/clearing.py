@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef, Subquery
+from django.utils import timezone
 
 from apps.functions.models import Function
 from apps.samples.services.annotations import lock_function
-from apps.training.models import TrainedModel
-from apps.training.services import files
+from apps.training.models import Adaptation, AdaptationState, FunctionWork, TrainedModel, WorkKind
+from apps.training.services import files, towers
 from apps.training.services.serving import artifact_folder
 
 KEPT = 50
@@ -27,6 +30,46 @@ def clear_old_artifacts() -> None:
     for function in Function.objects.filter(pk__in=list(crowded)):
         for public_id in _forget(function):
             files.drop(artifact_folder(function, public_id))
+    _clear_adaptations()
+
+
+def unread_adaptations(public_ids: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return whose vectors nobody reads, of these adaptations, and of the others those whose folds no round reads.
+
+    Read are those of live models and of the newest ones, and of a function's newest adaptation unless it was rejected.
+    A model somebody goes back to has the vectors made again. While any adaptation is being made, those without a row
+    may be of that one.
+    """
+    of_function = OuterRef("function")
+    newer = Adaptation.objects.filter(function=of_function, pk__gt=OuterRef("pk"))
+    models = TrainedModel.objects.filter(function=of_function).exclude(published_at=None)
+    newest = models.order_by("-number").values("adaptation")[:1]
+    rows = Adaptation.objects.filter(public_id__in=public_ids).exclude(sha256="")
+    rows = rows.annotate(
+        is_newest=~Exists(newer),
+        is_live=Exists(models.filter(is_live=True, adaptation=OuterRef("pk"))),
+        of_newest_model=Subquery(newest),
+    )
+    in_rounds = {row.public_id for row in rows if row.is_newest and row.state != AdaptationState.REJECTED}
+    served = {row.public_id for row in rows if row.is_live or row.of_newest_model == row.pk}
+    unread = set(public_ids) - in_rounds - served
+    making = FunctionWork.objects.filter(kind=WorkKind.ADAPT, lease_expires_at__gt=timezone.now())
+    if making.exists():
+        unread &= set(Adaptation.objects.filter(public_id__in=unread).values_list("public_id", flat=True))
+    return sorted(unread), sorted(served - in_rounds)
+
+
+def _clear_adaptations() -> None:
+    """Remove the layers that no model reads which can still answer, but for the newest of each function."""
+    newer = Adaptation.objects.filter(function=OuterRef("function"), pk__gt=OuterRef("pk"))
+    in_use = TrainedModel.objects.filter(adaptation=OuterRef("pk"), is_damaged=False).exclude(sha256="")
+    unused = Adaptation.objects.filter(Exists(newer)).exclude(sha256="").exclude(Exists(in_use))
+    for adaptation in unused.select_related("function"):
+        with transaction.atomic():
+            lock_function(adaptation.function_id)
+            is_cleared = unused.filter(pk=adaptation.pk).update(sha256="")
+        if is_cleared:
+            files.drop(towers.folder_of(adaptation))
 
 
 @transaction.atomic

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from apps.core.jobs import JobName, enqueue
 from apps.engine import decisions
 from apps.engine.query import margin_scores
-from apps.engine.types import FloatArray
+from apps.engine.types import ADAPTED, FloatArray
 from apps.events.kinds import Live
 from apps.events.services import announce
 from apps.functions.models import Label
@@ -19,13 +19,15 @@ from apps.samples.models import Sample
 from apps.samples.services.annotations import lock_function
 from apps.training.models import FunctionWork, Prediction, PredictionKind, TrainedModel, WorkKind
 from apps.training.services import figures
+from apps.training.services.adapting_views import keep_vectors
 from apps.training.services.embedding import forget_embedding
+from apps.training.services.encoding import Due
 from apps.training.services.inputs import build_inputs, read_contents
 from apps.training.services.serving import Served, load_live
-from apps.training.services.vectors import read_vectors
+from apps.training.services.vectors import read_vectors, which_exist
 from apps.training.services.work import Progress, claim_work, want_plan
 
-ROWS_AT_ONCE = 500
+ROWS_AT_ONCE, MADE_AT_ONCE = 500, 32
 CHUNK_SECONDS = 0.3
 
 
@@ -144,6 +146,7 @@ def _predict_for_a_while(work: FunctionWork, served: Served) -> bool:
     while True:
         chunk = dict(_pending(served).filter(pk__gt=cursor).values_list("pk", "content_hash")[:ROWS_AT_ONCE])
         if chunk:
+            chunk = _with_own_vectors(served, chunk, ends_at)
             _predict_chunk(served, chunk)
             cursor = max(chunk)
         elif cursor == 0:
@@ -164,6 +167,24 @@ def _pending(served: Served) -> QuerySet[Sample]:
     by_this_model = Prediction.objects.filter(sample=OuterRef("pk"), kind=PredictionKind.LIVE, model_id=served.model.pk)
     rows = Sample.objects.filter(function_id=served.model.function_id, annotation=None, is_embedded=True)
     return rows.filter(~Exists(by_this_model)).order_by("pk")
+
+
+def _with_own_vectors(served: Served, hash_of: dict[int, str], ends_at: float) -> dict[int, str]:
+    """Make what the model's own layers make of samples where that is missing; return the samples there was time for.
+
+    These vectors are of this model's adaptation alone, and made when it first comes to a sample: heads fitted later on
+    the same layers find them. Everything else is made when samples are brought.
+    """
+    function, own = served.model.function, [spec for spec in served.specs if spec.name.startswith(ADAPTED)]
+    hashes = list(hash_of.values())
+    known = [which_exist(workspace_id=function.workspace_id, spec=spec, hashes=hashes) for spec in own]
+    lacking = [pk for pk, content_hash in hash_of.items() if not all(content_hash in there for there in known)]
+    for start in range(0, len(lacking), MADE_AT_ONCE):
+        if start and time.monotonic() >= ends_at:
+            return {pk: content_hash for pk, content_hash in hash_of.items() if pk < lacking[start]}
+        samples = list(Sample.objects.filter(pk__in=lacking[start : start + MADE_AT_ONCE]))
+        keep_vectors(function, [Due(spec, samples, served.tower(spec)) for spec in own])
+    return hash_of
 
 
 def _predict_chunk(served: Served, hash_of: dict[int, str]) -> None:

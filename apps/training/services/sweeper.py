@@ -17,11 +17,12 @@ from django.utils import timezone
 from apps.core.database_storage import clear_unfinished_files
 from apps.core.jobs import JobName, enqueue
 from apps.core.leases import is_free
+from apps.engine.types import ADAPTED
 from apps.functions.models import Function, InputKind
 from apps.samples.models import Sample
 from apps.training.models import Adaptation, Embedding, FunctionWork, Survey, TrainedModel, WorkKind
 from apps.training.services import fan_out, files
-from apps.training.services.clearing import clear_old_artifacts
+from apps.training.services.clearing import clear_old_artifacts, unread_adaptations
 from apps.training.services.serving import is_current
 from apps.training.services.survey_file import forget_other_surveys_here
 from apps.training.services.surveying import forget_deleted, want_missing_surveys
@@ -111,13 +112,13 @@ def train_for_current_backbones() -> None:
 
 
 def drop_orphan_embeddings(*, after: int = 0) -> int:
-    """Delete vectors whose last sample in the workspace is gone, looking at the next `EMBEDDINGS_PER_SWEEP`.
+    """Delete vectors whose last sample in the workspace is gone, or that were made by layers nothing reads any more.
 
-    Returns the key to go on behind, 0 at the end of the table.
+    Looks at the next `EMBEDDINGS_PER_SWEEP`. Returns the key to go on behind, 0 at the end of the table.
     """
-    pks = list(
-        Embedding.objects.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:EMBEDDINGS_PER_SWEEP]
-    )
+    next_rows = Embedding.objects.filter(pk__gt=after).order_by("pk")[:EMBEDDINGS_PER_SWEEP]
+    rows = list(next_rows.values_list("pk", "backbone", "version"))
+    pks = [pk for pk, _name, _version in rows]
     if not pks:
         return 0
     in_use = Sample.everywhere.filter(function__workspace=OuterRef("workspace"), content_hash=OuterRef("content_hash"))
@@ -125,9 +126,19 @@ def drop_orphan_embeddings(*, after: int = 0) -> int:
     orphans = list(chunk.exclude(Exists(in_use)).values_list("pk", flat=True))
     if orphans:
         forget_deleted(list(Embedding.objects.filter(pk__in=orphans).values_list("workspace", flat=True).distinct()))
+    adapted = {version for _pk, name, version in rows if name.startswith(ADAPTED)}
+    orphans += _unread_adapted(chunk, adapted) if adapted else []
     for start in range(0, len(orphans), ROWS_AT_ONCE):
         Embedding.objects.filter(pk__in=orphans[start : start + ROWS_AT_ONCE]).delete()
     return pks[-1] if len(pks) == EMBEDDINGS_PER_SWEEP else 0
+
+
+def _unread_adapted(chunk: QuerySet[Embedding], versions: set[str]) -> list[int]:
+    """Return the vectors among these that were made by layers which nothing reads any more."""
+    unread, without_folds = unread_adaptations(versions)
+    of_folds = Q(version__in=without_folds, backbone__contains="@")
+    rows = chunk.filter(Q(version__in=unread) | of_folds, backbone__startswith=ADAPTED)
+    return list(rows.values_list("pk", flat=True))
 
 
 def drop_artifacts_of_deleted_functions() -> None:
