@@ -32,16 +32,17 @@ from apps.ops.signals import Signals
 from apps.samples.models import Import
 from apps.samples.services.sweeper import enqueue_unfinished_imports
 from apps.training.models import FunctionWork, RoundPart
-from apps.training.services import encoders
+from apps.training.services import encoders, stop_adapting
 from apps.training.services import enqueue_unfinished_work as enqueue_unfinished_training
 
 logger = structlog.get_logger(__name__)
 
 # Chosen by measurement: message to result on an idle queue takes 403 ms with Dramatiq's default of 1000, 11 ms with 20.
 POLL_MS = 20
-PARTS_POLL_MS = 100
+SLOW_POLL_MS = 100
 N_THREADS = 2
 SWEEP_SECONDS = 5.0
+ONE_AT_A_TIME = (Queue.PARTS, Queue.ADAPT)
 STOP_MS = 4_000
 # Numpy gives up the interpreter at every product of a round, and a busy second thread keeps it for a whole interval
 # each time. A round of 35 ms beside one took 120 ms, at worst 3.4 s, with the default of 5 ms; 73 to 102 ms with this.
@@ -74,22 +75,23 @@ def run_worker() -> None:
     with suppress(redis.RedisError):
         heartbeat.fall_silent(beats)
     with ThreadPoolExecutor() as aside:
+    stop_adapting()
         list(aside.map(lambda worker: worker.stop(timeout=STOP_MS), workers))
     for model in LEASED:  # so that the next worker need not wait for them to expire
         leases.release_all(model)
 
 
 def workers_for(queues: Sequence[Queue]) -> list[dramatiq.Worker]:
-    """Return what takes these queues: parts of large rounds one at a time, beside the threads for everything else.
+    """Return what takes these queues: work of minutes one at a time each, beside the threads for everything else.
 
-    So a round of a moment never waits behind a part of seconds. A part is taken when it can be begun and no sooner:
-    another machine may have time for it.
+    So a round of a moment never waits behind a part of a large one, nor has one thread less while a backbone is being
+    adapted. Such work is taken when it can be begun and no sooner: another machine may have time for it.
     """
     broker, workers = dramatiq.get_broker(), []
-    if others := {queue.value for queue in queues} - {Queue.PARTS.value}:
+    if others := {queue.value for queue in queues if queue not in ONE_AT_A_TIME}:
         workers.append(dramatiq.Worker(broker, queues=others, worker_timeout=POLL_MS, worker_threads=N_THREADS))
-    if Queue.PARTS in queues:
-        helper = dramatiq.Worker(broker, queues={Queue.PARTS.value}, worker_timeout=PARTS_POLL_MS, worker_threads=1)
+    for queue in sorted(set(queues).intersection(ONE_AT_A_TIME)):
+        helper = dramatiq.Worker(broker, queues={queue.value}, worker_timeout=SLOW_POLL_MS, worker_threads=1)
         helper.queue_prefetch = 1
         workers.append(helper)
     return workers
