@@ -74,8 +74,8 @@ def run_worker() -> None:
     must_end.set()
     with suppress(redis.RedisError):
         heartbeat.fall_silent(beats)
-    with ThreadPoolExecutor() as aside:
     stop_adapting()
+    with ThreadPoolExecutor() as aside:
         list(aside.map(lambda worker: worker.stop(timeout=STOP_MS), workers))
     for model in LEASED:  # so that the next worker need not wait for them to expire
         leases.release_all(model)
