@@ -34,7 +34,9 @@ class JobName(StrEnum):
     PREDICT_FUNCTION = "predict_function"
     PLAN_QUEUE = "plan_queue"
     EMBED_FUNCTION = "embed_function"
+    REREAD_FUNCTION = "reread_function"
     ADAPT_FUNCTION = "adapt_function"
+    FIT_TOWERS = "fit_towers"
     SURVEY_FUNCTION = "survey_function"
     INSPECT_FUNCTION = "inspect_function"
     RUN_IMPORT = "run_import"
@@ -52,7 +54,9 @@ _QUEUES = {
     JobName.PREDICT_FUNCTION: Queue.EMBED,
     JobName.PLAN_QUEUE: Queue.EMBED,
     JobName.EMBED_FUNCTION: Queue.EMBED,
+    JobName.REREAD_FUNCTION: Queue.EMBED,
     JobName.ADAPT_FUNCTION: Queue.ADAPT,
+    JobName.FIT_TOWERS: Queue.ADAPT,
     JobName.SURVEY_FUNCTION: Queue.DEFAULT,
     JobName.INSPECT_FUNCTION: Queue.DEFAULT,
     JobName.RUN_IMPORT: Queue.DEFAULT,

@@ -51,6 +51,7 @@ class Audit(StrEnum):
     MODEL_DAMAGED = "model.damaged"
     MODEL_PINNED = "model.pinned"
     MODEL_UNPINNED = "model.unpinned"
+    READING_CHANGED = "model.reading_changed"
 
 
 class Live(StrEnum):

@@ -139,8 +139,11 @@ def _backbones() -> tuple[bool, str]:
                 started = time.perf_counter()
                 encoders.backbone(name)
                 words.append(f"{name} loads in {time.perf_counter() - started:.1f} s")
+    except DatabaseError as error:
+        return False, f"which ones are chosen is not known: {str(error).strip()}"
     except (EngineError, ImportError, OSError) as error:
-        return False, f"{error}; run `make setup`"
+        # What was pulled is pulled again; what is built in is installed again.
+        return False, str(error) if "manage.py backbones" in str(error) else f"{error}; run `make setup`"
     return True, ", ".join(words)
 
 

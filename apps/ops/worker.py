@@ -16,6 +16,7 @@ import dramatiq
 import redis
 import structlog
 from django.conf import settings
+from django.db import DatabaseError, close_old_connections
 from django.utils.module_loading import autodiscover_modules
 
 from apps.core import heartbeat, leases
@@ -74,8 +75,8 @@ def run_worker() -> None:
     must_end.set()
     with suppress(redis.RedisError):
         heartbeat.fall_silent(beats)
-    stop_adapting()
     with ThreadPoolExecutor() as aside:
+    stop_adapting()
         list(aside.map(lambda worker: worker.stop(timeout=STOP_MS), workers))
     for model in LEASED:  # so that the next worker need not wait for them to expire
         leases.release_all(model)
@@ -116,9 +117,15 @@ def warm_up() -> None:
         logger.info("computing", device=describe_device(encoders.device()))
     except DeviceUnavailable as error:
         logger.error("device_unavailable", error=str(error))
-    for modality in (Modality.TEXT, Modality.IMAGE):
-        for name in encoders.backbone_names(modality):
-            try:
-                encoders.backbone(name)
-            except BackboneUnavailable as error:
-                logger.error("backbone_unavailable", backbone=name, error=str(error))
+    try:
+        names = [name for modality in (Modality.TEXT, Modality.IMAGE) for name in encoders.backbone_names(modality)]
+    except DatabaseError as error:  # nothing is lost but time: they are loaded when they are needed
+        logger.warning("backbones_not_warmed", error=repr(error))
+        return
+    finally:
+        close_old_connections()
+    for name in names:
+        try:
+            encoders.backbone(name)
+        except BackboneUnavailable as error:
+            logger.error("backbone_unavailable", backbone=name, error=str(error))

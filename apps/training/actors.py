@@ -4,6 +4,7 @@ broker, the sweeper asks again after a pause that grows, so both would only doub
 import dramatiq
 
 from apps.core.jobs import JobName
+from apps.engine.errors import BackboneUnavailable
 from apps.training import services
 
 MINUTE_MS = 60_000
@@ -54,6 +55,18 @@ def embed_function(function_id: int) -> None:
 
 
 @dramatiq.actor(
+    actor_name=JobName.REREAD_FUNCTION,
+    queue_name=JobName.REREAD_FUNCTION.queue,
+    priority=30,
+    max_retries=0,
+    time_limit=2 * MINUTE_MS,
+    throws=BackboneUnavailable,
+)
+def reread_function(function_id: int) -> None:
+    services.reread_function(function_id=function_id)
+
+
+@dramatiq.actor(
     actor_name=JobName.ADAPT_FUNCTION,
     queue_name=JobName.ADAPT_FUNCTION.queue,
     priority=30,
@@ -62,6 +75,17 @@ def embed_function(function_id: int) -> None:
 )
 def adapt_function(function_id: int) -> None:
     services.adapt_function(function_id=function_id)
+
+
+@dramatiq.actor(
+    actor_name=JobName.FIT_TOWERS,
+    queue_name=JobName.FIT_TOWERS.queue,
+    priority=60,
+    max_retries=0,
+    time_limit=16 * MINUTE_MS,
+)
+def fit_towers(part_id: int) -> None:
+    services.fit_towers(part_id=part_id)
 
 
 @dramatiq.actor(

@@ -56,6 +56,7 @@ SENTENCES: dict[Audit, str] = {
     Audit.MODEL_DAMAGED: "found the file of a model damaged and stopped using it",
     Audit.MODEL_PINNED: "had model {number} answer until it is unpinned",
     Audit.MODEL_UNPINNED: "unpinned model {number}; model {live} answers now",
+    Audit.READING_CHANGED: "has {samples} read by {after} instead of {before}",
 }
 
 

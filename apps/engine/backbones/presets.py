@@ -46,14 +46,14 @@ _ALL = (
         "clip-base",
         "openai/clip-vit-base-patch16",
         Kind.PAIR,
-        Reading(pooling=("shared",), size_px=224, name_frame="a photo of a {}."),
+        Reading(pooling=("shared",), name_frame="a photo of a {}."),
         "pictures, answers from label names before any label; 150 million weights",
     ),
     Preset(
         "siglip-base",
         "google/siglip-base-patch16-224",
         Kind.PAIR,
-        Reading(pooling=("shared",), size_px=224, name_frame="this is a photo of {}."),
+        Reading(pooling=("shared",), name_frame="this is a photo of {}."),
         "pictures, answers from label names before any label; 200 million weights",
     ),
     Preset(

@@ -176,12 +176,13 @@ def _labels(function: Function, labels: Sequence[Label], rows: Sequence[_Row]) -
 
 
 def _label_embeddings(function: Function, layout: Layout, labels: Sequence[Label]) -> Mapping[str, FloatArray]:
-    """Only texts can be likened to what labels are called."""
-    if layout.input_kind != InputKind.TEXT or not labels:
+    """Only texts can be likened to what labels are called, and pictures where a backbone reads texts too."""
+    if layout.input_kind == InputKind.TABLE or not labels:
         return {}
     return {
         spec.name: label_vectors(workspace_id=function.workspace_id, backbone_name=spec.name, labels=labels)
         for spec in layout.specs
+        if spec.reads_names
     }
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import structlog
 from django.conf import settings
 from django.db import DatabaseError
 
@@ -21,7 +22,10 @@ from apps.engine.errors import BackboneUnavailable
 from apps.engine.types import Modality
 from apps.training.models import BackboneChoice, Rereading
 
+logger = structlog.get_logger(__name__)
+
 FRESH_SECONDS = 2.0
+REPEAT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,23 @@ class _Memory:
             self._chosen = None
 
 
-_memory = _Memory()
+class _Spoken:
+    """What the log has been told lately: a sweeper asks every few seconds."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._at: dict[str, float] = {}
+
+    def is_due(self, sentence: str) -> bool:
+        now = time.monotonic()
+        with self._lock:
+            if now - self._at.get(sentence, -REPEAT_SECONDS) < REPEAT_SECONDS:
+                return False
+            self._at = {sentence: now}
+            return True
+
+
+_memory, _spoken = _Memory(), _Spoken()
 
 
 def chosen() -> Chosen:
@@ -109,11 +129,21 @@ def folder() -> Path:
     return Path(settings.BACKBONES_DIR)
 
 
-def require_here(names: Iterable[str]) -> None:
+def require_here(names: Iterable[str], *, is_logged: bool = False) -> None:
     """Raise `BackboneUnavailable`, with what to run, where this machine lacks the files of a chosen backbone.
 
-    Cheap: whether the files are whole is looked at when they are opened.
+    Cheap: whether the files are whole is looked at when they are opened. `is_logged`: say it in the log as well, once
+    in a while.
     """
+    try:
+        _require_here(names)
+    except BackboneUnavailable as error:
+        if is_logged and _spoken.is_due(str(error)):
+            logger.error("backbone_unavailable", error=str(error))
+        raise
+
+
+def _require_here(names: Iterable[str]) -> None:
     choices = chosen().choices
     for choice in (choices[name] for name in names if name in choices):
         manifest = Registry(folder()).find(choice.name)

@@ -15,15 +15,17 @@ from django.db.models.functions import Least, Length
 
 from apps.core.jobs import JobName, enqueue, enqueue_on_commit
 from apps.engine import languages
+from apps.engine.backbones import BackboneSpec
+from apps.engine.errors import BackboneUnavailable
 from apps.functions.models import Function, InputKind
 from apps.functions.services import note_data_change
 from apps.samples.models import Sample
 from apps.samples.services.annotations import lock_function
 from apps.training.models import FunctionWork, TrainedModel, WorkKind
-from apps.training.services import adapting_views
-from apps.training.services.encoders import backbone, base_of
+from apps.training.services import adapting_views, chosen
+from apps.training.services.encoders import backbone, base_of, cell_spec
 from apps.training.services.encoding import Due, new_vectors
-from apps.training.services.inputs import layout_of
+from apps.training.services.inputs import Layout, layout_of
 from apps.training.services.vectors import write_vectors
 from apps.training.services.work import (
     LeaseLost,
@@ -96,7 +98,8 @@ def _embed_chunk(function: Function, work: FunctionWork) -> None:
     if not costs:
         return  # somebody else was quicker; a pace learned from nothing would be none at all
     samples = list(Sample.objects.filter(pk__in=costs).order_by("pk"))
-    due = [Due(spec, samples) for spec in layout.specs] + adapting_views.due_of(function, layout, samples)
+    specs = [*layout.specs, *_read_by_live_model(function, layout)]
+    due = [Due(spec, samples) for spec in specs] + adapting_views.due_of(function, layout, samples)
     vectors = new_vectors(function, due)
     keys_of_language = _languages(function, samples)
     with transaction.atomic():
@@ -109,6 +112,22 @@ def _embed_chunk(function: Function, work: FunctionWork) -> None:
             Sample.objects.filter(pk__in=keys).update(language=language)
         _ask_for_what_follows(function.pk, samples)
     pace.learn(function.input_kind, sum(costs.values()), time.monotonic() - started)
+
+
+def _read_by_live_model(function: Function, layout: Layout) -> list[BackboneSpec]:
+    """What it reads beside: it may be of a backbone that was in use before, pinned or not replaced yet."""
+    rows = TrainedModel.objects.filter(function=function, is_live=True)
+    versions: Mapping[str, str] = rows.values_list("backbone_versions", flat=True).first() or {}
+    known, columns = {spec.name for spec in layout.specs}, {field.public_id for field in layout.fields}
+    names = [name for name in versions if name not in known and base_of(name) == name.partition(":")[0]]
+    names = [name for name in names if ":" not in name or name.partition(":")[2] in columns]
+    try:
+        chosen.require_here(map(base_of, names))
+        specs = [cell_spec(name) for name in names]
+    except BackboneUnavailable as error:
+        logger.error("backbone_unavailable", function=function.public_id, error=str(error))
+        return []
+    return [spec for spec in specs if spec.version == versions[spec.name]]
 
 
 def forget_embedding(sample_ids: Sequence[int], *, function_id: int) -> None:
@@ -129,7 +148,7 @@ def _next_chunk(function: Function, most: float) -> dict[int, int]:
 
     The second query asks for any, not for unlabelled ones: so it reads nothing but the small index of what waits.
     """
-    rows = _to_embed(function.pk).order_by("pk").values_list("pk", _cost(function.input_kind))
+    rows = _to_embed(function.pk).order_by("pk").values_list("pk", cost_of(function.input_kind))
     costs = dict(rows.filter(annotation__isnull=False)[:MAX_CHUNK])
     if len(costs) < MAX_CHUNK and sum(costs.values()) < most:
         costs |= dict(rows[:MAX_CHUNK])
@@ -141,7 +160,8 @@ def _next_chunk(function: Function, most: float) -> dict[int, int]:
     return chosen
 
 
-def _cost(input_kind: str) -> Value | CombinedExpression:
+def cost_of(input_kind: str) -> Value | CombinedExpression:
+    """Return what reading a sample costs, in the unit of `Pace`."""
     if input_kind == InputKind.IMAGE:
         return Value(PICTURE_COST)
     return TEXT_COST + Least(Length("text"), MAX_CHARACTERS)

@@ -9,6 +9,7 @@ from apps.training.models import FunctionWork
 from apps.training.selectors import is_finished
 from apps.training.services.embedding import embed_function
 from apps.training.services.prediction import predict_function
+from apps.training.services.rereading import reread_function
 from apps.training.services.rounds import RoundOutcome, train_function
 from apps.training.services.surveying import survey_function
 from apps.training.services.work import Progress
@@ -29,6 +30,7 @@ def finish_work(*, function_id: int) -> None:
             train_function(function_id=function_id),
             predict_function(function_id=function_id),
             embed_function(function_id=function_id),
+            reread_function(function_id=function_id),
         ]
         if not {RoundOutcome.BUSY, RoundOutcome.IN_PARTS, Progress.BUSY} & set(steps):
             waiting_since = None

@@ -17,12 +17,13 @@ from django.utils import timezone
 from apps.core.database_storage import clear_unfinished_files
 from apps.core.jobs import JobName, enqueue
 from apps.core.leases import is_free
-from apps.engine.types import ADAPTED
+from apps.engine.types import ADAPTED, cell_key
 from apps.functions.models import Function, InputKind
 from apps.samples.models import Sample
 from apps.training.models import Adaptation, Embedding, FunctionWork, Survey, TrainedModel, WorkKind
-from apps.training.services import fan_out, files
+from apps.training.services import fan_out, fan_out_towers, files
 from apps.training.services.clearing import clear_old_artifacts, unread_adaptations
+from apps.training.services.rereading import unread_backbones
 from apps.training.services.serving import is_current
 from apps.training.services.survey_file import forget_other_surveys_here
 from apps.training.services.surveying import forget_deleted, want_missing_surveys
@@ -33,6 +34,7 @@ THOROUGH_SECONDS = 3600.0
 JOBS = {
     WorkKind.PREDICT: JobName.PREDICT_FUNCTION,
     WorkKind.PLAN: JobName.PLAN_QUEUE,
+    WorkKind.REREAD: JobName.REREAD_FUNCTION,
     WorkKind.SURVEY: JobName.SURVEY_FUNCTION,
     WorkKind.INSPECT: JobName.INSPECT_FUNCTION,
 }
@@ -65,6 +67,7 @@ def enqueue_unfinished_work() -> None:
         _progress.embedding_cursor = drop_orphan_embeddings(after=_progress.embedding_cursor)
         drop_artifacts_of_deleted_functions()
     fan_out.drop_finished()
+    fan_out_towers.drop_abandoned()
     _enqueue_all(JobName.TRAIN_FUNCTION, functions_to_train())
     _enqueue_all(JobName.EMBED_FUNCTION, functions_to_embed())
     _enqueue_all(JobName.ADAPT_FUNCTION, functions_to_adapt())
@@ -112,7 +115,7 @@ def train_for_current_backbones() -> None:
 
 
 def drop_orphan_embeddings(*, after: int = 0) -> int:
-    """Delete vectors whose last sample in the workspace is gone, or that were made by layers nothing reads any more.
+    """Delete vectors whose last sample in the workspace is gone, or that no backbone or layers in use made.
 
     Looks at the next `EMBEDDINGS_PER_SWEEP`. Returns the key to go on behind, 0 at the end of the table.
     """
@@ -126,6 +129,9 @@ def drop_orphan_embeddings(*, after: int = 0) -> int:
     orphans = list(chunk.exclude(Exists(in_use)).values_list("pk", flat=True))
     if orphans:
         forget_deleted(list(Embedding.objects.filter(pk__in=orphans).values_list("workspace", flat=True).distinct()))
+    for name in unread_backbones():
+        of_name = Q(backbone=name) | Q(backbone__startswith=cell_key(name, ""))
+        orphans += chunk.filter(of_name).values_list("pk", flat=True)
     adapted = {version for _pk, name, version in rows if name.startswith(ADAPTED)}
     orphans += _unread_adapted(chunk, adapted) if adapted else []
     for start in range(0, len(orphans), ROWS_AT_ONCE):

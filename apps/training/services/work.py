@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from apps.core import leases
 from apps.core.errors import HundredfoldError
-from apps.engine.errors import EngineError
+from apps.engine.errors import BackboneUnavailable, EngineError
 from apps.training.models import FunctionWork, WorkKind
 
 logger = structlog.get_logger(__name__)
@@ -138,8 +138,12 @@ def sentence_of(error: BaseException) -> str:
 
 
 def _note_failure(work: FunctionWork, error: BaseException) -> None:
-    """Write down that it failed, for the user to read, and when the sweeper may ask again. Gives the lease back."""
-    seconds = RETRY_SECONDS[min(work.n_failures, len(RETRY_SECONDS) - 1)]
+    """Write down that it failed, for the user to read, and when the sweeper may ask again. Gives the lease back.
+
+    Where only this machine lacks a backbone, another one need not wait long.
+    """
+    n_before = 0 if isinstance(error, BackboneUnavailable) else work.n_failures
+    seconds = RETRY_SECONDS[min(n_before, len(RETRY_SECONDS) - 1)]
     FunctionWork.objects.filter(pk=work.pk, lease_holder=leases.holder_id()).update(
         n_failures=min(work.n_failures + 1, 1000),
         retry_at=timezone.now() + timedelta(seconds=seconds),
