@@ -36,7 +36,6 @@ class JobName(StrEnum):
     EMBED_FUNCTION = "embed_function"
     REREAD_FUNCTION = "reread_function"
     ADAPT_FUNCTION = "adapt_function"
-    FIT_TOWERS = "fit_towers"
     SURVEY_FUNCTION = "survey_function"
     INSPECT_FUNCTION = "inspect_function"
     RUN_IMPORT = "run_import"
@@ -56,7 +55,6 @@ _QUEUES = {
     JobName.EMBED_FUNCTION: Queue.EMBED,
     JobName.REREAD_FUNCTION: Queue.EMBED,
     JobName.ADAPT_FUNCTION: Queue.ADAPT,
-    JobName.FIT_TOWERS: Queue.ADAPT,
     JobName.SURVEY_FUNCTION: Queue.DEFAULT,
     JobName.INSPECT_FUNCTION: Queue.DEFAULT,
     JobName.RUN_IMPORT: Queue.DEFAULT,

@@ -42,8 +42,8 @@ logger = structlog.get_logger(__name__)
 POLL_MS = 20
 SLOW_POLL_MS = 100
 N_THREADS = 2
-SWEEP_SECONDS = 5.0
 ONE_AT_A_TIME = (Queue.PARTS, Queue.ADAPT)
+SWEEP_SECONDS = 5.0
 STOP_MS = 4_000
 # Numpy gives up the interpreter at every product of a round, and a busy second thread keeps it for a whole interval
 # each time. A round of 35 ms beside one took 120 ms, at worst 3.4 s, with the default of 5 ms; 73 to 102 ms with this.
@@ -75,8 +75,8 @@ def run_worker() -> None:
     must_end.set()
     with suppress(redis.RedisError):
         heartbeat.fall_silent(beats)
-    with ThreadPoolExecutor() as aside:
     stop_adapting()
+    with ThreadPoolExecutor() as aside:
         list(aside.map(lambda worker: worker.stop(timeout=STOP_MS), workers))
     for model in LEASED:  # so that the next worker need not wait for them to expire
         leases.release_all(model)
