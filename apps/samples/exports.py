@@ -19,12 +19,13 @@ from apps.functions.models import Field, Function, InputKind, OutputKind
 from apps.samples.formulas import guard
 from apps.samples.models import Comment, Mark, MarkKind, Opinion, Sample
 from apps.samples.reading.columns import ABSENT_NAME
+from apps.samples.reading.notes import COMMENTS, FLAGGED_BY, UNSURE_BY, notes_cell
 from apps.samples.reading.tag_cells import tag_cell
 from apps.samples.rows import cells_of
 from apps.samples.services.saying import KnownLabels
 
 ROWS_PER_PAGE = 1_000
-_BESIDE = ("flagged_by", "unsure_by", "comments", "answers")
+_BESIDE = (FLAGGED_BY, UNSURE_BY, COMMENTS, "answers")
 _OUT_OF_FOLD = "out_of_fold"
 
 
@@ -70,10 +71,10 @@ def _beside(function: Function, keys: Sequence[int]) -> dict[int, list[Value]]:
     found: dict[int, dict[str, list[Any]]] = {key: {} for key in keys}
     marks = Mark.objects.filter(sample__in=keys).order_by("pk").values_list("sample", "kind", "person__email")
     for key, kind, email in marks:
-        found[key].setdefault("flagged_by" if kind == MarkKind.FLAG else "unsure_by", []).append(email)
+        found[key].setdefault(FLAGGED_BY if kind == MarkKind.FLAG else UNSURE_BY, []).append(email)
     comments = Comment.objects.filter(sample__in=keys).order_by("pk")
     for key, email, when, text in comments.values_list("sample", "person__email", "created_at", "text"):
-        found[key].setdefault("comments", []).append({"by": email or "", "at": _iso(when), "text": text})
+        found[key].setdefault(COMMENTS, []).append({"by": email or "", "at": _iso(when), "text": text})
     labels = dict(function.labels.values_list("public_id", "name"))
     opinions = Opinion.objects.filter(sample__in=keys).order_by("annotation")
     for key, email, label, tags in opinions.values_list(
@@ -198,15 +199,15 @@ def csv_page(page: Iterable[ExportRow]) -> str:
 
 def _cell(value: Value) -> str:
     if isinstance(value, list):
-        notes = [_line(note) for note in value if isinstance(note, dict)]
-        return "\n".join(notes) or tag_cell([name for name in value if isinstance(name, str)])
+        notes = [(str(note["by"]), _words(note)) for note in value if isinstance(note, dict)]
+        return notes_cell(notes) or tag_cell([name for name in value if isinstance(name, str)])
     return "" if value is None else str(value)
 
 
-def _line(note: Note) -> str:
-    """Who and what, for people to read; JSON lines keep them apart."""
+def _words(note: Note) -> str:
+    """What somebody wrote or answered, for people to read; JSON lines keep an answer's tags apart."""
     words = note.get("text", note.get("label", note.get("tags", "")))
-    return f"{note['by']}: {tag_cell(words) if isinstance(words, list) else words}"
+    return tag_cell(words) if isinstance(words, list) else words
 
 
 def json_page(page: Iterable[ExportRow]) -> str:

@@ -9,12 +9,15 @@ from typing import IO
 from apps.samples.formulas import unguard
 from apps.samples.reading.columns import ABSENT_NAME, Role, guess_flags, guess_roles, has_header, sampled, unique_names
 from apps.samples.reading.json_lines import json_records
+from apps.samples.reading.notes import note_columns
 from apps.samples.reading.records import Record
 from apps.samples.reading.tables import COLUMNS_MAX, Dialect, sniff_dialect, table_rows
 from apps.samples.reading.tag_cells import TagColumns, TagSeparator
 
 _SNIFFED_BYTES = 64 * 1024
 _SNIFFED_ROWS = 200
+LEFT_OUT = "leave_out"
+"""The use of a table function's column that becomes no field (`services.table_columns.Use`)."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,12 @@ class Layout:
         """Where tags are, and those said to be absent: a column that only exports have."""
         absent = ABSENT_NAME if ABSENT_NAME in self.columns and ABSENT_NAME not in self.roles.values() else ""
         return TagColumns(self.column(Role.LABEL), absent, self.flags, self.tag_separator)
+
+    @property
+    def note_columns(self) -> dict[str, str]:
+        """Where flags, doubts and comments are, by what they are: columns that only exports have."""
+        uses = {column for column, use in self.uses.items() if use != LEFT_OUT}
+        return note_columns(self.columns, {*self.roles.values(), *self.flags, *uses})
 
     def to_options(self) -> dict[str, object]:
         return asdict(self) | {"columns": list(self.columns), "flags": list(self.flags)}
@@ -104,7 +113,8 @@ def with_columns(file: IO[bytes], layout: Layout, *, for_pictures: bool) -> Layo
     rows = [record.cells for record in first_records(file, layout, _SNIFFED_ROWS)]
     columns = sampled(layout.columns, rows)
     flags = guess_flags(columns) if layout.gives_tags else ()
-    others = [column for column in columns if column.name not in flags and column.name != ABSENT_NAME]
+    ours = {*flags, ABSENT_NAME, *note_columns(layout.columns, flags).values()}
+    others = [column for column in columns if column.name not in ours]
     return replace(layout, flags=flags, roles=guess_roles(others, for_pictures=for_pictures))
 
 

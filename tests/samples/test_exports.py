@@ -124,7 +124,7 @@ def test_flags_doubts_comments_and_what_each_of_several_said_travel_with_the_sam
 
     row = next(csv.DictReader(io.StringIO(csv_of(text_function), newline="")))
     assert row["flagged_by"] == f"{member.email} | {owner.email}"
-    assert row["comments"] == f"{owner.email}: see\nthe contract"
+    assert row["comments"] == f"{owner.email}: see\n  the contract"
     assert row["answers"] == f"{member.email}: Refund\n{owner.email}: Shipping"
 
 

@@ -35,6 +35,7 @@ from apps.samples.reading.archives import (
     read_member,
 )
 from apps.samples.reading.columns import Role
+from apps.samples.reading.notes import read_notes
 from apps.samples.reading.records import Record
 from apps.samples.reading.tag_cells import read_tags
 from apps.samples.services.annotations import samples_per_transaction
@@ -179,7 +180,10 @@ def _add_record(
         content, label, external_id, original_name = (found.cells.get(layout.column(role), "") for role in Role)
         tags = read_tags(found.cells, layout.tag_columns) if layout.gives_tags else None
         label = "" if layout.gives_tags else label
-        rest = (label or label_for_all, external_id, original_name, tags)
+        notes = read_notes(found.cells, layout.note_columns)
+        if notes is not None and notes.problem:
+            chunk.problems.append(problem(row=found.row, reason=notes.problem, is_refused=False))
+        rest = (label or label_for_all, external_id, original_name, tags, notes)
         if kind is InputKind.TABLE:
             cells = {key: found.cells.get(name, "") for name, key in fields.items()}
             chunk.add(found.row, NewRow(cells, *rest))

@@ -28,10 +28,12 @@ from apps.samples.checks import checked_id, checked_label, checked_text, clean_n
 from apps.samples.images import normalise
 from apps.samples.media import content_hash, forget_picture, store_picture
 from apps.samples.models import Origin, PickedBy, Sample
+from apps.samples.reading.notes import RowNotes
 from apps.samples.reading.tag_cells import RowTags
 from apps.samples.rows import FindPicture, read_row, typed
 from apps.samples.services.annotations import annotate_many, lock_function
 from apps.samples.services.bin import in_bin, purge_now, take_out_now
+from apps.samples.services.bring_notes import bring_notes
 from apps.samples.services.tag_intake import LABELS_MAX, checked_tags, tag_new_samples
 
 T = TypeVar("T")
@@ -55,6 +57,7 @@ class NewText:
     external_id: str = ""
     original_name: str = ""
     tags: RowTags | None = None
+    notes: RowNotes | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class NewImage:
     external_id: str = ""
     original_name: str = ""
     tags: RowTags | None = None
+    notes: RowNotes | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ class NewRow:
     external_id: str = ""
     original_name: str = ""
     tags: RowTags | None = None
+    notes: RowNotes | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,7 @@ class KnownPicture:
     external_id: str = ""
     original_name: str = ""
     tags: RowTags | None = None
+    notes: RowNotes | None = None
 
 
 class Outcome(StrEnum):
@@ -157,6 +163,7 @@ class _Candidate:
     row: Sample
     label_name: str
     tags: RowTags | None = None
+    notes: RowNotes | None = None
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -293,9 +300,9 @@ def _candidate(
     )
     label_name = checked_label(item.label_name)
     if function.output_kind != OutputKind.TAGS:
-        return _Candidate(index, row, label_name)
+        return _Candidate(index, row, label_name, notes=item.notes)
     tags = checked_tags(item.tags) if item.tags else RowTags((label_name,)) if label_name else None
-    return _Candidate(index, row, "", tags)
+    return _Candidate(index, row, "", tags, item.notes)
 
 
 @contextmanager
@@ -362,6 +369,7 @@ def take_in(
     items = {index: ItemResult(Outcome.REFUSED, reason=why) for index, why in refused.items()}
     pairs: dict[int, int] = {}
     tagged: dict[int, RowTags] = {}
+    noted: dict[int, list[RowNotes]] = {}
     for candidate in batch.candidates:
         if candidate.index in refused:
             continue
@@ -374,6 +382,8 @@ def take_in(
             pairs.setdefault(sample.pk, labels[candidate.label_name].pk)
         if candidate.tags:
             tagged[sample.pk] = tagged[sample.pk] | candidate.tags if sample.pk in tagged else candidate.tags
+        if candidate.notes:
+            noted.setdefault(sample.pk, []).append(candidate.notes)
     n_labelled = annotate_many(
         function=function, pairs=list(pairs.items()), person=person, picked_by=PickedBy.IMPORT, act=act
     )
@@ -381,6 +391,8 @@ def take_in(
         n_labelled = tag_new_samples(
             function=function, tags_of=tagged, labels=labels, person=person, began_at=began_at, act=act
         )
+    if noted:
+        bring_notes(function=function, notes=noted, person=person)
     _tell(function, items.values())
     return IntakeResult(tuple(items[index] for index in sorted(items)), n_labelled)
 

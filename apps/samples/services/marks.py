@@ -8,8 +8,9 @@ from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
 from apps.functions.services.changes import announce_change
 from apps.samples.models import Comment, Mark, MarkKind, Sample
+from apps.samples.reading.notes import COMMENT_CHARACTERS
 
-MAX_CHARACTERS = 2_000
+MAX_CHARACTERS = COMMENT_CHARACTERS
 
 
 @transaction.atomic

@@ -14,18 +14,17 @@ from apps.engine.tables import ColumnGuess, Finding, infer_columns, is_missing
 from apps.functions.models import Field, FieldType, Function, OutputKind
 from apps.functions.names import tidy
 from apps.functions.services import NewField, get_or_create_fields
-from apps.samples.layout import Layout, first_records
+from apps.samples.layout import LEFT_OUT, Layout, first_records
 from apps.samples.models import Import
 from apps.samples.reading.columns import ABSENT_NAME, ID_NAMES, LABEL_NAMES, Role, plain_name
+from apps.samples.reading.notes import EXPORT_MARKS, NOTES
 from apps.samples.reading.tag_cells import TagSeparator, are_flags
 
 ROWS_LOOKED_AT = 1_000
 EXAMPLES = 4
 EXAMPLE_CHARACTERS = 60
-# Columns that only our own exports have together: what a file that comes back brings beside its cells.
-EXPORT_MARKS = frozenset({"annotated_by", "annotated_at"})
 _OURS = EXPORT_MARKS | {"id", "original_name", "prediction", "confidence", ABSENT_NAME}
-_OURS |= {"flagged_by", "unsure_by", "comments", "answers"}
+_OURS |= {*NOTES, "answers"}
 EXPORT_NAMES = _OURS | {f"sample_{name}" for name in _OURS}
 LABEL_FIRST = ("sample_label", "sample_tags", "label", "tags")
 LABEL_SHARE = 0.9
@@ -45,7 +44,7 @@ class Use(StrEnum):
     LABEL = "label"
     FLAG = "flag"  # a tag by itself, yes or no in each row
     EXTERNAL_ID = "external_id"
-    LEAVE_OUT = "leave_out"
+    LEAVE_OUT = LEFT_OUT
 
 
 USES = frozenset(each.value for each in Use)
