@@ -17,7 +17,7 @@ from apps.engine.types import BoolArray, IntArray
 
 RANK = 16
 N_STEPS, N_WARM = 10, 3
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 5e-3
 MOST_AT_ONCE = 12_288
 """Tokens whose states are kept for the gradient, about 300 MB; of more, every batch is passed through twice."""
 

@@ -92,7 +92,7 @@ TINY_TEXT = BackboneSpec("tiny-text", Modality.TEXT, 64, "1")
 TINY_IMAGE = BackboneSpec("tiny-image", Modality.IMAGE, 48, "1")
 ADAPTED_TINY_TEXT = BackboneSpec(ADAPTED + TINY_TEXT.name, Modality.TEXT, 64, "1")
 ADAPTED_TINY_IMAGE = BackboneSpec(ADAPTED + TINY_IMAGE.name, Modality.IMAGE, 48, "1")
-ADAPTED_MINILM = BackboneSpec(ADAPTED + MINILM.name, Modality.TEXT, MINILM.dim, "1-53aa5117")
+ADAPTED_MINILM = BackboneSpec(ADAPTED + MINILM.name, Modality.TEXT, 2 * 384, "1-53aa5117")
 ADAPTED_EFFNET_LITE0 = BackboneSpec(ADAPTED + EFFNET_LITE0.name, Modality.IMAGE, EFFNET_LITE0.dim, "1-57934424")
 _ADAPTED = {
     MINILM.name: ADAPTED_MINILM,

@@ -66,9 +66,11 @@ MAX_CHARS = 20_000
 BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}
 """Tokens in a forward pass, padding included, at most. On a CPU 320 do as well; this stays below 0.2 s."""
 MAX_BATCH = {"cpu": 512, "cuda": 8_192}
-N_SHARED = 3
-"""Layers below those that learn: everybody's texts pass through them together."""
-MAX_LEARNED = 128
+TOWER_LAYERS = (6, 0)
+"""Layers whose token states are averaged where a tower has learned: its last, and what nobody changed."""
+N_SHARED = 0
+"""Layers below those that learn; above them a function has deltas of its own, the products are shared all the same."""
+MAX_LEARNED = 64
 """Tokens of a text that are learned from, its first: time grows with them."""
 SAMPLE_TOKENS = {"cpu": (8, 32), "cuda": (128, 128)}
 """Texts, and tokens of each, to measure with: enough to keep the device busy."""
@@ -140,7 +142,8 @@ class MiniLM:
         parts, owners = _in_parts(self._tokens([inputs[row] for row in needed]))
         owners = needed[owners] if len(needed) else owners
         is_of = [np.isin(owners, rows) for rows in asked]
-        pooled = [np.empty((int(of.sum()), N_POOLED, WIDTH), dtype=np.float32) for of in is_of]
+        n_pooled = [N_POOLED if tower is None else len(TOWER_LAYERS) for tower in towers]
+        pooled = [np.empty((int(of.sum()), n, WIDTH), dtype=np.float32) for of, n in zip(is_of, n_pooled, strict=True)]
         places = [np.cumsum(of) - 1 for of in is_of]
 
         def run(rows: list[int]) -> list[torch.Tensor]:
@@ -155,16 +158,16 @@ class MiniLM:
                 of_wanted[place[batch][of[batch]]] = own.cpu().numpy()
         lengths = np.array(n_tokens)
         found = []
-        for (_, rows), of, own_rows, of_wanted in zip(wanted, is_of, asked, pooled, strict=True):
+        for (tower, rows), of, own_rows, of_wanted in zip(wanted, is_of, asked, pooled, strict=True):
             if len(of_wanted) > len(own_rows):
-                of_wanted = _put_together(of_wanted, owners[of], lengths[of])
+                of_wanted = _put_together(of_wanted, owners[of], lengths[of], n_maxima=1 if tower is None else 0)
             found.append(_joined(of_wanted)[np.searchsorted(own_rows, rows)])
         return found
 
     def _passed(
         self, ids: torch.Tensor, is_token: torch.Tensor, wanted: Sequence[tuple[MiniLMTower | None, IntArray]]
     ) -> list[torch.Tensor]:
-        """Return, per tower, of the rows it wants `(n, N_POOLED, WIDTH)`: a lower pass over all, upper ones of as many
+        """Return, per tower, of the rows it wants `(n, n_pooled, WIDTH)`: a lower pass over all, upper ones of as many
         tokens as a pass takes. They take turns one by one: nobody waits for all that many towers make of a batch.
         """
         with self._turn, torch.inference_mode():
@@ -175,15 +178,17 @@ class MiniLM:
             ends = np.cumsum([len(rows) for _, rows in group]).tolist()
             with self._turn, torch.inference_mode():
                 own = torch.from_numpy(at).to(self._device)
-                below, own_is_token = [states[own] for states in lower], is_token[own]
+                below, own_is_token = [of_layer[own] for of_layer in lower], is_token[own]
                 spans = [
                     (slice(end - len(rows), end), tower)
                     for end, (tower, rows) in zip(ends, group, strict=True)
                     if tower is not None and len(rows)
                 ]
-                upper = self._upper(below[-1], own_is_token, spans)
-                pooled = _pooled_states([*below, *upper], own_is_token)
-            found += torch.tensor_split(pooled, ends[:-1])
+                states = [*below, *self._upper(below[-1], own_is_token, spans)]
+                for end, (tower, rows) in zip(ends, group, strict=True):
+                    those = slice(end - len(rows), end)
+                    pool = _pooled_states if tower is None else _tower_states
+                    found.append(pool([of_layer[those] for of_layer in states], own_is_token[those]))
         return found
 
     def _upper(
@@ -285,14 +290,19 @@ def _in_parts(texts: Sequence[Sequence[int]]) -> tuple[list[Sequence[int]], npt.
 
 
 def _put_together(
-    pooled: npt.NDArray[np.float32], owners: npt.NDArray[np.intp], lengths: npt.NDArray[np.integer]
+    pooled: npt.NDArray[np.float32],
+    owners: npt.NDArray[np.intp],
+    lengths: npt.NDArray[np.integer],
+    *,
+    n_maxima: int,
 ) -> npt.NDArray[np.float32]:
-    """Return per text the averages of its parts' averages, by their lengths, and the maxima of their maxima."""
+    """Return per text the averages of its parts' averages, by their lengths, and, last, the maxima of their maxima."""
     starts = np.flatnonzero(np.diff(owners, prepend=-1))
     weights = lengths[:, None, None].astype(np.float32)
     sums = np.add.reduceat(pooled * weights, starts, axis=0)
     together: npt.NDArray[np.float32] = (sums / np.add.reduceat(weights, starts, axis=0)).astype(np.float32)
-    together[:, -1] = np.maximum.reduceat(pooled[:, -1], starts, axis=0)
+    for i in range(-n_maxima, 0):
+        together[:, i] = np.maximum.reduceat(pooled[:, i], starts, axis=0)
     return together
 
 
@@ -305,6 +315,11 @@ def _pooled_states(states: Sequence[torch.Tensor], is_token: torch.Tensor) -> to
     """Return `(n, 4, 384)`: averages of three layers and maxima of the last."""
     means = [mean_of(states[layer], is_token) for layer in MEAN_LAYERS]
     return torch.stack([*means, maxima_of(states[-1], is_token)], dim=1)
+
+
+def _tower_states(states: Sequence[torch.Tensor], is_token: torch.Tensor) -> torch.Tensor:
+    """Return `(n, 2, 384)`: averages of what a tower made and of what went in below it."""
+    return torch.stack([mean_of(states[layer], is_token) for layer in TOWER_LAYERS], dim=1)
 
 
 def _groups(
@@ -328,7 +343,7 @@ def _own(tower: Tower | None) -> MiniLMTower | None:
 
 
 def _joined(pooled: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return `(n, 1536)`: the four side by side, each brought to the same length, together to 1."""
-    lengths = np.linalg.norm(pooled, axis=2, keepdims=True) * np.float32(N_POOLED**0.5)
+    """Return `(n, n_pooled * 384)`: the parts side by side, each brought to the same length, together to 1."""
+    lengths = np.linalg.norm(pooled, axis=2, keepdims=True) * np.float32(pooled.shape[1] ** 0.5)
     joined: npt.NDArray[np.float32] = pooled / np.maximum(lengths, np.float32(1e-12))
     return joined.reshape(len(pooled), math.prod(pooled.shape[1:]))
