@@ -21,7 +21,8 @@ gained (pictures 0.823 at 0.01, 0.824 at 0.1)."""
 SECONDS_PER_NUMBER, SPARSE_WIDTH = 7.5e-8, 1_500
 """Of a regression, per number and square root of labels; words cost what so many dense numbers do."""
 SECONDS_THERE, SHARE_THERE = 0.2, 0.2
-"""Of that, at most, what a regression takes whose fits run on a GPU: samples are still cut into folds and sent."""
+"""Of that, at most, what a regression takes whose fits run on a GPU: samples are still cut into folds and sent. A
+cautious guess: what costs more than was expected takes the time of recipes behind it."""
 BUDGET_S, BUDGET_GROWTH = 1.0, 0.35
 """Seconds for a round of 100 samples, and the power of the number of samples with which they grow: 2.2 at 1,000, 5 at
 10,000, 11 at 100,000."""

@@ -15,8 +15,9 @@ from apps.engine.matrices import Matrix, SideBySide
 Fitted = TypeVar("Fitted")
 
 LEAST_SECONDS = 0.1
-"""What a fit must take here to be worth a GPU. Getting there costs 10 to 30 ms whatever is computed: 40 to 90 MB of
-samples at 5 to 10 GB a second, and a few thousand calls at some microseconds each; the fit itself then next to nothing.
+"""What a fit must take here to be worth a GPU. Getting there should cost 10 to 30 ms whatever is computed: 40 to 90 MB
+of samples at 5 to 10 GB a second, and a few thousand calls at some microseconds each; the fit itself next to nothing.
+Reckoned, not measured: a third of this would do as well, and a GPU ten times as slow would lose little.
 """
 REGRESSION_SECONDS, SCATTER_SECONDS = 5e-9, 1e-11
 """Of a regression, per number in the samples and square root of labels, and of a scatter, per number and dimension.
