@@ -22,8 +22,10 @@ from apps.samples.services.intake import (
     Outcome,
     add_images,
     add_texts,
+    adding,
     prepare_known_pictures,
     prepared_images,
+    storing,
     take_in,
 )
 from tests.samples.conftest import picture
@@ -138,14 +140,14 @@ def test_names_of_files_are_kept_but_cannot_mislead(text_function: Function) -> 
 def test_a_wrong_label_column_stops_at_a_thousand_labels(
     text_function: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "LABELS_MAX", 5)
+    monkeypatch.setattr(storing, "LABELS_MAX", 5)
     result = bring(text_function, *(NewText(f"text {n}", f"label {n}") for n in range(10)))
     assert (result.n_added, len(result.problems)) == (3, 7)
     assert text_function.labels.count() == 5
 
 
 def test_more_than_a_transaction_holds_comes_in_whole(text_function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "TEXTS_PER_TRANSACTION", 7)
+    monkeypatch.setattr(adding, "TEXTS_PER_TRANSACTION", 7)
     result = bring(text_function, *(NewText(f"text {n % 20}") for n in range(25)))
     assert (result.n_added, result.n_duplicates, len(result.items)) == (20, 5, 25)
 
