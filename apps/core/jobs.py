@@ -36,6 +36,7 @@ class JobName(StrEnum):
     EMBED_FUNCTION = "embed_function"
     REREAD_FUNCTION = "reread_function"
     ADAPT_FUNCTION = "adapt_function"
+    FIT_TOWERS = "fit_towers"
     SURVEY_FUNCTION = "survey_function"
     INSPECT_FUNCTION = "inspect_function"
     RUN_IMPORT = "run_import"
@@ -55,6 +56,7 @@ _QUEUES = {
     JobName.EMBED_FUNCTION: Queue.EMBED,
     JobName.REREAD_FUNCTION: Queue.EMBED,
     JobName.ADAPT_FUNCTION: Queue.ADAPT,
+    JobName.FIT_TOWERS: Queue.ADAPT,
     JobName.SURVEY_FUNCTION: Queue.DEFAULT,
     JobName.INSPECT_FUNCTION: Queue.DEFAULT,
     JobName.RUN_IMPORT: Queue.DEFAULT,
@@ -63,10 +65,10 @@ _QUEUES = {
 }
 
 
-def enqueue(job: JobName, *args: int | str) -> bool:
+def enqueue(job: JobName, *args: int | str, delay_ms: int | None = None) -> bool:
     """Send one message now. Returns False, with a log line, when the broker is away: the sweeper will send it again."""
     try:
-        get_broker().enqueue(_message(job, *args))
+        get_broker().enqueue(_message(job, *args), delay=delay_ms)
     except BrokerConnectionError:
         logger.warning("broker_away", job=job.value)
         return False

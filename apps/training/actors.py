@@ -78,6 +78,17 @@ def adapt_function(function_id: int) -> None:
 
 
 @dramatiq.actor(
+    actor_name=JobName.FIT_TOWERS,
+    queue_name=JobName.FIT_TOWERS.queue,
+    priority=60,
+    max_retries=0,
+    time_limit=16 * MINUTE_MS,
+)
+def fit_towers(part_id: int) -> None:
+    services.fit_towers(part_id=part_id)
+
+
+@dramatiq.actor(
     actor_name=JobName.SURVEY_FUNCTION,
     queue_name=JobName.SURVEY_FUNCTION.queue,
     priority=40,

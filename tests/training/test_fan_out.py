@@ -52,7 +52,7 @@ Samples = dict[str, list[Sample]]
 def _many_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounds are large from ten samples on, two workers are there, and there is time for every line."""
     monkeypatch.setattr(fan_out, "FROM_SAMPLES", 10)
-    monkeypatch.setattr(fan_out, "_n_helpers", lambda: 2)
+    monkeypatch.setattr(fan_out, "n_takers", lambda _queue: 2)
     monkeypatch.setattr(fan_out, "_given", fan_out._Given())
     monkeypatch.setattr("apps.engine.search.budget", lambda _n_samples: Deadline.after(300))
 
@@ -103,7 +103,7 @@ def test_a_round_in_parts_comes_to_the_same_as_in_one_process(
     text_function: Function, samples: Samples, monkeypatch: pytest.MonkeyPatch, other_process: Callable[[], None]
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(fan_out, "_n_helpers", lambda: 1)
+        patch.setattr(fan_out, "n_takers", lambda _queue: 1)
         assert train_function(function_id=text_function.pk) is RoundOutcome.PUBLISHED
     alone, of_alone = published(text_function), said(text_function)
     trials = TrainingRun.objects.get().trials
@@ -159,7 +159,7 @@ def test_the_last_message_of_the_group_has_the_round_put_together(
     worker = dramatiq.Worker(broker, queues={"parts"}, worker_timeout=10, worker_threads=1)
     worker.start()
     try:
-        broker.join("parts", timeout=60_000)  # type: ignore[no-untyped-call]  # Dramatiq's
+        broker.join("parts", timeout=60_000)
     finally:
         worker.stop()
     assert not RoundPart.objects.exclude(state=PartState.DONE).exists()
@@ -343,17 +343,17 @@ class TestWhetherItPays:
     def test_small_rounds_ask_nobody(
         self, text_function: Function, samples: Samples, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def ask() -> int:
+        def ask(_queue: object) -> int:
             raise AssertionError("the broker was asked")
 
         monkeypatch.setattr(fan_out, "FROM_SAMPLES", 1_000)
-        monkeypatch.setattr(fan_out, "_n_helpers", ask)
+        monkeypatch.setattr(fan_out, "n_takers", ask)
         assert train_function(function_id=text_function.pk) is RoundOutcome.PUBLISHED
 
     def test_with_one_worker_rounds_stay_in_one_process(
         self, text_function: Function, samples: Samples, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(fan_out, "_n_helpers", lambda: 1)
+        monkeypatch.setattr(fan_out, "n_takers", lambda _queue: 1)
         assert train_function(function_id=text_function.pk) is RoundOutcome.PUBLISHED
 
     def test_lines_that_take_longer_than_a_round_are_left_out(

@@ -81,30 +81,94 @@ def fit_apart(
     subprocess.CalledProcessError
         If the process died; its `stderr` says why.
     """
-    until = deadline or Deadline.after(SECONDS)
-    until.check()
-    sent = _packed(
-        {
-            "backbone": backbone,
-            "device": device,
-            "cache": None if cache is None else str(cache),
-            "seed": seed,
-            "seconds": until.remaining(),
-            "texts": [one for one in inputs if isinstance(one, str)],
-            "warm": [None if state is None else dict(state.facts) for state in warm],
-        },
-        {
-            "labels": labels,
-            **({} if not inputs or isinstance(inputs[0], str) else {"pictures": _pictures(inputs)}),
-            **{f"held_out.{i}": rows for i, rows in enumerate(held_out)},
-            **_named("warm", warm),
-        },
-    )
-    facts, arrays = _unpacked(_answer(sent, until, cancelled))
+    facts, arrays = _task(backbone, inputs, labels, held_out, seed, warm)
+    return _fitted(facts, arrays, deadline, cancelled, device, cache)
+
+
+def pack(
+    backbone: str,
+    inputs: Sequence[Input],
+    labels: IntArray,
+    held_out: Sequence[IntArray],
+    *,
+    seed: int = 0,
+    warm: Sequence[State | None] = (),
+) -> bytes:
+    """Return what there is to fit, with the arguments of `fit_apart`, for `fit_packed` on any machine."""
+    return _packed(*_task(backbone, inputs, labels, held_out, seed, warm))
+
+
+def fit_packed(
+    packed: bytes,
+    towers: Sequence[int],
+    *,
+    deadline: Deadline | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+    device: str | None = None,
+    cache: Path | None = None,
+) -> list[State]:
+    """Fit some of the towers of what was packed, by number: the same ones as `fit_apart` does; it raises the same."""
+    facts, arrays = _unpacked(packed)
+    warm = facts["warm"]
+    if not isinstance(warm, list):
+        raise TypeError("Towers to set out from come as a list.")
+    others = {name: array for name, array in arrays.items() if not name.startswith(("held_out.", "warm."))}
+    own: Arrays = {f"held_out.{i}": arrays[f"held_out.{tower}"] for i, tower in enumerate(towers)}
+    for i, tower in enumerate(towers if warm else ()):
+        own |= {f"warm.{i}.{name}": array for name, array in without_prefix(f"warm.{tower}.", arrays).items()}
+    chosen = {**facts, "warm": [warm[tower] for tower in towers] if warm else []}
+    return _fitted(chosen, others | own, deadline, cancelled, device, cache)
+
+
+def pack_towers(towers: Sequence[State]) -> bytes:
+    """Return fitted towers as bytes; `unpack_towers` reads them back."""
+    return _packed({"towers": [dict(tower.facts) for tower in towers]}, _named("towers", towers))
+
+
+def unpack_towers(packed: bytes) -> list[State]:
+    """Return the towers, in their order."""
+    facts, arrays = _unpacked(packed)
     of_towers = facts["towers"]
     if not isinstance(of_towers, list):
-        raise TypeError("The process must answer with the facts of its towers.")
+        raise TypeError("Towers come with a list of their facts.")
     return [State(without_prefix(f"towers.{i}.", arrays), own) for i, own in enumerate(of_towers)]
+
+
+def _task(
+    backbone: str,
+    inputs: Sequence[Input],
+    labels: IntArray,
+    held_out: Sequence[IntArray],
+    seed: int,
+    warm: Sequence[State | None],
+) -> tuple[dict[str, object], Arrays]:
+    facts: dict[str, object] = {
+        "backbone": backbone,
+        "seed": seed,
+        "texts": [one for one in inputs if isinstance(one, str)],
+        "warm": [None if state is None else dict(state.facts) for state in warm],
+    }
+    arrays: Arrays = {
+        "labels": labels,
+        **({} if not inputs or isinstance(inputs[0], str) else {"pictures": _pictures(inputs)}),
+        **{f"held_out.{i}": rows for i, rows in enumerate(held_out)},
+        **_named("warm", warm),
+    }
+    return facts, arrays
+
+
+def _fitted(
+    facts: dict[str, object],
+    arrays: Arrays,
+    deadline: Deadline | None,
+    cancelled: Callable[[], bool],
+    device: str | None,
+    cache: Path | None,
+) -> list[State]:
+    until = deadline or Deadline.after(SECONDS)
+    until.check()
+    here = {"device": device, "cache": None if cache is None else str(cache), "seconds": until.remaining()}
+    return unpack_towers(_answer(_packed({**facts, **here}, arrays), until, cancelled))
 
 
 def _answer(sent: bytes, until: Deadline, cancelled: Callable[[], bool]) -> bytes:
@@ -166,8 +230,7 @@ def main() -> None:
         )
     except DeadlineExpired:
         sys.exit(OUT_OF_TIME)
-    answer = _packed({"towers": [dict(tower.facts) for tower in towers]}, _named("towers", towers))
-    sys.stdout.buffer.write(answer)
+    sys.stdout.buffer.write(pack_towers(towers))
 
 
 def _die_with(*, parent: int) -> None:

@@ -4,6 +4,7 @@ from apps.training.services.adapting import adapt_function, stop_adapting
 from apps.training.services.deciding import decide_anew
 from apps.training.services.embedding import embed_function
 from apps.training.services.fan_out import run_part
+from apps.training.services.fan_out_towers import fit_towers
 from apps.training.services.inline import finish_work
 from apps.training.services.inspection import inspect_function
 from apps.training.services.prediction import predict_function
@@ -21,6 +22,7 @@ __all__ = [
     "embed_function",
     "enqueue_unfinished_work",
     "finish_work",
+    "fit_towers",
     "forget_leftover_copies",
     "inspect_function",
     "predict_function",

@@ -21,11 +21,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.core import leases
+from apps.core.jobs import Queue
 from apps.engine import adapt, backbones
 from apps.engine.adapt import Adaptable, process
 from apps.engine.adapt.process import Cancelled
 from apps.engine.backbones import Input
 from apps.engine.errors import ArtifactCorrupt
+from apps.engine.readers import State
 from apps.engine.runtime import Deadline
 from apps.engine.types import IntArray
 from apps.events.kinds import Live
@@ -35,12 +37,13 @@ from apps.functions.services import note_data_change
 from apps.samples.models import Sample
 from apps.samples.services.annotations import lock_function
 from apps.training.models import Adaptation, AdaptationState, FunctionWork, WorkKind
-from apps.training.services import files, towers
+from apps.training.services import fan_out_towers, files, towers
 from apps.training.services.adapting_due import LOOK_AGAIN_SECONDS, adaptable_base, seconds_until_due
 from apps.training.services.adapting_views import keep_vectors
 from apps.training.services.arrays import RoundInput, read_round
 from apps.training.services.encoders import backbone, device, timings_file
 from apps.training.services.encoding import Due
+from apps.training.services.fan_out import n_takers
 from apps.training.services.inputs import stored_picture
 from apps.training.services.learned import as_ranges
 from apps.training.services.work import LeaseLost, Progress, claim_work, require_mine
@@ -199,19 +202,38 @@ def _fit(function: Function, encoder: Adaptable, given: RoundInput, dealt: _Deal
     if encoder.spec.name in HERE:
         states = encoder.fit_towers(inputs, labels, held_out, seed=SEED, warm=warm)
     else:
-        states = process.fit_apart(
-            encoder.spec.name,
-            inputs,
-            labels,
-            held_out,
-            seed=SEED,
-            warm=warm,
-            deadline=Deadline.after(MOST_SECONDS),
-            cancelled=watch,
-            device=device(),
-            cache=timings_file(),
-        )
+        states = _fit_apart(function, encoder.spec.name, inputs, labels, held_out, warm, watch)
     return adapt.assemble(encoder, dealt.folds, states)
+
+
+def _fit_apart(
+    function: Function,
+    base: str,
+    inputs: Sequence[Input],
+    labels: IntArray,
+    held_out: Sequence[IntArray],
+    warm: Sequence[State | None],
+    watch: _Watch,
+) -> list[State]:
+    """In a process of this machine, or of several where other workers take such work."""
+    n_machines = n_takers(Queue.ADAPT)
+    if n_machines > 1:
+        packed = process.pack(base, inputs, labels, held_out, seed=SEED, warm=warm)
+        return fan_out_towers.fit(
+            function=function, packed=packed, n_towers=len(held_out), n_parts=n_machines, cancelled=watch
+        )
+    return process.fit_apart(
+        base,
+        inputs,
+        labels,
+        held_out,
+        seed=SEED,
+        warm=warm,
+        deadline=Deadline.after(MOST_SECONDS),
+        cancelled=watch,
+        device=device(),
+        cache=timings_file(),
+    )
 
 
 def _inputs(function: Function, given: RoundInput, rows: Sequence[int]) -> list[Input]:

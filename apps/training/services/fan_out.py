@@ -137,7 +137,7 @@ def pays(given: RoundInput) -> bool:
     n_samples = len(given.sample_ids)
     if n_samples < FROM_SAMPLES or n_samples * len(given.labels) > MOST_NUMBERS or given.data.adapted:
         return False
-    return _n_helpers() > 1
+    return n_takers(Queue.PARTS) > 1
 
 
 def begin(
@@ -255,11 +255,15 @@ def abandon(function_id: int, batch: str) -> None:
 
 
 def drop_finished() -> None:
-    """Remove parts of rounds that ended without them, and forget here what others have gone on with."""
-    _given.forget_finished()
+    """Remove parts of rounds that ended without them."""
     for function_id, batch in RoundPart.objects.filter(kind=PartKind.LINE).values_list("function", "batch").distinct():
         if not TrainingRun.objects.filter(pk=_run_pk(batch), state=RunState.RUNNING).exists():
             drop(Function.objects.get(pk=function_id), batch)
+
+
+def forget_finished() -> None:
+    """Free the memory of what this process read for a round that has ended."""
+    _given.forget_finished()
 
 
 def name_of(run: TrainingRun) -> str:
@@ -275,12 +279,13 @@ def _data_path(function: Function, batch: str) -> Path:
     return artifact_folder(function, batch) / DATA
 
 
-def _n_helpers() -> int:
+def n_takers(queue: Queue) -> int:
+    """Count the workers that take a queue; none where that cannot be told."""
     if settings.IS_ALONE:
         return 0
     client = heartbeat.connect()
     try:
-        return sum(Queue.PARTS in taken for taken in heartbeat.workers_alive(client))
+        return sum(queue in taken for taken in heartbeat.workers_alive(client))
     except redis.RedisError:
         return 0
     finally:

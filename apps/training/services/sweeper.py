@@ -20,7 +20,7 @@ from apps.core.leases import is_free
 from apps.engine.types import ADAPTED, cell_key
 from apps.functions.models import Function, InputKind
 from apps.samples.models import Sample
-from apps.training.models import Adaptation, Embedding, FunctionWork, Survey, TrainedModel, WorkKind
+from apps.training.models import Adaptation, Embedding, FunctionWork, RoundPart, Survey, TrainedModel, WorkKind
 from apps.training.services import fan_out, fan_out_towers, files
 from apps.training.services.clearing import clear_old_artifacts, unread_adaptations
 from apps.training.services.rereading import unread_backbones
@@ -66,8 +66,10 @@ def enqueue_unfinished_work() -> None:
             _progress.next_thorough_at = time.monotonic() + THOROUGH_SECONDS
         _progress.embedding_cursor = drop_orphan_embeddings(after=_progress.embedding_cursor)
         drop_artifacts_of_deleted_functions()
-    fan_out.drop_finished()
-    fan_out_towers.drop_abandoned()
+    fan_out.forget_finished()
+    if RoundPart.objects.exists():
+        fan_out.drop_finished()
+        fan_out_towers.drop_abandoned()
     _enqueue_all(JobName.TRAIN_FUNCTION, functions_to_train())
     _enqueue_all(JobName.EMBED_FUNCTION, functions_to_embed())
     _enqueue_all(JobName.ADAPT_FUNCTION, functions_to_adapt())
