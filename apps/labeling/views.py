@@ -24,6 +24,7 @@ from apps.labeling.services import (
 )
 from apps.samples.models import Sample
 from apps.samples.services.marks import add_comment, set_mark
+from apps.training.better import better_sentence
 from apps.training.outlook import outlook_of
 from apps.workspaces.access import AppHttpRequest, requires
 from apps.workspaces.roles import Action
@@ -157,7 +158,8 @@ def new_label(request: AppHttpRequest, function_id: str) -> JsonResponse:
 
 def _progress_of(function: Function) -> dict[str, object]:
     progress = selectors.progress(function)
-    return {"progress": progress, "outlook": outlook_of(progress.training.live_model)}
+    outlook = outlook_of(progress.training.live_model)
+    return {"progress": progress, "outlook": outlook, "better": better_sentence(function)}
 
 
 def _sample_of(function: Function, sample_id: str) -> Sample:

@@ -11,6 +11,7 @@ from django.db.models.functions import Left
 from apps.functions.models import Function, Label
 from apps.functions.selectors import standing_labels
 from apps.samples.models import Annotation, Sample
+from apps.training.better import gain_words
 from apps.training.models import TrainedModel
 from apps.training.recipe_words import recipe_words
 from apps.training.services.choosing import CLEARED, pinned_model, why_not
@@ -134,6 +135,7 @@ def change_words(changes: Mapping[str, object]) -> tuple[str, ...]:
         _named("new", changes.get("labels_added")),
         _named("no longer there", changes.get("labels_removed")),
         "it learns another way" if changes.get("recipe") else "",
+        gain_words(changes),
     ]
     return tuple(filter(None, said))
 
@@ -159,7 +161,7 @@ def _line(model: TrainedModel, standing: Mapping[str, Label], newest: int | None
         unknown_labels=tuple(label.name for label in dict.fromkeys(standing.values()) if label not in known),
         old_names=_old_names(model, standing),
         why_not=why_not(model, standing=standing),
-        recipe=recipe_words(model.recipe),
+        recipe=recipe_words(model.recipe, n_taught=model.adaptation.n_annotations if model.adaptation else 0),
         is_newest=model.number == newest,
     )
 

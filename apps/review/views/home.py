@@ -12,6 +12,7 @@ from apps.review import selectors
 from apps.review.selectors.choices import choices
 from apps.review.services import weigh_label as weigh
 from apps.review.views.samples import asked_page, list_context
+from apps.training.better import better_sentence
 from apps.training.notes import notes
 from apps.training.selectors import training_state
 from apps.workspaces.access import AppHttpRequest, requires
@@ -92,6 +93,7 @@ def _figures(function: Function) -> dict[str, object]:
         "expectation": selectors.expectation(function, figures),
         "weights": Weight.choices,
         "training": training_state(function),
+        "better": better_sentence(function),
         "notes": notes(function),
         "n_unlabelled": selectors.n_unlabelled(function),
     }

@@ -66,19 +66,32 @@ def adapt_function(*, function_id: int) -> Progress:
     with claim_work(function_id=function_id, kind=WorkKind.ADAPT) as work:
         if work is None:
             return Progress.BUSY
-        if function.data_revision <= work.done_revision:
+        if function.data_revision <= work.done_revision or not _is_due(function, work):
             return Progress.DONE
-        mine, seconds = FunctionWork.objects.filter(pk=work.pk), seconds_until_due(function)
-        if seconds is None:
-            mine.update(done_revision=function.data_revision)
-        elif seconds > 0:
-            mine.update(retry_at=timezone.now() + timedelta(seconds=min(seconds, LOOK_AGAIN_SECONDS)))
-        else:
-            try:
-                _adapt(function, work)
-            except (Cancelled, LeaseLost):
-                return Progress.BUSY
+        try:
+            _adapt(function, work)
+        except (Cancelled, LeaseLost):
+            return Progress.BUSY
+        finally:
+            # Pages say that it is on its way, and now that it is not; it is no longer said while this is.
+            FunctionWork.objects.filter(pk=work.pk).update(wanted_revision=0)
+            _tell_pages(function)
     return Progress.DONE
+
+
+def _is_due(function: Function, work: FunctionWork) -> bool:
+    """Whether it is time; else note when to look again, if data does not move before."""
+    seconds = seconds_until_due(function)
+    if seconds is None:
+        FunctionWork.objects.filter(pk=work.pk).update(done_revision=function.data_revision)
+    elif seconds > 0:
+        retry_at = timezone.now() + timedelta(seconds=min(seconds, LOOK_AGAIN_SECONDS))
+        FunctionWork.objects.filter(pk=work.pk).update(retry_at=retry_at)
+    return seconds == 0
+
+
+def _tell_pages(function: Function) -> None:
+    announce(workspace=function.workspace.public_id, kind=Live.TRAINING_STARTED, subject=function.public_id)
 
 
 def stop_adapting() -> None:
@@ -130,7 +143,8 @@ def _adapt(function: Function, work: FunctionWork) -> None:
     if encoder is None or not adapt.is_adaptable(encoder):
         FunctionWork.objects.filter(pk=work.pk).update(done_revision=given.revision)
         return
-    announce(workspace=function.workspace.public_id, kind=Live.TRAINING_STARTED, subject=function.public_id)
+    FunctionWork.objects.filter(pk=work.pk).update(wanted_revision=given.revision)
+    _tell_pages(function)
     watch = _Watch(work, sorted(label.public_id for label in given.labels))
     dealt = _deal(function, encoder, given)
     learned = _fit(function, encoder, given, dealt, watch)

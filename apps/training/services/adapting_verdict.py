@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import numpy as np
-from django.db import transaction
 
+from apps.engine.readers import PLUS
+from apps.engine.types import ADAPTED, Blend
+from apps.training.better import BETTER
 from apps.training.models import Adaptation, AdaptationState, TrainedModel
 from apps.training.services import files, held_out, towers
-from apps.training.services.arrays import RoundInput
 from apps.training.services.held_out import Kept
 
-BETTER = "better"
-"""Under this name `TrainedModel.changes` has how many of the same samples were right before and after a better model
-took over: `{"before": 84, "after": 91, "of": 100}`."""
+
+def is_read(blend: Blend) -> bool:
+    """Whether some of what a blend reads was adapted."""
+    return any(part.startswith(ADAPTED) for name in blend.backbones for part in name.split(PLUS))
 
 
-def settle(given: RoundInput, model: TrainedModel) -> None:
-    """Note whether the model of a finished round reads the adaptation it judged, in the caller's transaction."""
-    adaptation = given.adaptation
-    if adaptation is None:
-        return
-    is_read = model.adaptation_id == adaptation.pk
+def reject(adaptation: Adaptation) -> None:
+    """Let no round read it again; its file goes, unless a model reads it that somebody may go back to."""
     mine = Adaptation.objects.filter(pk=adaptation.pk)
-    mine.update(state=AdaptationState.USED if is_read else AdaptationState.REJECTED)
-    if not is_read and not TrainedModel.objects.filter(adaptation=adaptation).exists():
-        # The row first, as with models: a folder without a row is removed by the sweeper.
-        mine.update(sha256="")
-        folder = towers.folder_of(adaptation)
-        transaction.on_commit(lambda: files.drop(folder), robust=True)
+    mine.update(state=AdaptationState.REJECTED)
+    # The row first, as with models: a folder without a row is removed by the sweeper.
+    if mine.filter(trained_models=None).update(sha256=""):
+        files.drop(towers.folder_of(adaptation))
 
 
-def gain(before: TrainedModel | None, kept: Kept, model: TrainedModel) -> dict[str, int]:
-    """Return how many the model before got right and how many this one does, where it reads a new adaptation.
+def gain(before: TrainedModel | None, kept: Kept, model: TrainedModel) -> dict[str, dict[str, int]]:
+    """Return, for `TrainedModel.changes`, how many the model before got right and how many this one does.
 
-    Of samples that both held out with the same label; empty where nothing is to be said.
+    Of samples that both held out with the same label; empty unless it reads an adaptation which that one did not.
     """
     if before is None or model.adaptation is None or before.adaptation_id == model.adaptation.pk:
         return {}
@@ -45,4 +41,4 @@ def gain(before: TrainedModel | None, kept: Kept, model: TrainedModel) -> dict[s
     is_same = is_same.all(axis=1) if is_same.ndim == 2 else is_same
     rows, rows_before = rows[is_same & kept.counts[rows]], rows_before[is_same & kept.counts[rows]]
     n_before, n_after = int(of_before.is_right[rows_before].sum()), int(kept.is_right[rows].sum())
-    return {"before": n_before, "after": n_after, "of": len(rows)} if len(rows) else {}
+    return {BETTER: {"before": n_before, "after": n_after, "of": len(rows)}} if len(rows) else {}

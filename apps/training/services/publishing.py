@@ -20,6 +20,8 @@ from apps.functions.models import Function
 from apps.samples.models import Sample
 from apps.samples.services.annotations import lock_function
 from apps.training.models import (
+    Adaptation,
+    AdaptationState,
     FunctionWork,
     Prediction,
     PredictionKind,
@@ -56,9 +58,8 @@ def publish(
     model = _new_model(function, given, result)
     before = TrainedModel.objects.filter(function=function).exclude(published_at=None).order_by("-number").first()
     annotation_of = dict(zip(given.sample_ids, given.annotation_ids, strict=True))
-    model.changes = learned.changes_since(before, model, annotation_of)
-    if gained := adapting_verdict.gain(before, Kept.of(given, result), model):
-        model.changes |= {adapting_verdict.BETTER: gained}
+    gained = adapting_verdict.gain(before, Kept.of(given, result), model)
+    model.changes = learned.changes_since(before, model, annotation_of) | gained
     folder = artifact_folder(function, model.public_id)
     try:
         model.sha256 = _save_artifact(folder, model, given, result)
@@ -169,7 +170,8 @@ def _write(
         _put_into_service(model)
         if is_last:
             _record_new_recipe(model, result)
-            adapting_verdict.settle(given, model)
+            if model.adaptation is not None:
+                Adaptation.objects.filter(pk=model.adaptation.pk).update(state=AdaptationState.USED)
             FunctionWork.objects.filter(pk=work.pk).update(done_revision=given.revision)
             TrainingRun.objects.filter(pk=run.pk).update(
                 state=RunState.DONE, trials=[_trial_json(trial) for trial in result.trials], seconds=result.seconds

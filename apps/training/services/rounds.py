@@ -21,7 +21,7 @@ from apps.events.kinds import Live
 from apps.events.services import announce
 from apps.functions.models import Function
 from apps.training.models import FunctionWork, PartState, RunState, TrainedModel, TrainingRun, WorkKind
-from apps.training.services import choosing, deciding, encoders, fan_out, figures, publishing
+from apps.training.services import adapting_verdict, choosing, deciding, encoders, fan_out, figures, publishing
 from apps.training.services.arrays import RoundInput, read_round
 from apps.training.services.embedding import forget_embedding
 from apps.training.services.fan_out import Batch
@@ -111,7 +111,7 @@ def _run_round(function: Function, work: FunctionWork) -> RoundOutcome:
         try:
             if _is_sent_out(function, work, run, given):
                 return RoundOutcome.IN_PARTS
-            result = _train(function, work, run, given)
+            given, result = _judge(function, work, run, given)
         except NotTrainable as error:
             message = STILL_READING if given.n_waiting else str(error)
             publishing.close_without_model(function=function, work=work, run=run, given=given, message=message)
@@ -180,6 +180,22 @@ def _put_together(function: Function, work: FunctionWork, batch: Batch, given: R
         device=encoders.device(),
     )
     return replace(result, seconds=(timezone.now() - batch.run.created_at).total_seconds())
+
+
+def _judge(
+    function: Function, work: FunctionWork, run: TrainingRun, given: RoundInput
+) -> tuple[RoundInput, RoundResult]:
+    """Train; where the adaptation that was read is no better than without, again without.
+
+    While an adaptation is read all is held out in its few folds. Without one there are more, and figures are of models
+    that learned from more samples.
+    """
+    result = _train(function, work, run, given)
+    if given.adaptation is None or adapting_verdict.is_read(result.blend):
+        return given, result
+    adapting_verdict.reject(given.adaptation)
+    given = read_round(function)
+    return given, _train(function, work, run, given)
 
 
 def _train(function: Function, work: FunctionWork, run: TrainingRun, given: RoundInput) -> RoundResult:

@@ -1,0 +1,55 @@
+"""What people are told of the better model: that one is on its way, and what it changed once it took over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from django.db.models import F
+from django.utils import timezone
+
+from apps.functions.models import Function
+from apps.training.models import Adaptation, AdaptationState, FunctionWork, TrainedModel, WorkKind
+
+BETTER = "better"
+"""Under this name `TrainedModel.changes` has how many of the same samples were right before and after a better model
+took over: `{"before": 84, "after": 91, "of": 100}`."""
+TOLD_FOR = timedelta(days=1)
+MINUTE_SECONDS = 60
+
+
+def better_sentence(function: Function) -> str:
+    """Return what there is to say of a better model now; empty where there is nothing. Two or three small queries."""
+    newest = Adaptation.objects.filter(function=function).order_by("-pk").first()
+    if _is_being_made(function) or (newest is not None and newest.state == AdaptationState.TRYING):
+        return f"A better model is on its way.{_usual_time(newest)}"
+    if newest is None or newest.state != AdaptationState.USED:
+        return ""
+    told = TrainedModel.objects.filter(adaptation=newest, published_at__gt=timezone.now() - TOLD_FOR)
+    changes = told.filter(changes__has_key=BETTER).order_by("number").values_list("changes", flat=True).first()
+    words = gain_words(changes or {})
+    return f"The better model gets {words}." if words else ""
+
+
+def gain_words(changes: Mapping[str, object]) -> str:
+    """Say how many more a better model got right: "7 more right (84 to 91 of 100)"; empty where it is not more."""
+    found = changes.get(BETTER)
+    if not isinstance(found, Mapping):
+        return ""
+    before, after, n = (int(found[name]) for name in ("before", "after", "of"))
+    return f"{after - before:,} more right ({before:,} to {after:,} of {n:,})" if after > before else ""
+
+
+def _is_being_made(function: Function) -> bool:
+    """While it is at work the row wants more than is done; merely looking whether it is time does not change that."""
+    work = FunctionWork.objects.filter(function=function, kind=WorkKind.ADAPT, wanted_revision__gt=F("done_revision"))
+    return work.filter(lease_expires_at__gt=timezone.now()).exists()
+
+
+def _usual_time(newest: Adaptation | None) -> str:
+    if newest is None:
+        return ""
+    if newest.seconds < MINUTE_SECONDS:
+        return f" The last one took about {max(5, round(newest.seconds / 5) * 5)} seconds."
+    minutes = round(newest.seconds / MINUTE_SECONDS)
+    return f" The last one took about {'a minute' if minutes == 1 else f'{minutes} minutes'}."
