@@ -170,13 +170,14 @@ class MiniLM:
         """Return, per tower, of the rows it wants `(n, n_pooled, WIDTH)`: a lower pass over all, upper ones of as many
         tokens as a pass takes. They take turns one by one: nobody waits for all that many towers make of a batch.
         """
-        with self._turn, torch.inference_mode():
+        with self._turn, torch.inference_mode(), devices.threads_for(ids.numel(), self._device):
             lower = list(self._encoder.states(ids, is_token, n_layers=N_SHARED))
         found: list[torch.Tensor] = []
         for group in _groups(wanted, n_rows=max(len(ids), self._room.size() // ids.shape[1])):
             at = np.concatenate([rows for _, rows in group])
             ends = np.cumsum([len(rows) for _, rows in group]).tolist()
-            with self._turn, torch.inference_mode():
+            n_tokens = len(at) * ids.shape[1]
+            with self._turn, torch.inference_mode(), devices.threads_for(n_tokens, self._device):
                 own = torch.from_numpy(at).to(self._device)
                 below, own_is_token = [of_layer[own] for of_layer in lower], is_token[own]
                 spans = [
