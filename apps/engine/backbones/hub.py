@@ -51,6 +51,7 @@ from apps.engine.errors import BackboneUnavailable, PullRefused
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
 SPARE = 1.1
+LEFTOVER_SECONDS = 24 * 3600.0
 LEAST_LENGTH, SAME = 0.5, 1e-5
 TEXTS = (
     "Where is my parcel? It was due on Monday.",
@@ -132,6 +133,7 @@ def pull(
     names = checked_selection(wanted.source.label, listing.sizes, max_bytes=max_bytes)
     n_bytes = sum(listing.sizes[name] for name in names)
     _make_room(into, n_bytes)
+    _clear_leftovers(into)
     with tempfile.TemporaryDirectory(prefix=".pull-", dir=into) as temporary:
         folder = Path(temporary) / wanted.name
         files = folder / FILES
@@ -139,7 +141,8 @@ def pull(
         say(f"Bringing {len(names)} files of {wanted.source.label}, {n_bytes / 1e6:,.0f} MB.")
         wanted.source.fetch(listing, names, files)
         manifest = _tried(_recorded(wanted, listing, names, files), files)
-        if before is not None and manifest.files != before.files:
+        before = registry.find(wanted.name)  # again: somebody else may have pulled it meanwhile
+        if before is not None and (before.revision, before.files) != (manifest.revision, manifest.files):
             raise PullRefused(_is_another(before, listing))
         if before is not None:
             manifest = before  # what it is called by and read like stays what it was
@@ -189,6 +192,13 @@ def _make_room(into: Path, n_bytes: int) -> None:
         raise PullRefused(f"{into} cannot be written to: {error.strerror}.") from error
     if n_free < SPARE * n_bytes:
         raise PullRefused(f"{into} has {n_free / 1e9:.1f} GB free; {SPARE * n_bytes / 1e9:.1f} GB are needed.")
+
+
+def _clear_leftovers(into: Path) -> None:
+    """Remove what pulls left behind that were killed; one that goes on for so long is none."""
+    for path in into.glob(".pull-*"):
+        if not path.is_symlink() and time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _recorded(wanted: Wanted, listing: Listing, names: tuple[str, ...], files: Path) -> Manifest:

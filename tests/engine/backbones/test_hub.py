@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -274,6 +275,26 @@ def test_a_name_stands_for_the_same_files_for_ever(bert: Path, into: Path, tmp_p
         pull(tiny_models.bert(tmp_path / "other", seed=1), into, name="folder")
     with pytest.raises(PullRefused, match="under another name"):
         pull_from(OwnHub(bert), into, "owner/folder")
+
+
+def test_two_pulls_at_once_do_not_replace_each_other(bert: Path, into: Path, tmp_path: Path) -> None:
+    other = tiny_models.bert(tmp_path / "other", seed=1)
+
+    def be_quicker(_folder: Path) -> None:
+        pull_from(OwnHub(other, "f" * 40), into)
+
+    with pytest.raises(PullRefused, match="under another name"):
+        pull_from(OwnHub(bert, damage=be_quicker), into)
+    assert Registry(into).manifest("tickets").revision == "f" * 40
+    assert backbones.load("tickets", pulled=into, device="cpu")
+
+
+def test_leftovers_of_killed_pulls_are_removed_in_time(bert: Path, into: Path) -> None:
+    for name, age in ((".pull-old", 2 * hub.LEFTOVER_SECONDS), (".pull-new", 60.0)):
+        (into / name / "files").mkdir(parents=True)
+        os.utime(into / name, (time.time() - age, time.time() - age))
+    pull(bert, into)
+    assert sorted(path.name for path in into.iterdir()) == [".pull-new", "tickets"]
 
 
 def test_a_damaged_one_is_refused_and_brought_again(bert: Path, into: Path) -> None:
