@@ -14,7 +14,7 @@ from apps.samples.media import forget_picture
 from apps.samples.models import Origin, Sample
 from apps.samples.services.intake import NewImage, add_images
 from apps.training.models import Embedding, FunctionWork, Prediction, PredictionKind, WorkKind
-from apps.training.services import Progress, embed_function, embedding, encoders, finish_work, vectors
+from apps.training.services import Progress, embed_function, embedding, encoders, finish_work, inputs, vectors
 from apps.workspaces.models import Workspace
 from tests.training.conftest import OTHERS, PARCELS, REFUNDS, bring, embed_all, label
 
@@ -155,6 +155,18 @@ def test_a_picture_whose_file_is_gone_holds_up_no_other(image_function: Function
     embed_all(image_function)
     assert Embedding.objects.count() == 2
     assert not image_function.samples.filter(is_embedded=False).exists()
+
+
+def test_pictures_decoded_side_by_side_are_those_decoded_one_by_one(
+    image_function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = bring_pictures(image_function, ["red", "blue", "green", "white", "black"])
+    keys = [sample.file_key for sample in samples]
+    forget_picture(keys[1])
+    alone = [inputs.stored_picture(key) for key in keys]
+    monkeypatch.setattr(inputs, "device", lambda: "cuda:0")
+    assert [one.tobytes() for one in inputs.stored_pictures(keys)] == [one.tobytes() for one in alone]
+    assert alone[1].size == (1, 1)
 
 
 def test_the_pace_follows_what_chunks_take_and_never_leaps() -> None:

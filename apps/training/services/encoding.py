@@ -11,7 +11,7 @@ from apps.engine.adapt import Tower
 from apps.engine.backbones import BackboneSpec, Input
 from apps.functions.models import Function, InputKind
 from apps.samples.models import Sample
-from apps.training.services.inputs import Row, stored_picture
+from apps.training.services.inputs import Row, stored_pictures
 from apps.training.services.towers import Wanted, embed_wanted
 from apps.training.services.vectors import Matrix, which_exist
 
@@ -34,8 +34,7 @@ def new_vectors(function: Function, due: Sequence[Due]) -> dict[BackboneSpec, di
         Wanted(one.spec, np.array([place_of[sample.pk] for sample in of_one], dtype=np.int64), one.tower)
         for one, of_one in zip(due, missing, strict=True)
     ]
-    contents = [_content(sample, function.input_kind) for sample in samples.values()]
-    made = embed_wanted(wanted, contents)
+    made = embed_wanted(wanted, _contents(list(samples.values()), function.input_kind))
     return {
         one.spec: {sample.content_hash: row for sample, row in zip(of_one, rows, strict=True)}
         for one, of_one, rows in zip(due, missing, made, strict=True)
@@ -48,7 +47,9 @@ def _missing(function: Function, due: Due) -> list[Sample]:
     return [sample for sample in due.samples if sample.content_hash not in known]
 
 
-def _content(sample: Sample, input_kind: str) -> Input | Row:
+def _contents(samples: Sequence[Sample], input_kind: str) -> Sequence[Input | Row]:
     if input_kind == InputKind.TEXT:
-        return sample.text
-    return stored_picture(sample.file_key) if input_kind == InputKind.IMAGE else sample.row or {}
+        return [sample.text for sample in samples]
+    if input_kind == InputKind.IMAGE:
+        return stored_pictures([sample.file_key for sample in samples])
+    return [sample.row or {} for sample in samples]

@@ -6,7 +6,9 @@ taught.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -23,7 +25,7 @@ from apps.engine.types import ColumnType, FloatArray, Inputs, Modality, cell_key
 from apps.functions.models import Field, FieldType, Function, InputKind
 from apps.samples.media import open_picture
 from apps.samples.models import Sample
-from apps.training.services.encoders import backbone, backbone_names, cell_spec, spec_of
+from apps.training.services.encoders import backbone, backbone_names, cell_spec, device, spec_of
 from apps.training.services.vectors import Matrix
 
 logger = structlog.get_logger(__name__)
@@ -119,11 +121,39 @@ def as_read(content: Input | Row, column: str) -> Input | None:
 
 def stored_picture(file_key: str) -> Image.Image:
     """Return a stored picture. One that cannot be read any more counts as blank: it must not hold up the others."""
+    return _decoded(file_key, _content_of(file_key))
+
+
+def stored_pictures(file_keys: Sequence[str]) -> list[Image.Image]:
+    """Return stored pictures, as `stored_picture` does.
+
+    Beside a GPU all cores decode: one of them reads some two hundred pictures a second, a GPU thousands. Without one
+    they have the backbone to compute. Files are read in this thread, whose connection a storage may need.
+    """
+    contents = [_content_of(file_key) for file_key in file_keys]
+    if device() == "cpu" or len(file_keys) < 2:
+        return list(map(_decoded, file_keys, contents))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(_decoded, file_keys, contents))
+
+
+def _content_of(file_key: str) -> bytes:
+    """Return a file's content; of one that is gone, nothing, which is no picture."""
     try:
         with open_picture(file_key) as file:
-            picture = Image.open(BytesIO(file.read()))
-        picture.load()
-    except (NotFound, UnidentifiedImageError, SyntaxError, OSError) as error:
+            content: bytes = file.read()
+    except (NotFound, OSError) as error:
         logger.error("picture_unreadable", file=file_key, reason=str(error))
+        return b""
+    return content
+
+
+def _decoded(file_key: str, content: bytes) -> Image.Image:
+    try:
+        picture = Image.open(BytesIO(content))
+        picture.load()
+    except (UnidentifiedImageError, SyntaxError, OSError) as error:
+        if content:
+            logger.error("picture_unreadable", file=file_key, reason=str(error))
         return Image.new("RGB", (1, 1), "white")
     return picture
