@@ -65,10 +65,10 @@ _QUEUES = {
 }
 
 
-def enqueue(job: JobName, *args: int | str, delay_ms: int | None = None) -> bool:
+def enqueue(job: JobName, *args: int | str) -> bool:
     """Send one message now. Returns False, with a log line, when the broker is away: the sweeper will send it again."""
     try:
-        get_broker().enqueue(_message(job, *args), delay=delay_ms)
+        get_broker().enqueue(_message(job, *args))
     except BrokerConnectionError:
         logger.warning("broker_away", job=job.value)
         return False

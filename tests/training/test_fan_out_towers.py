@@ -170,14 +170,6 @@ def sent_part(function: Function, packed: bytes) -> RoundPart:
     return RoundPart.objects.create(function=function, batch="towers_x", number=1, kind=PartKind.TOWER, task=task)
 
 
-def test_a_worker_at_one_part_already_leaves_the_next_to_others(text_function: Function, packed: bytes) -> None:
-    part = sent_part(text_function, packed)
-    with fan_out_towers._one_at_a_time:
-        fit_towers(part_id=part.pk)
-    part.refresh_from_db()
-    assert (part.state, part.n_attempts) == (PartState.WAITING, 0)
-
-
 def test_a_part_whose_task_is_gone_is_given_up(text_function: Function, packed: bytes) -> None:
     part = sent_part(text_function, packed)
     fan_out_towers._path(text_function, "towers_x").unlink()

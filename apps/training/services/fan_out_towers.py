@@ -7,9 +7,9 @@ included whose worker died, and so needs nobody. What is to be learned lies in a
 from __future__ import annotations
 
 import secrets
-import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -35,10 +35,7 @@ logger = structlog.get_logger(__name__)
 MOST_SECONDS = 900.0
 MOST_ATTEMPTS = 3
 LOOK_SECONDS = 0.5
-OFFER_AGAIN_MS = 1_000
 TASK = "towers_to_fit.safetensors"
-
-_one_at_a_time = threading.Lock()
 
 
 class TowersFailed(Exception):
@@ -69,27 +66,22 @@ def fit(
         logger.info("towers_fanned_out", function=function.public_id, n_parts=len(parts))
         for part in parts[1:]:  # the first is begun here
             enqueue(JobName.FIT_TOWERS, part.pk)
-        with _one_at_a_time:
-            _see_through(batch, cancelled)
+        _see_through(batch, cancelled)
         return _towers(batch, n_towers)
     finally:
         drop(function, batch)
 
 
 def fit_towers(*, part_id: int) -> None:
-    """Fit some of an adaptation's towers, unless somebody is at it. One part at a time in a process."""
+    """Fit some of an adaptation's towers, unless somebody is at it.
+
+    A worker does one such thing at a time, so that whoever waits for the towers leaves the other parts to others.
+    """
     part = RoundPart.objects.filter(is_free(), pk=part_id, state=PartState.WAITING).select_related("function").first()
     if part is None:
         return
-    if not _one_at_a_time.acquire(blocking=False):
-        enqueue(JobName.FIT_TOWERS, part_id, delay_ms=OFFER_AGAIN_MS)
-        return
-    try:
+    with suppress(Cancelled):  # the towers are not wanted any more, or somebody else has them
         _fit_part(part, lambda: False)
-    except Cancelled:
-        return  # the towers are not wanted any more, or somebody else has them
-    finally:
-        _one_at_a_time.release()
 
 
 def drop(function: Function, batch: str) -> None:
