@@ -68,8 +68,8 @@ NAMES = {
     "vi": "Vietnamese",
     "zh": "Chinese",
 }
-_READ_BY = {"minilm": frozenset({"en"})}
-"""What each backbone was taught; one that is not named here reads all alike."""
+_READ_BY = dict.fromkeys(("minilm", "bge-small", "bge-base", "e5-small", "e5-base"), frozenset({"en"}))
+"""What each backbone was taught, those that are pulled by a preset's name too; one not named here reads all alike."""
 
 
 def detect(texts: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from apps.engine import languages
+from apps.engine.backbones.presets import PRESETS
 from apps.engine.types import Modality
 from apps.functions.models import Function, InputKind
 from apps.samples.models import Sample
@@ -70,7 +71,8 @@ def language_sentence(function: Function) -> str:
     if told.total() < FEWEST_TEXTS or 2 * unread.total() <= told.total():
         return ""
     names = [languages.NAMES[language] for language, _n in unread.most_common(MOST_NAMES)]
+    reader = f"What reads them ({backbone})" if backbone in PRESETS else "The built-in reader"
     return (
-        f"Most of your texts are {' or '.join(names)}. The built-in reader knows English best; for others it leans on "
+        f"Most of your texts are {' or '.join(names)}. {reader} knows English best; for others it leans on "
         "word and character patterns and needs more labels."
     )

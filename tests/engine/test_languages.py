@@ -41,4 +41,6 @@ def test_a_backbone_says_which_texts_it_can_read() -> None:
     texts = ["where is my parcel, it is late", "Wo bleibt mein Paket, es ist schon spät", "ok"]
     assert languages.can_read("minilm", texts).tolist() == [True, False, True]
     assert languages.can_read("tiny-text", texts).tolist() == [True, True, True]
+    assert languages.can_read("bge-small", texts).tolist() == [True, False, True]
+    assert languages.can_read("multilingual-e5-small", texts).tolist() == [True, True, True]
     assert languages.can_read("minilm", []).shape == (0,)

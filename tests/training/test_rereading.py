@@ -18,6 +18,7 @@ from apps.engine.types import Modality
 from apps.functions.models import Function, InputKind
 from apps.samples.models import Origin, Sample
 from apps.training.models import BackboneChoice, Embedding, FunctionWork, Prediction, Rereading, TrainedModel, WorkKind
+from apps.training.notes import language_sentence
 from apps.training.selectors import is_finished
 from apps.training.services import chosen, encoders, finish_work, inputs, rereading, sweeper
 from apps.training.services.choosing import pin_model
@@ -305,6 +306,16 @@ def test_choices_are_read_once_in_a_while(
     chosen.forget()
     with django_assert_num_queries(2):
         chosen.chosen()
+
+
+def test_what_it_was_not_taught_to_read_is_said(text_function: Function, settings: Settings, tmp_path: Path) -> None:
+    settings.BACKBONES_DIR = tmp_path / "here"
+    made = tiny_models.bert(tmp_path / "bert")
+    english = hub.pull(hub.wanted_from_folder(made, name="bge-small"), into=settings.BACKBONES_DIR)
+    use_backbone(modality=Modality.TEXT, manifest=english)
+    bring(text_function, [f"Wo bleibt mein Paket {i}" for i in range(12)])
+    Sample.objects.filter(function=text_function).update(language="de")
+    assert "What reads them (bge-small) knows English best" in language_sentence(text_function)
 
 
 def test_samples_in_the_bin_are_read_too(trained: Function, pulled: Path) -> None:
