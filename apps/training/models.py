@@ -193,6 +193,9 @@ class Adaptation(models.Model):
     not rejected is ever read.
     """
 
+    WORKSPACE_PATH: ClassVar[str] = "function__workspace"
+    ID_KIND: ClassVar[str] = "adaptation"
+
     public_id = PublicIdField("adaptation")
     function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="adaptations")
     base = models.CharField(max_length=60)
