@@ -16,10 +16,14 @@ from apps.engine.runtime import Deadline
 from apps.engine.types import BoolArray, IntArray
 
 RANK = 16
+"""Of the deltas; 1.2 MB for six layers. Weights learned whole take a quarter more time and are right no more often."""
 N_STEPS, N_WARM = 10, 3
 LEARNING_RATE = 5e-3
-MOST_AT_ONCE = 12_288
-"""Tokens whose states are kept for the gradient, about 300 MB; of more, every batch is passed through twice."""
+"""At 100 labels, six sets of short texts, one draw, three of the six layers: frozen 0.722, ten steps at 5e-3 0.784, at
+1e-2 0.771, twenty steps 0.786 in twice the time; on another draw 1e-3 0.696, 2e-3 0.717, 5e-3 0.729 (frozen 0.687)."""
+MOST_AT_ONCE = 4_096
+"""Tokens whose states are kept for the gradient, 130 kB each. Of more, every batch is passed through twice: a process
+that learns then peaks at 560 instead of 860 MB, and takes half as long again."""
 
 
 @dataclass(frozen=True)

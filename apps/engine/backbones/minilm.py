@@ -67,9 +67,11 @@ BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}
 """Tokens in a forward pass, padding included, at most. On a CPU 320 do as well; this stays below 0.2 s."""
 MAX_BATCH = {"cpu": 512, "cuda": 8_192}
 TOWER_LAYERS = (6, 0)
-"""Layers whose token states are averaged where a tower has learned: its last, and what nobody changed."""
+"""Layers whose token states are averaged where a tower has learned: its last, and what nobody changed. At 100 labels on
+six sets 0.801, as right as with any others (0.797 to 0.801) in half the numbers."""
 N_SHARED = 0
-"""Layers below those that learn; above them a function has deltas of its own, the products are shared all the same."""
+"""Layers below those that learn. At 100 labels on six sets, one draw: frozen 0.722, three layers learn 0.784, all six
+0.799 in twice the time. In a call the large products of all layers are shared nevertheless."""
 MAX_LEARNED = 64
 """Tokens of a text that are learned from, its first: time grows with them."""
 SAMPLE_TOKENS = {"cpu": (8, 32), "cuda": (128, 128)}
