@@ -23,16 +23,20 @@ Samples = dict[str, list[Sample]]
 
 def asked_for() -> set[str]:
     """Sweep, and return the names of the jobs that were sent by that. Others have tests of their own."""
-    broker = dramatiq.get_broker()
-    broker.flush_all()
-    enqueue_unfinished_work()
-    messages = [dramatiq.Message.decode(data) for queue in Queue for data in broker.queues[queue.value].queue]
-    return {message.actor_name for message in messages} - {
+    return asked_for_all() - {
         JobName.SURVEY_FUNCTION,
         JobName.PLAN_QUEUE,
         JobName.INSPECT_FUNCTION,
         JobName.ADAPT_FUNCTION,
     }
+
+
+def asked_for_all() -> set[str]:
+    broker = dramatiq.get_broker()
+    broker.flush_all()
+    enqueue_unfinished_work()
+    messages = [dramatiq.Message.decode(data) for queue in Queue for data in broker.queues[queue.value].queue]
+    return {message.actor_name for message in messages}
 
 
 def set_work(kind: WorkKind, **changes: object) -> None:
