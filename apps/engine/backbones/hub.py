@@ -66,12 +66,16 @@ NAMES = ("refund", "parcel " * 100)
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to bring: its name here, where from, and what is known of how it is read."""
+    """What to bring: its name here, where from, and what is known of how it is read.
+
+    Where any revision will do, one that is here will, too, and the hub is not asked for a newer one.
+    """
 
     name: str
     source: Source
     kind: Kind | None = None
     reading: Reading = field(default_factory=Reading)
+    is_any_revision: bool = False
 
 
 def wanted_from_hub(asked: str, *, name: str = "", make: Callable[[str, str], Source]) -> Wanted:
@@ -90,7 +94,7 @@ def wanted_from_hub(asked: str, *, name: str = "", make: Callable[[str, str], So
     if revision and (not _REVISION.fullmatch(revision) or ".." in revision):
         raise PullRefused(f"{revision!r} is not a revision: give a commit, a branch or a tag.")
     local = _local_name(name or (preset.name if preset else repository.rpartition("/")[2].lower().replace("_", "-")))
-    return _wanted(local, make(repository, revision), preset)
+    return replace(_wanted(local, make(repository, revision), preset), is_any_revision=not revision)
 
 
 def wanted_from_folder(folder: Path, *, name: str) -> Wanted:
@@ -123,6 +127,9 @@ def pull(
     """
     registry = Registry(into)
     before = registry.find(wanted.name)
+    if before and wanted.is_any_revision and before.source == wanted.source.label and _is_whole(registry, before):
+        say(f"{wanted.name} is here already, and every file is whole.")
+        return before
     listing = wanted.source.look()
     is_same = before is None or (before.source, before.revision) == (wanted.source.label, listing.revision)
     if before is not None and not is_same and (before.revision or listing.revision):
@@ -138,7 +145,7 @@ def pull(
         folder = Path(temporary) / wanted.name
         files = folder / FILES
         files.mkdir(parents=True, mode=0o755)
-        say(f"Bringing {len(names)} files of {wanted.source.label}, {n_bytes / 1e6:,.0f} MB.")
+        say(f"Bringing {len(names)} files of {wanted.source.label}, {n_bytes / 1e6:,.1f} MB.")
         wanted.source.fetch(listing, names, files)
         manifest = _tried(_recorded(wanted, listing, names, files), files)
         before = registry.find(wanted.name)  # again: somebody else may have pulled it meanwhile

@@ -40,7 +40,7 @@ _ALL = (
         "facebook/dinov2-base",
         Kind.PICTURES,
         Reading(pooling=("cls", "mean"), size_px=224),
-        "the same, 87 million weights",
+        "pictures of any kind, 87 million weights",
     ),
     Preset(
         "clip-base",

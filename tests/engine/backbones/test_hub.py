@@ -263,10 +263,12 @@ def test_a_model_that_writes_texts_is_no_encoder(into: Path, tmp_path: Path) -> 
 def test_a_name_stands_for_the_same_files_for_ever(bert: Path, into: Path, tmp_path: Path) -> None:
     source = OwnHub(bert)
     first = pull_from(source, into)
-    assert pull_from(source, into) == first
+    for asked in ("owner/tickets", f"owner/tickets@{COMMIT}"):
+        assert pull_from(source, into, asked) == first
     assert source.n_fetched == 1
+    assert pull_from(OwnHub(bert, "f" * 40), into) == first  # whatever the hub has by now: none in particular was asked
     with pytest.raises(PullRefused, match="under another name, with --name"):
-        pull_from(OwnHub(bert, "f" * 40), into)
+        pull_from(OwnHub(bert, "f" * 40), into, "owner/tickets@v2")
     with pytest.raises(PullRefused, match="under another name"):
         pull(bert, into)  # a folder has no revision: who knows what it is
     folder = pull(bert, into, name="folder")

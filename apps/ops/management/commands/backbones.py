@@ -72,7 +72,11 @@ class Command(BaseCommand):
         from apps.engine.backbones import hub
         from apps.training.services.encoders import device, timings_file
 
-        manifest = Registry(chosen.folder()).manifest(name)
+        registry = Registry(chosen.folder())
+        if not registry.find(name):
+            here = ", ".join(registry.names()) or "none"
+            raise CommandError(f"There is no {name} on this machine that can be read. Here: {here}. Pull it first.")
+        manifest = registry.manifest(name)
         hub.open_pulled(name, pulled=chosen.folder(), device=device(), cache=timings_file())
         return manifest
 
