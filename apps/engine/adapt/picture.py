@@ -1,8 +1,8 @@
 """Fits the top of EfficientNet-Lite0 to samples, and keeps what it learned as differences of low rank.
 
 All of the products of matrices learn, and are cut down to low rank afterwards: matrices that are of low rank from the
-start learn less in as many steps (sign_digits 0.909 instead of 0.925). Ranks of 64, 32, 16 and 8 after three folds and
-two sets: no loss, no loss, 0.005 and 0.02 of accuracy.
+start learn less in as many steps (sign_digits 0.909 instead of 0.925, trashnet 0.715 instead of 0.743). Cut down to 32
+they are as good as whole, to 8 they lose 0.02.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ N_VIEWS = 3
 """The sample itself, and changed versions of it."""
 SAMPLES_PER_STEP, VIEWS_PER_STEP = 50, 2
 N_STEPS, N_WARM = 40, 3
+"""At 100 labels, mean of two draws: trashnet 0.748, sign_digits 0.955. All samples in 20 steps 0.745 and 0.950, in more
+time; 32 samples in 60 steps 0.720 and 0.966."""
 N_STEPS_ON = 15
 """Steps of a tower that sets out from an earlier one."""
 LEARNING_RATE = 3e-4
