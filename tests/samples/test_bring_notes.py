@@ -7,10 +7,11 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.accounts.models import User
-from apps.functions.models import Function, InputKind, OutputKind
+from apps.functions.models import Act, Function, InputKind, OutputKind
 from apps.samples import exports
 from apps.samples.models import Comment, Import, Mark, MarkKind, Origin, Sample
 from apps.samples.reading.notes import RowNotes, WrittenComment, note_columns, notes_cell, read_notes
+from apps.samples.services.acts import undo_act
 from apps.samples.services.imports import create_import, start_import
 from apps.samples.services.intake import NewText, add_texts
 from apps.samples.services.marks import add_comment, set_mark
@@ -158,3 +159,29 @@ def test_table_rows_bring_them_too_beside_a_column_of_the_same_name(
     assert Mark.objects.get().sample == sample
     assert Comment.objects.get().text == "look again"
     assert function.fields.count() == 2
+
+
+def test_undoing_an_import_takes_its_notes_off_samples_that_were_here(noted: Function, owner: User) -> None:
+    before = notes_of(noted)
+    content = "".join(exports.json_chunks(noted))
+    Mark.objects.filter(kind=MarkKind.UNSURE).delete()
+    Comment.objects.filter(text="[+1]").delete()
+    left = notes_of(noted)
+    brought(noted, owner, content, "all.jsonl")
+    assert notes_of(noted) == before
+    act = Act.objects.get()
+    assert act.n_samples == 1
+    undo_act(act=act, person=owner)
+    assert notes_of(noted) == left
+
+
+def test_what_came_into_a_bin_with_its_sample_comes_back_with_it(
+    noted: Function, workspace: Workspace, owner: User
+) -> None:
+    function = another(workspace)
+    content = "".join(exports.csv_chunks(noted))
+    brought(function, owner, content, "all.csv")
+    undo_act(act=Act.objects.get(), person=owner)
+    assert not function.samples.exists()
+    brought(function, owner, content, "all.csv")
+    assert notes_of(function) == notes_of(noted)

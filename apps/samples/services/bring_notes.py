@@ -5,28 +5,67 @@ anybody could put words into another's mouth. Of those not known a flag is the b
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from apps.accounts.models import User
-from apps.functions.models import Function
+from apps.functions.models import Act, Function
 from apps.functions.services.changes import announce_change
 from apps.samples.models import Comment, Mark, MarkKind
 from apps.samples.reading.notes import RowNotes, WrittenComment, plain_lines
 from apps.workspaces.roles import Action
 from apps.workspaces.selectors import people_who_may
 
+MARKS, COMMENTS = "marks", "comments"
+"""The names in an act's facts of what it brought to samples that were here."""
+KEYS_AT_ONCE = 500
 
-def bring_notes(*, function: Function, notes: Mapping[int, Sequence[RowNotes]], person: User | None) -> int:
-    """Add what samples (by key) do not have yet, in the caller's transaction. Returns how many notes that were.
 
-    The same file again adds nothing.
+def bring_notes(
+    *,
+    function: Function,
+    notes: Mapping[int, Sequence[RowNotes]],
+    person: User | None,
+    act: Act | None = None,
+    brought: Collection[int] = (),
+) -> None:
+    """Add what samples (by key) do not have yet, in the caller's transaction. The same file again adds nothing.
+
+    With an `act`, what comes to samples that it has not `brought` is taken away when it is undone: of those it has, the
+    notes go into the bin with them.
     """
     people = _people(function, person)
-    n = _bring_marks(notes, people, person) + _bring_comments(notes, people, person)
-    if n:
+    marks, comments = _bring_marks(notes, people, person), _bring_comments(notes, people, person)
+    if marks or comments:
         announce_change(function)
-    return n
+    old = {
+        MARKS: [mark.pk for mark in marks if mark.sample_id not in brought],
+        COMMENTS: [comment.pk for comment in comments if comment.sample_id not in brought],
+    }
+    if act is not None and any(old.values()):
+        facts = Act.objects.values_list("facts", flat=True).get(pk=act.pk)
+        act.facts = facts | {name: [*facts.get(name, ()), *keys] for name, keys in old.items()}
+        Act.objects.filter(pk=act.pk).update(facts=act.facts)
+
+
+def samples_noted(act: Act) -> set[int]:
+    """The keys of the samples that were here and have notes from this act."""
+    return {sample for rows in _brought_with(act) for sample in rows.values_list("sample", flat=True)}
+
+
+def take_notes_back(act: Act) -> None:
+    """Take away what an act brought to samples that were here, but for what somebody took away since."""
+    for rows in _brought_with(act):
+        rows.delete()
+
+
+def _brought_with(act: Act) -> Iterator[QuerySet[Mark] | QuerySet[Comment]]:
+    for model, name in ((Mark, MARKS), (Comment, COMMENTS)):
+        keys: Sequence[int] = act.facts.get(name, ())
+        for start in range(0, len(keys), KEYS_AT_ONCE):
+            yield model._default_manager.filter(pk__in=keys[start : start + KEYS_AT_ONCE])
 
 
 def _people(function: Function, person: User | None) -> dict[str, int] | None:
@@ -37,7 +76,9 @@ def _people(function: Function, person: User | None) -> dict[str, int] | None:
     return {email.casefold(): key for email, key in rows}
 
 
-def _bring_marks(notes: Mapping[int, Sequence[RowNotes]], people: Mapping[str, int] | None, person: User | None) -> int:
+def _bring_marks(
+    notes: Mapping[int, Sequence[RowNotes]], people: Mapping[str, int] | None, person: User | None
+) -> list[Mark]:
     own = person.pk if person else None
     wanted = {
         (sample, (people or {}).get(email.casefold(), own), kind)
@@ -48,13 +89,12 @@ def _bring_marks(notes: Mapping[int, Sequence[RowNotes]], people: Mapping[str, i
     }
     there = set(Mark.objects.filter(sample__in=list(notes)).values_list("sample", "person", "kind"))
     new = sorted((sample, who, kind) for sample, who, kind in wanted - there if who is not None)
-    Mark.objects.bulk_create(Mark(sample_id=sample, person_id=who, kind=kind) for sample, who, kind in new)
-    return len(new)
+    return Mark.objects.bulk_create(Mark(sample_id=sample, person_id=who, kind=kind) for sample, who, kind in new)
 
 
 def _bring_comments(
     notes: Mapping[int, Sequence[RowNotes]], people: Mapping[str, int] | None, person: User | None
-) -> int:
+) -> list[Comment]:
     """Counted, not only looked for: who wrote the same twice did so twice."""
     written_here = Comment.objects.filter(sample__in=list(notes)).values_list("sample", "person", "text")
     there: Counter[tuple[int, int | None, str]] = Counter(
@@ -77,7 +117,7 @@ def _bring_comments(
     for comment in dated:
         comment.created_at = times[comment.public_id]
     Comment.objects.bulk_update(dated, ["created_at"])
-    return len(new)
+    return new
 
 
 def _once(rows: Sequence[RowNotes]) -> list[WrittenComment]:

@@ -3,6 +3,7 @@
 The act is made with the first chunk and counted in the transaction of each; `options` of the import names it.
 """
 
+from django.db import transaction
 from django.db.models import F, Q
 
 from apps.core.errors import Conflict
@@ -11,6 +12,7 @@ from apps.functions.services import begin_act, count_act
 from apps.samples.models import Annotation, Import, Sample
 from apps.samples.services.annotations import lock_function
 from apps.samples.services.bin import put_into_bin
+from apps.samples.services.bring_notes import samples_noted, take_notes_back
 from apps.samples.services.intake import IntakeResult
 
 ACT = "act"
@@ -50,8 +52,8 @@ def close_act(import_job: Import) -> None:
     if act is None:
         return
     labelled = Annotation.objects.filter(act=act).exclude(sample__brought_by=act)
-    n_labelled = labelled.order_by().values("sample").distinct().count()
-    n_samples = Sample.objects.filter(brought_by=act).count() + n_labelled
+    changed = samples_noted(act).union(labelled.order_by().values_list("sample", flat=True).distinct())
+    n_samples = Sample.objects.filter(brought_by=act).count() + len(changed)
     count_act(act=act, n_samples=n_samples)
     if not n_samples:
         _note(import_job, ACT, "")
@@ -66,6 +68,9 @@ def undo_import(*, act: Act) -> tuple[int, int]:
     job = Import.objects.filter(public_id=act.facts.get("import", ""), function=act.function_id).first()
     if job is not None:
         _note(job, UNDONE, True)
+    with transaction.atomic():
+        lock_function(act.function_id)
+        take_notes_back(act)
     n_binned = put_into_bin(function=act.function, sample_keys=keys, act=act, only=of_the_import & Q(n_opinions=0))
     return n_binned, brought.count()
 

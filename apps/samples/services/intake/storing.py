@@ -62,7 +62,8 @@ def take_in(
             function=function, tags_of=tagged, labels=labels, person=person, began_at=began_at, act=act
         )
     if noted:
-        bring_notes(function=function, notes=noted, person=person)
+        brought = {sample.pk for sample in stored.values() if act and sample.brought_by_id == act.pk}
+        bring_notes(function=function, notes=noted, person=person, act=act, brought=brought)
     _tell(function, items.values())
     return IntakeResult(tuple(items[index] for index in sorted(items)), n_labelled)
 
