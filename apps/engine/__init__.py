@@ -4,6 +4,7 @@ The flow, module by module:
 
     tables       cells as people write them -> typed columns, and what looks wrong with them
     backbones    sample -> embedding, by a shared frozen encoder
+    adapt        the layers of a backbone learn from one function's samples, for the best model
     readers      samples -> rows of numbers: embeddings, words, typed columns
     readiness    enough labelled to train on, or what is missing
     crossval     folds, and scores from heads that never saw the sample
