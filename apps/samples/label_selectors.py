@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
 from django.db.models.functions import Left
 
 from apps.functions.models import InputKind, Label, OutputKind
@@ -28,12 +29,16 @@ class SplitPage:
     after: str
 
 
+def samples_of(label: Label) -> QuerySet[Sample]:
+    """The samples that have this label, or on which this tag is."""
+    if label.function.output_kind == OutputKind.TAGS:
+        return Sample.objects.filter(tags__label=label, tags__is_present=True)
+    return Sample.objects.filter(label=label)
+
+
 def split_page(label: Label, *, words: str = "", after: str = "") -> SplitPage:
     """Return a page of the samples that have this label and contain these words, behind the sample `after`."""
-    if label.function.output_kind == OutputKind.TAGS:
-        rows = Sample.objects.filter(tags__label=label, tags__is_present=True)
-    else:
-        rows = Sample.objects.filter(label=label)
+    rows = samples_of(label)
     if words:
         is_image = label.function.input_kind == InputKind.IMAGE
         rows = rows.filter(original_name__icontains=words) if is_image else rows.filter(text__icontains=words)

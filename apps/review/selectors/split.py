@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from apps.engine.survey.parts import two_parts
-from apps.functions.models import Label, OutputKind
-from apps.samples.models import Sample
+from apps.functions.models import Label
+from apps.samples.label_selectors import samples_of
 from apps.training.services.survey import read_survey
 
 MOST_LOOKED_AT = 2_000
@@ -44,7 +44,7 @@ def split_suggestion(label: Label) -> Suggestion | None:
     view = read_survey(label.function)
     if view is None:
         return None
-    samples = _samples_of(label)
+    samples = list(samples_of(label).order_by("-pk").values_list("pk", "public_id")[:MOST_LOOKED_AT])
     rows, is_known = view.find(np.array([pk for pk, _public_id in samples], dtype=np.int64))
     public_ids = [public_id for (_pk, public_id), known in zip(samples, is_known, strict=True) if known]
     parts = two_parts(view.vectors[rows]) if len(rows) >= FEWEST else None
@@ -52,11 +52,3 @@ def split_suggestion(label: Label) -> Suggestion | None:
         return None
     chosen = [public_ids[row] for row in np.flatnonzero(parts.is_smaller)]
     return Suggestion(chosen, len(rows), parts.apartness >= CLEARLY_APART)
-
-
-def _samples_of(label: Label) -> list[tuple[int, str]]:
-    if label.function.output_kind == OutputKind.TAGS:
-        rows = Sample.objects.filter(tags__label=label, tags__is_present=True)
-    else:
-        rows = Sample.objects.filter(label=label)
-    return list(rows.order_by("-pk").values_list("pk", "public_id")[:MOST_LOOKED_AT])
