@@ -12,7 +12,7 @@ import numpy as np
 from apps.engine import heads, metrics, readers
 from apps.engine.estimates import LEVEL, Estimate
 from apps.engine.runtime import Deadline
-from apps.engine.types import BoolArray, Inputs, IntArray, Recipe, TrainingData
+from apps.engine.types import ADAPTED, BoolArray, Inputs, IntArray, Recipe, TrainingData
 
 MIN_SAMPLES = 40
 """Below, half the samples are too few for a model worth the name."""
@@ -131,8 +131,12 @@ def _round_number(n: int) -> int:
 
 
 def cheap_recipe(inputs: Inputs) -> Recipe:
-    """Return one recipe that is quick and good enough to draw a learning curve with, for whatever samples there are."""
-    backbone = next((name for name in inputs.embeddings if ":" not in name), "table")
+    """Return one recipe that is quick and good enough to draw a learning curve with, for whatever samples there are.
+
+    Nothing adapted: those layers learned from all samples, whatever part of them a model is to make do with.
+    """
+    names = (name for name in inputs.embeddings if ":" not in name and not name.startswith(ADAPTED))
+    backbone = next(names, "table")
     return Recipe(backbone, "logistic", {"C": 10.0})
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from apps.engine.errors import DeadlineExpired
 from apps.engine.estimates import Basis, Estimate
-from apps.engine.forecast import Judge, errors_removed, forecast, judge_of
+from apps.engine.forecast import Judge, cheap_recipe, errors_removed, forecast, judge_of
 from apps.engine.runtime import Deadline
 from apps.engine.types import BoolArray, Inputs, IntArray, TrainingData
 
@@ -124,3 +124,9 @@ def test_more_is_forecast_of_all_that_was_learned_from() -> None:
     found = forecast(NOW, 0.5, n_learned=600)
     assert found is not None
     assert found.n_more == 600
+
+
+def test_a_curve_is_never_drawn_with_layers_that_saw_all_samples() -> None:
+    rows = np.ones((4, 2), dtype=np.float32)
+    adapted_first = Inputs(4, {"adapted-minilm": rows, "minilm": rows})
+    assert cheap_recipe(adapted_first).backbone == "minilm"
