@@ -262,7 +262,7 @@ def _embeddings(items: Sequence[tuple[Answerer, Content]]) -> dict[str, dict[int
     """Return vectors by name and row: each backbone reads all that needs it in one pass, whoever's top goes on."""
     wanting: defaultdict[BackboneSpec, list[int]] = defaultdict(list)
     for row, (answerer, _content) in enumerate(items):
-        for spec in answerer.specs:
+        for spec in _specs(answerer):
             wanting[spec].append(row)
     wanted = [Wanted(spec, np.array(rows), _tower(items[rows[0]][0], spec)) for spec, rows in wanting.items()]
     found: defaultdict[str, dict[int, FloatArray]] = defaultdict(dict)
@@ -271,6 +271,13 @@ def _embeddings(items: Sequence[tuple[Answerer, Content]]) -> dict[str, dict[int
         rounded = vectors.astype(STORED).astype(np.float32)
         found[one.spec.name].update(zip(one.rows.tolist(), rounded, strict=True))
     return found
+
+
+def _specs(answerer: Answerer) -> tuple[BackboneSpec, ...]:
+    try:
+        return answerer.specs
+    except BackboneUnavailable as error:  # it went, or was exchanged, after the model was looked up
+        raise _cannot_load(_function_of(answerer).public_id, error) from error
 
 
 def _tower(answerer: Answerer, spec: BackboneSpec) -> Tower | None:
@@ -284,18 +291,18 @@ def _tower(answerer: Answerer, spec: BackboneSpec) -> Tower | None:
         in_database_thread(partial(serving.load_model, answerer.model))
         raise Unavailable(TAKING_OVER) from error
     except BackboneUnavailable as error:
-        raise _cannot_load(spec, error) from error
+        raise _cannot_load(spec.name, error) from error
 
 
 def _embed(wanted: Sequence[Wanted], contents: Sequence[Content]) -> list[FloatArray]:
     try:
         return embed_wanted(wanted, [content.row if isinstance(content, ReadRow) else content for content in contents])
     except BackboneUnavailable as error:
-        raise _cannot_load(wanted[0].spec, error) from error
+        raise _cannot_load(wanted[0].spec.name, error) from error
 
 
-def _cannot_load(spec: BackboneSpec, error: BackboneUnavailable) -> Unavailable:
-    logger.error("backbone_unavailable", backbone=spec.name, error=str(error))
+def _cannot_load(name: str, error: BackboneUnavailable) -> Unavailable:
+    logger.error("backbone_unavailable", what=name, error=str(error))
     return Unavailable("The model cannot be loaded on this server; its log says why.")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from apps.accounts.models import User
+from apps.core.errors import Unavailable
 from apps.engine.backbones import Input
 from apps.engine.backbones.weightless import TinyText, TinyTower
 from apps.engine.errors import BackboneUnavailable
@@ -189,6 +190,15 @@ def test_without_the_backbone_below_callers_are_asked_to_come_back(
     assert answer.status_code == 503
     assert "cannot be loaded" in answer.json()["message"]
     assert not TrainedModel.objects.filter(is_damaged=True).exists()
+
+
+def test_a_model_whose_backbone_went_after_it_was_looked_up_is_not_there_for_now(
+    adapted: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = live(adapted)
+    monkeypatch.setattr(towers, "is_current", lambda _adaptation: False)
+    with pytest.raises(Unavailable, match="cannot be loaded"):
+        answer_many(served, [ASKED])
 
 
 def test_the_towers_of_five_hundred_functions_stay_within_the_bound(
