@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 import threading
@@ -29,6 +30,8 @@ from apps.engine.runtime import Deadline, choose_device
 
 POOLINGS = ("cls", "mean", "max", "pooled")
 SHARED = "shared"
+TEXT_PARTS, PICTURE_PARTS = ("text_model", "text_projection"), ("vision_model", "visual_projection")
+"""Of a pair, as CLIP and SigLIP call them; one that calls them otherwise is held whole."""
 N_COPIES = {"cpu": 1, "cuda": 8}
 """Of the pictures to measure with: enough to keep the device busy."""
 BATCH = {"cpu": (1, 8), "cuda": (8, 128)}
@@ -105,7 +108,10 @@ class HubPictures:
         self._device = choose_device(device)
         self._turn = threading.Lock()
         network, self.reading = _opened(manifest, folder)
-        self._names = _Names(network, folder, self.reading, self._device) if manifest.kind is Kind.PAIR else None
+        self._names = None
+        if manifest.kind is Kind.PAIR:
+            texts, network = _half(network, without=PICTURE_PARTS), _half(network, without=TEXT_PARTS)
+            self._names = _Names(texts, folder, self.reading, self._device)
         kind = self._device.partition(":")[0]
         pixels = sample_pixels(self.reading.size_px).repeat(N_COPIES[kind], 1, 1, 1).to(self._device)
 
@@ -174,6 +180,13 @@ class _Names:
 
     def _framed(self, text: str) -> str:
         return self._frame.replace("{}", text[:MAX_CHARS].encode("utf-8", "replace").decode())
+
+
+def _half(network: nn.Module, *, without: tuple[str, ...]) -> nn.Module:
+    """Return the network without its other half, sharing what is left: a copy need not hold what it never runs."""
+    half = copy.copy(network)
+    half._modules = {name: part for name, part in network._modules.items() if name not in without}
+    return half
 
 
 def _opened(manifest: Manifest, folder: Path) -> tuple[nn.Module, Reading]:

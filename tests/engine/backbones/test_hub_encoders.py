@@ -13,6 +13,7 @@ from torch.nn import functional
 from apps.engine import backbones
 from apps.engine.backbones import Backbone, Input, Pair, hub, token_rows
 from apps.engine.backbones.hub_models import TURN_SECONDS, room_for
+from apps.engine.backbones.hub_pictures import HubPictures
 from apps.engine.backbones.hub_text import HubText
 from apps.engine.backbones.pictures import to_rgb
 from apps.engine.backbones.registry import Reading
@@ -215,6 +216,15 @@ def test_a_pair_says_so_and_how_sure_it_is(models: Path) -> None:
     assert isinstance(dinov2, Pair)
     with pytest.raises(TypeError):
         dinov2.encode_names(["red"])
+
+
+@pytest.mark.parametrize("name", ["clip", "siglip"])
+def test_neither_half_of_a_pair_holds_the_other(models: Path, name: str) -> None:
+    backbone = opened(models, name)
+    assert isinstance(backbone, HubPictures)
+    assert backbone._names is not None
+    assert not hasattr(backbone._network.network, "text_model")
+    assert not hasattr(backbone._names._network, "vision_model")
 
 
 def test_a_preset_of_another_kind_is_refused(models: Path, tmp_path: Path) -> None:
