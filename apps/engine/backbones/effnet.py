@@ -19,8 +19,7 @@ import functools
 import itertools
 import os
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -174,25 +173,23 @@ class EffNetLite0:
         seed: int = 0,
         warm: Sequence[State | None] = (),
         deadline: Deadline | None = None,
-        n_threads: int = 1,
     ) -> list[State]:
         """Fit one tower per entry of `held_out`; see `Adaptable.fit_towers` and `adapt.picture`."""
         everything = np.arange(len(inputs))
         seen = [np.setdiff1d(everything, rows) for rows in held_out]
         read = np.unique(np.concatenate([everything[:0], *seen]))
-        with _threads(n_threads):
-            states = self._views(inputs, read, seed=seed, deadline=deadline)
-            return [
-                fit(
-                    self._base,
-                    states[torch.from_numpy(np.searchsorted(read, rows)).to(self._device)],
-                    labels[rows],
-                    seed=seed,
-                    warm=begin,
-                    deadline=deadline,
-                )
-                for rows, begin in zip(seen, warm or [None] * len(seen), strict=True)
-            ]
+        states = self._views(inputs, read, seed=seed, deadline=deadline)
+        return [
+            fit(
+                self._base,
+                states[torch.from_numpy(np.searchsorted(read, rows)).to(self._device)],
+                labels[rows],
+                seed=seed,
+                warm=begin,
+                deadline=deadline,
+            )
+            for rows, begin in zip(seen, warm or [None] * len(seen), strict=True)
+        ]
 
     def _views(self, inputs: Sequence[Input], rows: IntArray, *, seed: int, deadline: Deadline | None) -> torch.Tensor:
         """Return what the lower layers make of these inputs and of changed versions of them, as `picture.fit` takes it.
@@ -231,17 +228,6 @@ def _versions(picture: Input, seed: tuple[int, int]) -> list[Input]:
     """Return the picture and changed versions of it, always the same ones."""
     random, itself = np.random.default_rng(seed), to_rgb(picture, size_px=SIZE_PX)
     return [itself, *(changed(itself, random) for _ in range(N_VIEWS - 1))]
-
-
-@contextmanager
-def _threads(n_threads: int) -> Iterator[None]:
-    """Let torch compute with so many threads, in the calling thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _network() -> nn.Module:

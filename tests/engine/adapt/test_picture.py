@@ -217,14 +217,6 @@ def test_time_that_is_over_ends_it(effnet: EffNetLite0) -> None:
         effnet.encode_for(pictures, [(None, np.arange(20))], deadline=Deadline.after(-1))
 
 
-@pytest.mark.usefixtures("few_steps")
-def test_fitting_leaves_the_number_of_threads_as_it_was(effnet: EffNetLite0) -> None:
-    pictures, labels = samples(8)
-    before = torch.get_num_threads()
-    effnet.fit_towers(pictures, labels, [NOBODY], n_threads=before + 1)
-    assert torch.get_num_threads() == before
-
-
 def test_a_warm_tower_sets_out_from_the_earlier_one(effnet: EffNetLite0, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures, labels = samples(20)
     monkeypatch.setattr(picture, "N_STEPS", 4)
