@@ -1,5 +1,6 @@
 """Pulled backbones read what their own libraries read, whatever comes in, however it is batched."""
 
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -262,3 +263,41 @@ def test_a_batch_takes_about_a_turn() -> None:
         for units, least, expected in ((80, 1, 20), (80, 64, 64), (8_000, 64, 1_000)):
             room = room_for(lambda: None, units=units, least=least, most=1_000, device="cpu")
             assert room.size() == expected
+
+
+def test_pictures_may_be_read_at_another_size(models: Path, tmp_path: Path) -> None:
+    for name, size_px in (("timm", 96), ("dinov2", 64)):
+        wanted = hub.wanted_from_folder(models / "hub" / name, name=f"{name}-other")
+        wanted = hub.Wanted(wanted.name, wanted.source, None, Reading(size_px=size_px))
+        manifest = hub.pull(wanted, into=tmp_path)
+        assert manifest.reading.size_px == size_px
+        rows = backbones.load(manifest.name, pulled=tmp_path, device="cpu").encode(pictures())
+        usual = opened(models, name).encode(pictures())
+        assert rows.shape == usual.shape
+        assert np.abs(rows - usual).max() > 0.01
+
+
+def test_weights_in_several_files_are_one_model(models: Path, tmp_path: Path) -> None:
+    from transformers import BertModel
+
+    folder = models / "hub" / "bert"
+    BertModel.from_pretrained(folder).save_pretrained(tmp_path / "parts", max_shard_size="40KB")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(folder / name, tmp_path / "parts" / name)
+    manifest = hub.pull(hub.wanted_from_folder(tmp_path / "parts", name="parts"), into=tmp_path / "here")
+    assert sum(name.endswith(".safetensors") for name in manifest.files) > 1
+    texts: list[Input] = ["where is my parcel", "money"]
+    rows = backbones.load("parts", pulled=tmp_path / "here", device="cpu").encode(texts)
+    np.testing.assert_allclose(rows, opened(models, "bert").encode(texts), atol=0.02)
+
+
+def test_a_list_of_words_makes_a_tokenizer_too(models: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(models / "hub" / "bert", tmp_path / "old")
+    vocabulary = tiny_models.tokenizer().get_vocab()
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.txt").write_text("\n".join(sorted(vocabulary, key=vocabulary.__getitem__)) + "\n")
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer", "do_lower_case": true}')
+    hub.pull(hub.wanted_from_folder(folder, name="old"), into=tmp_path / "here")
+    texts: list[Input] = ["Where is my parcel?", "MONEY"]
+    rows = backbones.load("old", pulled=tmp_path / "here", device="cpu").encode(texts)
+    np.testing.assert_allclose(rows, opened(models, "bert").encode(texts), atol=0.02)
