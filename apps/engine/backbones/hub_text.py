@@ -188,7 +188,7 @@ def open_tokenizer(folder: Path) -> tuple[Tokenizer, int]:
     pad = tokenizer.token_to_id(str(name))
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    return tokenizer, 0 if pad is None else pad
+    return tokenizer, number_in(facts_in(folder, CONFIG), "pad_token_id") if pad is None else pad
 
 
 def _tokenizer_of(folder: Path) -> Tokenizer:

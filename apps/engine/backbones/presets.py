@@ -53,7 +53,7 @@ _ALL = (
         "siglip-base",
         "google/siglip-base-patch16-224",
         Kind.PAIR,
-        Reading(pooling=("shared",), name_frame="this is a photo of {}."),
+        Reading(pooling=("shared",), name_frame="this is a photo of {}"),
         "pictures, answers from label names before any label; 200 million weights",
     ),
     Preset(

@@ -277,6 +277,23 @@ def test_pictures_may_be_read_at_another_size(models: Path, tmp_path: Path) -> N
         assert np.abs(rows - usual).max() > 0.01
 
 
+def test_places_that_are_never_used_are_not_counted(tmp_path: Path) -> None:
+    """The family of RoBERTa numbers the tokens of a text from behind its padding: one too many ends the pass."""
+    from transformers import XLMRobertaConfig, XLMRobertaModel
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    n_words = tiny_models.tokenizer().get_vocab_size()
+    config = XLMRobertaConfig(vocab_size=n_words, max_position_embeddings=34, pad_token_id=1, **sizes)
+    XLMRobertaModel(config).save_pretrained(tmp_path / "xlm")
+    tiny_models.tokenizer().save(str(tmp_path / "xlm" / "tokenizer.json"))
+    (tmp_path / "xlm" / "tokenizer_config.json").write_text('{"pad_token": "[UNK]"}')  # number 1, as it has there
+    manifest = hub.pull(hub.wanted_from_folder(tmp_path / "xlm", name="xlm"), into=tmp_path / "here")
+    assert manifest.reading.max_tokens == 32
+    backbone = backbones.load("xlm", pulled=tmp_path / "here", device="cpu")
+    texts: list[Input] = ["parcel " * 30, "parcel " * 200, "a"]
+    np.testing.assert_allclose(backbone.encode(texts)[2], backbone.encode(texts[2:])[0], atol=0.02)
+
+
 def test_weights_in_several_files_are_one_model(models: Path, tmp_path: Path) -> None:
     from transformers import BertModel
 
