@@ -52,6 +52,7 @@ Samples = dict[str, list[Sample]]
 def _many_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounds are large from ten samples on, two workers are there, and there is time for every line."""
     monkeypatch.setattr(fan_out, "FROM_SAMPLES", 10)
+    monkeypatch.setattr(fan_out, "WORTH_SECONDS", 0.0)
     monkeypatch.setattr(fan_out, "n_takers", lambda _queue: 2)
     monkeypatch.setattr(fan_out, "_given", fan_out._Given())
     monkeypatch.setattr("apps.engine.search.budget", lambda _n_samples: Deadline.after(300))
@@ -355,6 +356,22 @@ class TestWhetherItPays:
     ) -> None:
         monkeypatch.setattr(fan_out, "n_takers", lambda _queue: 1)
         assert train_function(function_id=text_function.pk) is RoundOutcome.PUBLISHED
+
+    def test_rounds_of_a_moment_are_not_shared_until_one_took_long(
+        self, text_function: Function, samples: Samples, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(fan_out, "WORTH_SECONDS", 4.0)
+        assert train_function(function_id=text_function.pk) is RoundOutcome.PUBLISHED
+        TrainingRun.objects.update(trials=[{"seconds": 2.5}, {"seconds": 1.6}])
+        label(text_function, samples[""][:1], "Refund")
+        assert train_function(function_id=text_function.pk) is RoundOutcome.IN_PARTS
+
+    def test_regressions_that_take_long_are_shared_at_once(
+        self, text_function: Function, samples: Samples, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(fan_out, "WORTH_SECONDS", 4.0)
+        monkeypatch.setattr("apps.engine.search.expected_seconds", lambda recipe, *_args, **_options: 0.5)
+        assert train_function(function_id=text_function.pk) is RoundOutcome.IN_PARTS
 
     def test_lines_that_take_longer_than_a_round_are_left_out(
         self, text_function: Function, samples: Samples, monkeypatch: pytest.MonkeyPatch

@@ -43,6 +43,11 @@ from apps.training.services.work import require_mine, sentence_of
 logger = structlog.get_logger(__name__)
 
 FROM_SAMPLES = 3_000
+WORTH_SECONDS = 4.0
+"""Of trials in a round. Another process reads the samples anew, a second or two for 10,000: before there is that much
+to try, nothing is gained. Closed forms try 10,000 samples in a second; regressions and trees take longer."""
+TRIALS_OF_LINE, SECONDS_PER_SAMPLE = 3, 1.8e-5
+"""Trials of a line of several settings, and what one takes beside its regression (MiniLM, 10,000 samples)."""
 MOST_NUMBERS = 2_000_000
 """Probabilities of one candidate: with more, its way through the database takes longer than what it saves."""
 MOST_ATTEMPTS = 3
@@ -132,12 +137,31 @@ def lines_of(given: RoundInput, serving: Blend | None) -> list[Line]:
     ]
 
 
-def pays(given: RoundInput) -> bool:
-    """Whether a round is large enough, and another worker there to share it with."""
+def can_be_shared(given: RoundInput) -> bool:
+    """Whether a round is large enough to be looked at, and small enough to travel; adapted rows do not travel."""
     n_samples = len(given.sample_ids)
-    if n_samples < FROM_SAMPLES or n_samples * len(given.labels) > MOST_NUMBERS or given.data.adapted:
+    return FROM_SAMPLES <= n_samples <= MOST_NUMBERS / max(1, len(given.labels)) and not given.data.adapted
+
+
+def pays(function: Function, given: RoundInput, lines: Sequence[Line]) -> bool:
+    """Whether a round will take long, as the last one did or by what is to be tried, and others are there to help."""
+    if len(lines) < 2 or max(_last_seconds(function), _expected_seconds(given, lines)) < WORTH_SECONDS:
         return False
     return n_takers(Queue.PARTS) > 1
+
+
+def _last_seconds(function: Function) -> float:
+    trials = TrainingRun.objects.filter(function=function, state=RunState.DONE).values_list("trials", flat=True).first()
+    return sum(float(trial["seconds"]) for trial in trials or [])
+
+
+def _expected_seconds(given: RoundInput, lines: Sequence[Line]) -> float:
+    each, device = SECONDS_PER_SAMPLE * len(given.sample_ids), encoders.device()
+    return sum(
+        min(len(line.recipes), TRIALS_OF_LINE)
+        * (each + search.expected_seconds(line.recipes[line.usual], given.data, device=device))
+        for line in lines
+    )
 
 
 def begin(

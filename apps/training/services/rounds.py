@@ -127,12 +127,12 @@ def _draw_curve(model: TrainedModel, given: RoundInput) -> None:
 
 def _is_sent_out(function: Function, work: FunctionWork, run: TrainingRun, given: RoundInput) -> bool:
     """Share a large round with other workers, if there are any; of a new function show a first result at once."""
-    if not fan_out.pays(given):
+    if not fan_out.can_be_shared(given):
         return False
     newest = choosing.newest_whole(function)
     serving = _serving_blend(newest)
     lines = fan_out.lines_of(given, serving)
-    if len(lines) < 2:
+    if not fan_out.pays(function, given, lines):
         return False
     if newest is None:
         simplest = Line([lines[0].recipes[lines[0].usual]])
