@@ -13,13 +13,16 @@ from apps.training.models import (
     FunctionWork,
     Prediction,
     PredictionKind,
+    RunState,
     TrainedModel,
+    TrainingRun,
     WorkKind,
 )
 from apps.training.services import (
     Progress,
     RoundOutcome,
     adapt_function,
+    adapting_verdict,
     adapting_views,
     finish_work,
     prediction,
@@ -149,3 +152,42 @@ def test_what_the_model_makes_of_unlabelled_samples_is_stored_for_the_next(
     finish_work(function_id=text_function.pk)
     assert live.count() == 40
     assert Embedding.objects.count() == n_before + 4 * 60  # the round made those of the labelled ones again
+
+
+def test_one_that_is_no_better_makes_no_model(text_function: Function) -> None:
+    bring_labelled(text_function, noise_texts(60))
+    finish_work(function_id=text_function.pk)
+    before = TrainedModel.objects.get()
+    adapt_now(text_function)
+    assert TrainedModel.objects.get() == before
+    assert TrainingRun.objects.latest("pk").state == RunState.DONE
+    bring_labelled(text_function, noise_texts(1, seed=1))
+    finish_work(function_id=text_function.pk)
+    assert TrainedModel.objects.latest("number").n_annotations == 61
+
+
+def test_what_was_labelled_while_one_was_made_that_is_no_better_is_learned_all_the_same(
+    text_function: Function,
+) -> None:
+    bring_labelled(text_function, noise_texts(60))
+    finish_work(function_id=text_function.pk)
+    FunctionWork.objects.filter(kind=WorkKind.ADAPT).update(done_revision=0)
+    adapt_function(function_id=text_function.pk)
+    relabel(text_function, Sample.objects.filter(function=text_function).earliest("pk"), "Shipping")
+    finish_work(function_id=text_function.pk)
+    assert Adaptation.objects.get().state == AdaptationState.REJECTED
+    assert TrainedModel.objects.count() == 2
+
+
+def test_one_that_is_no_better_any_more_does_not_hide_what_was_labelled(
+    text_function: Function, adapted: Adaptation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = TrainedModel.objects.latest("number")
+    monkeypatch.setattr(adapting_verdict, "is_read", lambda blend: False)
+    relabel(text_function, Sample.objects.filter(function=text_function).earliest("pk"), "Shipping")
+    assert train_function(function_id=text_function.pk) is RoundOutcome.PUBLISHED
+    model = TrainedModel.objects.latest("number")
+    assert (model.number, model.adaptation) == (before.number + 1, None)
+    adapted.refresh_from_db()
+    assert adapted.state == AdaptationState.REJECTED
+    assert towers.folder_of(adapted).is_dir(), "one may go back to the model that reads it"

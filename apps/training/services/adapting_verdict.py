@@ -6,9 +6,11 @@ import numpy as np
 
 from apps.engine.readers import PLUS
 from apps.engine.types import ADAPTED, Blend
+from apps.functions.models import Function
 from apps.training.better import BETTER
 from apps.training.models import Adaptation, AdaptationState, TrainedModel
-from apps.training.services import files, held_out, towers
+from apps.training.services import choosing, files, held_out, towers
+from apps.training.services.arrays import RoundInput
 from apps.training.services.held_out import Kept
 
 
@@ -24,6 +26,18 @@ def reject(adaptation: Adaptation) -> None:
     # The row first, as with models: a folder without a row is removed by the sweeper.
     if mine.filter(trained_models=None).update(sha256=""):
         files.drop(towers.folder_of(adaptation))
+
+
+def is_news(function: Function, given: RoundInput) -> bool:
+    """Whether a round knows anything that the newest model does not; one that was only there to judge does not.
+
+    To hand an adaptation over moves a function's data by one revision. What else moved it in between is news, and
+    whatever moved it after a round that read it.
+    """
+    if given.rejected is None or given.rejected.state != AdaptationState.TRYING:
+        return True
+    newest = choosing.newest_whole(function)
+    return newest is None or newest.data_revision + 1 != given.revision
 
 
 def gain(before: TrainedModel | None, kept: Kept, model: TrainedModel) -> dict[str, dict[str, int]]:

@@ -31,7 +31,7 @@ class RoundInput:
 
     `revision` is at most as new as what was read, so a change in between causes another round and is never missed.
     `n_waiting` annotated samples have no embedding yet; `lost` are those whose stored one is not there (any more).
-    `adaptation` is the one that what is adapted in `data` was made with.
+    `adaptation` is the one that what is adapted in `data` was made with, `rejected` one that was found no better.
     """
 
     revision: int
@@ -44,6 +44,7 @@ class RoundInput:
     n_waiting: int
     lost: list[int]
     adaptation: Adaptation | None = None
+    rejected: Adaptation | None = None
 
     @property
     def specs(self) -> list[BackboneSpec]:

@@ -90,6 +90,17 @@ def close_without_model(
         _announce(function, given)
 
 
+def close_without_news(
+    *, function: Function, work: FunctionWork, run: TrainingRun, given: RoundInput, result: RoundResult
+) -> None:
+    """End a round that found what the newest model says already."""
+    with transaction.atomic():
+        require_mine(work)
+        FunctionWork.objects.filter(pk=work.pk).update(done_revision=given.revision)
+        _finish_run(run, result)
+        _announce(function, given)
+
+
 def drop_predictions_of_deleted_labels(function: Function) -> None:
     """Nobody may read a label that was deleted, whether a new model can be trained or not."""
     deleted = list(function.labels.exclude(deleted_at=None).values_list("pk", flat=True))
@@ -173,9 +184,7 @@ def _write(
             if model.adaptation is not None:
                 Adaptation.objects.filter(pk=model.adaptation.pk).update(state=AdaptationState.USED)
             FunctionWork.objects.filter(pk=work.pk).update(done_revision=given.revision)
-            TrainingRun.objects.filter(pk=run.pk).update(
-                state=RunState.DONE, trials=[_trial_json(trial) for trial in result.trials], seconds=result.seconds
-            )
+            _finish_run(run, result)
             want_inspection(model.function_id)
         FunctionWork.objects.get_or_create(function_id=model.function_id, kind=WorkKind.PREDICT)
         want_predictions(model.function_id)
@@ -247,6 +256,11 @@ def _split(rows: Sequence[Row]) -> tuple[list[Sequence[Row]], Sequence[Row]]:
     """Cut rows into chunks for transactions of their own, and the last chunk."""
     chunks = [rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE)] or [rows]
     return chunks[:-1], chunks[-1]
+
+
+def _finish_run(run: TrainingRun, result: RoundResult) -> None:
+    trials = [_trial_json(trial) for trial in result.trials]
+    TrainingRun.objects.filter(pk=run.pk).update(state=RunState.DONE, trials=trials, seconds=result.seconds)
 
 
 def _trial_json(trial: Trial) -> dict[str, object]:

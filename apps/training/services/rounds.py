@@ -112,6 +112,9 @@ def _run_round(function: Function, work: FunctionWork) -> RoundOutcome:
             if _is_sent_out(function, work, run, given):
                 return RoundOutcome.IN_PARTS
             given, result = _judge(function, work, run, given)
+            if not adapting_verdict.is_news(function, given):
+                publishing.close_without_news(function=function, work=work, run=run, given=given, result=result)
+                return RoundOutcome.NOTHING_NEW
         except NotTrainable as error:
             message = STILL_READING if given.n_waiting else str(error)
             publishing.close_without_model(function=function, work=work, run=run, given=given, message=message)
@@ -194,8 +197,8 @@ def _judge(
     if given.adaptation is None or adapting_verdict.is_read(result.blend):
         return given, result
     adapting_verdict.reject(given.adaptation)
-    given = read_round(function)
-    return given, _train(function, work, run, given)
+    again = replace(read_round(function), rejected=given.adaptation)
+    return again, _train(function, work, run, again)
 
 
 def _train(function: Function, work: FunctionWork, run: TrainingRun, given: RoundInput) -> RoundResult:
