@@ -23,6 +23,7 @@ import functools
 import itertools
 import math
 import threading
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ from apps.engine.adapt import Tower, lowrank
 from apps.engine.adapt.text import Batch, fit_tower
 from apps.engine.backbones import ADAPTED_MINILM, BackboneSpec, Input
 from apps.engine.backbones.arithmetic import TEXT_CHOICES, Arithmetic, choices_on, choose
-from apps.engine.backbones.transformer import Encoder, Own, maxima_of, mean_of, visible_to_all
+from apps.engine.backbones.transformer import PRODUCTS, Delta, Encoder, Own, maxima_of, mean_of, visible_to_all
 from apps.engine.backbones.weights import checked_file
 from apps.engine.readers.state import State
 from apps.engine.runtime import Deadline, choose_device
@@ -83,6 +84,11 @@ class MiniLMTower:
     """What the upper layers learned from a function's samples, laid on those of the backbone as they compute."""
 
     deltas: lowrank.Deltas
+
+    @property
+    def rank(self) -> int:
+        """Of its deltas."""
+        return len(self.deltas[0][PRODUCTS[0]].down)
 
     @property
     def n_bytes(self) -> int:
@@ -200,7 +206,7 @@ class MiniLM:
         """Yield the states after each upper layer; rows of a span as its tower has it, the others as the backbone."""
         visible = visible_to_all(is_token)
         for i, layer in enumerate(self._encoder.layers[N_SHARED:]):
-            x = layer.through(x, visible, [Own(rows, tower.deltas[i]) for rows, tower in spans])
+            x = layer.through(x, visible, list(_owned(spans, i)))
             yield x
 
     def tower(self, state: State) -> MiniLMTower:
@@ -337,6 +343,24 @@ def _groups(
         group.append(one)
     if group:
         yield group
+
+
+def _owned(spans: Sequence[tuple[slice, MiniLMTower]], layer: int) -> Iterator[Own]:
+    """Yield the deltas of a layer; of towers that have one row each stacked, so that all of them take one product."""
+    singles: defaultdict[int, list[tuple[slice, MiniLMTower]]] = defaultdict(list)
+    for rows, tower in spans:
+        if rows.stop - rows.start == 1:
+            singles[tower.rank].append((rows, tower))
+        else:
+            yield Own(rows, tower.deltas[layer])
+    for those in singles.values():
+        own = [tower.deltas[layer] for _, tower in those]
+        if len(own) == 1:  # spares copying it
+            yield Own(those[0][0], own[0])
+            continue
+        stacked = {name: Delta(*map(torch.stack, zip(*(of[name] for of in own), strict=True))) for name in PRODUCTS}
+        device = stacked[PRODUCTS[0]].up.device
+        yield Own(torch.tensor([rows.start for rows, _ in those], device=device), stacked)
 
 
 def _own(tower: Tower | None) -> MiniLMTower | None:

@@ -25,9 +25,13 @@ class Delta(NamedTuple):
 
 
 class Own(NamedTuple):
-    """The rows of a pass that have deltas, and these by the name of the product."""
+    """The rows of a pass that have deltas, and these by the name of the product.
 
-    rows: slice
+    One for all of them, or, where rows are numbered one by one, one for each: `(n_rows, out, rank)` and
+    `(n_rows, rank, in)`.
+    """
+
+    rows: slice | torch.Tensor
     deltas: Mapping[str, Delta]
 
 
@@ -72,12 +76,16 @@ class Layer:
     def _product(self, name: str, x: torch.Tensor, own: Sequence[Own]) -> torch.Tensor:
         weight, bias = getattr(self, name)
         made = functional.linear(x, weight, bias)
-        if len(own) == 1 and own[0].rows == slice(0, len(x)):  # all rows: nothing is written in place, for gradients
+        # Where all rows have the same deltas nothing is written in place, for gradients.
+        if len(own) == 1 and isinstance(own[0].rows, slice) and own[0].rows == slice(0, len(x)):
             down, up = own[0].deltas[name]
             return made + functional.linear(functional.linear(x, down), up)
         for rows, deltas in own:
             down, up = deltas[name]
-            made[rows] += functional.linear(functional.linear(x[rows], down), up)
+            if isinstance(rows, slice):
+                made[rows] += functional.linear(functional.linear(x[rows], down), up)
+            else:
+                made.index_add_(0, rows, (x[rows] @ down.mT) @ up.mT)
         return made
 
 

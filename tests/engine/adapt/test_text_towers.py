@@ -102,6 +102,19 @@ def test_a_tower_reads_a_text_alike_alone_and_among_others(minilm: MiniLM, fitte
     np.testing.assert_allclose(np.linalg.norm(own, axis=1), 1.0, atol=1e-4)
 
 
+def test_a_row_each_of_many_towers_is_read_as_alone(minilm: MiniLM, fitted: State) -> None:
+    texts, _ = asked()
+    towers = [minilm.tower(shifted(fitted) if i % 2 else fitted) for i in range(5)]
+    wanted = [(tower, np.array([place])) for place, tower in enumerate(towers)]
+    frozen, *own = minilm.encode_for(texts[:6], [(None, np.array([5])), *wanted])
+    assert float(frozen[0] @ minilm.encode([texts[5]])[0]) > 0.999
+    for place, tower in enumerate(towers):
+        alone = minilm.encode_for([texts[place]], [(tower, np.array([0]))])[0]
+        assert float(own[place][0] @ alone[0]) > 0.999
+        other = minilm.encode_for([texts[place]], [(towers[(place + 1) % 2], np.array([0]))])[0]
+        assert float(own[place][0] @ other[0]) < 0.999
+
+
 def shifted(state: State) -> State:
     return State(
         {name: array * (-1 if name.endswith("up") else 1) for name, array in state.arrays.items()}, state.facts
