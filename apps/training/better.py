@@ -14,14 +14,14 @@ from apps.training.models import Adaptation, AdaptationState, FunctionWork, Trai
 BETTER = "better"
 """Under this name `TrainedModel.changes` has how many of the same samples were right before and after a better model
 took over: `{"before": 84, "after": 91, "of": 100}`."""
-TOLD_FOR = timedelta(days=1)
+TOLD_FOR, JUDGED_WITHIN = timedelta(days=1), timedelta(minutes=10)
 MINUTE_SECONDS = 60
 
 
 def better_sentence(function: Function) -> str:
     """Return what there is to say of a better model now; empty where there is nothing. Two or three small queries."""
     newest = Adaptation.objects.filter(function=function).order_by("-pk").first()
-    if _is_being_made(function) or (newest is not None and newest.state == AdaptationState.TRYING):
+    if _is_being_made(function) or _waits_for_a_round(newest):
         return f"A better model is on its way.{_usual_time(newest)}"
     if newest is None or newest.state != AdaptationState.USED:
         return ""
@@ -44,6 +44,13 @@ def _is_being_made(function: Function) -> bool:
     """While it is at work the row wants more than is done; merely looking whether it is time does not change that."""
     work = FunctionWork.objects.filter(function=function, kind=WorkKind.ADAPT, wanted_revision__gt=F("done_revision"))
     return work.filter(lease_expires_at__gt=timezone.now()).exists()
+
+
+def _waits_for_a_round(newest: Adaptation | None) -> bool:
+    """That takes a second; what nobody judges, after an upgrade say, is on its way nowhere."""
+    if newest is None or newest.state != AdaptationState.TRYING:
+        return False
+    return newest.created_at > timezone.now() - JUDGED_WITHIN
 
 
 def _usual_time(newest: Adaptation | None) -> str:

@@ -122,6 +122,10 @@ class TestWhenItIsTime:
         quiet_for(1000)
         assert seconds_until_due(learned) is None
 
+    def test_after_an_upgrade_it_is_made_anew(self, learned: Function, adapted: Adaptation) -> None:
+        Adaptation.objects.update(version="of yesterday", state=AdaptationState.TRYING)
+        assert seconds_until_due(learned) == 0
+
     def test_tables_and_installations_that_do_without_are_never_asked(
         self, learned: Function, settings: Settings
     ) -> None:

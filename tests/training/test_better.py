@@ -50,6 +50,8 @@ def test_how_long_it_takes_is_said_by_the_last_one(text_function: Function, seco
         function=text_function, data_revision=1, label_ids=[], n_annotations=60, seconds=seconds, sha256="x"
     )
     assert better_sentence(text_function) == f"{ON_ITS_WAY} The last one took {words}."
+    Adaptation.objects.update(created_at=timezone.now() - timedelta(hours=1))
+    assert better_sentence(text_function) == "", "nobody comes to judge it"
 
 
 def test_what_it_changed_is_said_on_the_home_the_label_page_and_in_the_list(

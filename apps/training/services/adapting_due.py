@@ -12,6 +12,7 @@ from apps.engine import adapt, backbones
 from apps.functions.models import Function, InputKind, OutputKind
 from apps.samples.models import Sample
 from apps.training.models import Adaptation, AdaptationState, FunctionWork, WorkKind
+from apps.training.services import towers
 from apps.training.services.adapting_views import MOST_READ
 from apps.training.services.inputs import layout_of
 from apps.training.services.learned import from_ranges
@@ -55,6 +56,8 @@ def seconds_until_due(function: Function) -> float | None:
     if adaptable_base(function) is None:
         return None
     newest = Adaptation.objects.filter(function=function).order_by("-pk").first()
+    if newest is not None and not towers.is_current(newest):
+        newest = None
     labels = set(function.labels.in_use().values_list("public_id", flat=True))
     now = _labelled(function, newest)
     if not adapt.FEWEST_SAMPLES <= now.n <= MOST_READ:
