@@ -58,7 +58,7 @@ def test_backbones_encode_and_learn_on_a_gpu(name: str, gpu: None) -> None:
     np.testing.assert_allclose(own, rows[[2, 1]], atol=1e-2)
     assert adapted.shape == (6, backbone.adapted.dim)
     assert again.shape == (1, backbone.adapted.dim)
-    assert np.abs(adapted - rows).max() > 1e-3
+    assert np.abs(adapted[0] - again[0]).max() > 1e-3  # one tower saw the first, the other did not
 
 
 @pytest.mark.parametrize("name", sorted(tiny_models.MAKERS))
