@@ -1,11 +1,16 @@
 """The better model: made in the background once it is quiet, judged like any other, served if it is better."""
 
 from collections import Counter
+from io import BytesIO
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from apps.functions.models import Function
-from apps.samples.models import Sample
+from apps.functions.models import Function, InputKind, OutputKind
+from apps.samples.models import Origin, PickedBy, Sample
+from apps.samples.services.annotations import tag_sample
+from apps.samples.services.intake import NewImage, add_images
 from apps.training.models import (
     Adaptation,
     AdaptationState,
@@ -31,6 +36,7 @@ from apps.training.services import (
     train_function,
 )
 from apps.training.services.rounds import read_round
+from apps.workspaces.models import Workspace
 from tests.training.conftest import bring
 from tests.training.hard_texts import bring_labelled, hard_texts, label_all, noise_texts
 from tests.training.reading import as_read
@@ -191,3 +197,41 @@ def test_one_that_is_no_better_any_more_does_not_hide_what_was_labelled(
     adapted.refresh_from_db()
     assert adapted.state == AdaptationState.REJECTED
     assert towers.folder_of(adapted).is_dir(), "one may go back to the model that reads it"
+
+
+def test_tags_are_learned_from_as_labels_are(text_function: Function) -> None:
+    Function.objects.update(output_kind=OutputKind.TAGS)
+    text_function.refresh_from_db()
+    refund, shipping = text_function.labels.order_by("position")
+    pairs = hard_texts(60)
+    for sample, (_text, name) in zip(bring(text_function, [text for text, _name in pairs]), pairs, strict=True):
+        tags = {refund: name == refund.name, shipping: name == shipping.name}
+        tag_sample(sample=sample, tags=tags, person=None, picked_by=PickedBy.PERSON)
+    finish_work(function_id=text_function.pk)
+    adaptation = adapt_now(text_function)
+    assert adaptation.state == AdaptationState.USED
+    model = TrainedModel.objects.get(is_live=True)
+    assert model.adaptation == adaptation
+    assert model.changes["better"]["of"] == 60
+
+
+def test_pictures_are_learned_from_as_texts_are(workspace: Workspace) -> None:
+    function = workspace.functions.create(name="What is it?", input_kind=InputKind.IMAGE)
+    for position, name in enumerate(["Refund", "Shipping"]):
+        function.labels.create(name=name, position=position, colour=position)
+    draw = np.random.default_rng(0)
+    names = ["Refund", "Shipping"] * 20
+    pixels = [draw.integers(0, 200, (4, 4, 3)) + (40 if name == "Refund" else 0) for name in names]
+    items = [NewImage(content=png(array.astype(np.uint8)), original_name="a.png") for array in pixels]
+    samples = add_images(function=function, items=items, person=None, origin=Origin.BROWSER).samples
+    label_all(function, samples, names)
+    finish_work(function_id=function.pk)
+    adaptation = adapt_now(function)
+    assert adaptation.base == "tiny-image"
+    assert adaptation.state in {AdaptationState.USED, AdaptationState.REJECTED}
+
+
+def png(pixels: np.ndarray) -> bytes:
+    content = BytesIO()
+    Image.fromarray(pixels).save(content, "PNG")
+    return content.getvalue()
