@@ -1,9 +1,9 @@
 """Adaptation: the top layers of a backbone learn from one function's labelled samples.
 
-What lies below them, and what they differ from, stays as it is and is shared by everybody; what a function owns is a few
-towers, kept as small differences from the backbone's own top. There is a tower for every fold, fitted without that fold's samples, so that a
-round can judge what the towers make of the samples as it judges any other reading of them, and one fitted on all, which
-serves. A sample labelled later was seen by no tower: it may be put in any fold.
+What lies below them, and what they differ from, stays as it is and is shared by everybody; what a function owns is a
+few towers, kept as small differences from the backbone's own top. There is a tower for every fold, fitted without that
+fold's samples, so that a round can judge what the towers make of the samples as it judges any other reading of them,
+and one fitted on all, which serves. A sample labelled later was seen by no tower: it may be put in any fold.
 
 Importing this package does not import torch.
 """
