@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 
-import numpy as np
 import structlog
 from django.db.models import QuerySet
 from django.db.models.functions import Left
@@ -25,8 +24,7 @@ from apps.engine.types import ColumnType, FloatArray, Inputs, Modality, cell_key
 from apps.functions.models import Field, FieldType, Function, InputKind
 from apps.samples.media import open_picture
 from apps.samples.models import Sample
-from apps.training.services.encoders import backbone, backbone_names, cell_spec, device, spec_of
-from apps.training.services.vectors import Matrix
+from apps.training.services.encoders import backbone_names, cell_spec, device, spec_of
 
 logger = structlog.get_logger(__name__)
 
@@ -95,18 +93,6 @@ def build_inputs(layout: Layout, contents: Sequence[str | Row], embeddings: Mapp
         texts if layout.input_kind == InputKind.TEXT else (),
         columns_from_rows(rows, layout.types) if layout.input_kind == InputKind.TABLE else (),
     )
-
-
-def embed(spec: BackboneSpec, contents: Sequence[Input | Row]) -> Matrix:
-    """Return `(len(contents), dim)`: texts, pictures, or the cells of rows in one column; missing cells are zero."""
-    column = spec.name.partition(":")[2]
-    read = [as_read(content, column) for content in contents]
-    there = [content for content in read if content is not None]
-    vectors = np.zeros((len(read), spec.dim), dtype=np.float32)
-    if there:
-        is_there = [content is not None for content in read]
-        vectors[is_there] = backbone(spec.name.partition(":")[0]).encode(there)
-    return vectors
 
 
 def as_read(content: Input | Row, column: str) -> Input | None:
