@@ -25,9 +25,6 @@ GROW_SECONDS = 60.0
 """After running out of memory, so long with less; then twice as much again."""
 ASK_SECONDS = 1.0
 """How long what a GPU said of its free memory is believed: a short call need not ask."""
-SMALL = 128
-"""Items so few are computed by one thread: sharing them out takes as long as it saves, and longer where others want the
-cores. A text of 12 tokens on two cores: 3.4 ms by one thread and 3.7 by two; beside an adaptation 3.7 and 6.3."""
 OUT_OF_MEMORY_WORDS = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "CUDA error: out of memory")
 """What libraries beside torch's own allocator say; torch passes it on as a plain `RuntimeError`."""
 
@@ -78,12 +75,13 @@ class Room:
             self._asked_at = float("-inf")
 
 
-def threads_for(n_items: int, device: str) -> AbstractContextManager[object]:
-    """Return what a pass over so many items runs in: small ones on a processor in the calling thread alone.
+def threads_for(n_items: int, device: str, *, few: int) -> AbstractContextManager[object]:
+    """Return what a pass over so many items runs in: a `few` on a processor in the calling thread alone.
 
+    Sharing them out saves little, and where another process wants the cores whoever waits for all shares waits longest.
     Limits the calling thread and no other, which `torch.set_num_threads` would.
     """
-    return nullcontext() if device != "cpu" or n_items > SMALL else _openmp().limit(limits=1)
+    return nullcontext() if device != "cpu" or n_items > few else _openmp().limit(limits=1)
 
 
 @functools.cache

@@ -67,8 +67,8 @@ def _adapting(modality: Modality) -> Iterator[int]:
 
 
 def _adapt_on_and_on(pipe: Connection, modality: Modality) -> None:
-    """Fit towers as a worker does, in a group of its own."""
-    os.setsid()
+    """Fit towers as a worker does, in a group of its own, and in this session: outside it, being niced says nothing."""
+    os.setpgid(0, 0)
     name = backbones.for_modality(modality)[0]
     inputs, labels = _samples(modality)
     dealt = adapt.plan(labels, np.arange(len(labels)))

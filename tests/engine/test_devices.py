@@ -8,7 +8,7 @@ import torch
 
 from apps.engine import devices
 
-N_ITEMS = devices.SMALL
+FEW = 128
 
 
 @pytest.fixture(autouse=True)
@@ -21,16 +21,16 @@ def two_threads() -> Iterator[None]:
 
 
 def test_a_small_pass_takes_one_thread_and_a_large_one_all() -> None:
-    with devices.threads_for(N_ITEMS, "cpu"):
+    with devices.threads_for(FEW, "cpu", few=FEW):
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 2
-    with devices.threads_for(N_ITEMS + 1, "cpu"):
+    with devices.threads_for(FEW + 1, "cpu", few=FEW):
         assert torch.get_num_threads() == 2
 
 
 def test_it_is_the_calling_thread_that_is_limited_and_no_other() -> None:
     seen: list[int] = []
-    with devices.threads_for(1, "cpu"):
+    with devices.threads_for(1, "cpu", few=FEW):
         other = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
         other.start()
         other.join()
@@ -38,5 +38,5 @@ def test_it_is_the_calling_thread_that_is_limited_and_no_other() -> None:
 
 
 def test_a_gpu_is_left_alone() -> None:
-    with devices.threads_for(1, "cuda"):
+    with devices.threads_for(1, "cuda", few=FEW):
         assert torch.get_num_threads() == 2
