@@ -184,3 +184,34 @@ def test_before_there_is_a_map_the_page_says_so_and_draws_it_by_itself(shared_up
     )
     expect(page.locator("#map-samples [data-sample]")).to_have_count(24, timeout=LONG_MS)
     expect(page.locator("[data-empty]")).to_be_hidden()
+
+
+_LABEL_TWO_KINDS = """
+from apps.functions.models import Function
+from apps.samples.models import PickedBy, Sample
+from apps.samples.services.annotations import annotate_many
+function = Function.objects.get(public_id={function!r})
+refund = function.labels.get(name="Refund")
+keys = Sample.objects.filter(function=function).order_by("pk").values_list("pk", flat=True)[:13]
+annotate_many(function=function, pairs=[(key, refund.pk) for key in keys], person=None, picked_by=PickedBy.PERSON)
+print(refund.public_id)
+"""
+
+
+def test_what_looks_like_a_kind_of_its_own_is_selected_on_the_page_that_splits_a_label(desk: Desk, page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 844})
+    open_map(desk, page)
+    label_id = desk.run(_LABEL_TWO_KINDS.format(function=desk.function)).strip()
+    page.goto(f"{desk.up.url}/labels/{label_id}/split/")
+    suggestion = page.locator("#split-suggestion")
+    expect(suggestion).to_contain_text("5 of 13 samples")
+    expect(page.get_by_role("option", selected=True)).to_have_count(5)
+    for option in page.get_by_role("option", selected=True).all():
+        expect(option).to_contain_text("parcel delivery")
+    assert violations(page) == []
+    page.get_by_role("option", selected=True).first.click()
+    expect(page.locator("#split-count")).to_have_text("4")
+    page.get_by_label("The new label").fill("Late")
+    page.get_by_label("The new label").press("Enter")
+    expect(page.locator(".toast", has_text="“Late” is a label of its own, with 4 samples.")).to_be_visible()
+    expect(suggestion).to_be_hidden()
