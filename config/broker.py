@@ -18,6 +18,8 @@ class HundredfoldRedisBroker(RedisBroker):
 
     def __init__(self, **options: object) -> None:
         super().__init__(heartbeat_timeout=15_000, socket_connect_timeout=2, socket_timeout=10, **options)
+        # A worker process has several workers, each with a middleware of its own kind, as is meant here.
+        self.logger.addFilter(lambda record: "middleware of the same type twice" not in str(record.msg))
 
 
 class Completions(GroupCallbacks):
