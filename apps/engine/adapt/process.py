@@ -201,7 +201,7 @@ def _answer(sent: bytes, until: Deadline, cancelled: Callable[[], bool]) -> byte
 def main() -> None:
     """Read what to fit from standard input, write the towers to standard output."""
     _die_with(parent=int(sys.argv[1]))
-    os.nice(NICENESS)
+    _give_way()
     facts, arrays = _unpacked(sys.stdin.buffer.read())
     signal.alarm(int(float(str(facts["seconds"]))) + 30)  # native code may not come to look at the time
     deadline = Deadline.after(float(str(facts["seconds"])))
@@ -231,6 +231,18 @@ def main() -> None:
     except DeadlineExpired:
         sys.exit(OUT_OF_TIME)
     sys.stdout.buffer.write(pack_towers(towers))
+
+
+def _give_way() -> None:
+    """Compute when nobody else wants to.
+
+    A process that is only nice keeps its turn of milliseconds from a call that comes in between; one of the idle class
+    is put off at once. With one of two cores busy, calls of one text took 1.4 times as long (p95) beside a nice one as
+    without it, 1.06 times beside an idle one.
+    """
+    os.nice(NICENESS)
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _die_with(*, parent: int) -> None:
