@@ -20,7 +20,7 @@ from apps.samples.models import Origin, Sample
 from apps.training.models import BackboneChoice, Embedding, FunctionWork, Prediction, Rereading, TrainedModel, WorkKind
 from apps.training.notes import language_sentence
 from apps.training.selectors import is_finished
-from apps.training.services import chosen, encoders, finish_work, inputs, rereading, sweeper
+from apps.training.services import chosen, encoders, finish_work, rereading, sweeper
 from apps.training.services.choosing import pin_model
 from apps.training.services.embedding import embed_function
 from apps.training.services.inputs import layout_of
@@ -343,5 +343,5 @@ def test_columns_of_a_table_are_read_anew_by_their_kind(workspace: object, pulle
     row = Embedding.objects.get(backbone=f"first:{field.public_id}")
     spec: BackboneSpec = layout_of(function).specs[0]
     assert row.version == spec.version
-    expected = inputs.backbone("first").encode(["a refund please"])[0]
+    expected = encoders.backbone("first").encode(["a refund please"])[0]
     np.testing.assert_allclose(np.frombuffer(row.vector, "<f2").astype(np.float32), expected, atol=1e-2)
