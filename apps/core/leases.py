@@ -32,6 +32,11 @@ class Leased(models.Model):
     class Meta:
         abstract = True
 
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody was at work on the row when it was read."""
+        return self.lease_expires_at is not None and self.lease_expires_at > timezone.now()
+
 
 def is_free() -> Q:
     """Filter for rows nobody holds, or whose holder stopped renewing."""

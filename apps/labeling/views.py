@@ -159,7 +159,8 @@ def new_label(request: AppHttpRequest, function_id: str) -> JsonResponse:
 def _progress_of(function: Function) -> dict[str, object]:
     progress = selectors.progress(function)
     outlook = outlook_of(progress.training.live_model)
-    return {"progress": progress, "outlook": outlook, "better": better_sentence(function)}
+    better = better_sentence(function, progress.training.adapting)
+    return {"progress": progress, "outlook": outlook, "better": better}
 
 
 def _sample_of(function: Function, sample_id: str) -> Sample:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from django.db.models import F
 from django.utils import timezone
 
 from apps.functions.models import Function
-from apps.training.models import Adaptation, AdaptationState, FunctionWork, TrainedModel, WorkKind
+from apps.training.models import Adaptation, AdaptationState, FunctionWork, TrainedModel
 
 BETTER = "better"
 """Under this name `TrainedModel.changes` has how many of the same samples were right before and after a better model
@@ -18,10 +17,16 @@ TOLD_FOR, JUDGED_WITHIN = timedelta(days=1), timedelta(minutes=10)
 MINUTE_SECONDS = 60
 
 
-def better_sentence(function: Function) -> str:
-    """Return what there is to say of a better model now; empty where there is nothing. Two or three small queries."""
+def better_sentence(function: Function, work: FunctionWork | None) -> str:
+    """Return what there is to say of a better model now; empty where there is nothing.
+
+    `work` is the function's row of `WorkKind.ADAPT`, as `training_state` has read it: without one nobody ever looked
+    for a better model, and nothing more is read. With it that is one small query or two.
+    """
+    if work is None:
+        return ""
     newest = Adaptation.objects.filter(function=function).order_by("-pk").first()
-    if _is_being_made(function) or _waits_for_a_round(newest):
+    if _is_being_made(work) or _waits_for_a_round(newest):
         return f"A better model is on its way.{_usual_time(newest)}"
     if newest is None or newest.state != AdaptationState.USED:
         return ""
@@ -40,10 +45,9 @@ def gain_words(changes: Mapping[str, object]) -> str:
     return f"{after - before:,} more right ({before:,} to {after:,} of {n:,})" if after > before else ""
 
 
-def _is_being_made(function: Function) -> bool:
+def _is_being_made(work: FunctionWork) -> bool:
     """While it is at work the row wants more than is done; merely looking whether it is time does not change that."""
-    work = FunctionWork.objects.filter(function=function, kind=WorkKind.ADAPT, wanted_revision__gt=F("done_revision"))
-    return work.filter(lease_expires_at__gt=timezone.now()).exists()
+    return work.is_held and work.wanted_revision > work.done_revision
 
 
 def _waits_for_a_round(newest: Adaptation | None) -> bool:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from django.db.models import Count
-from django.utils import timezone
 
 from apps.engine import readiness
 from apps.engine.types import IntArray
@@ -42,7 +41,8 @@ class TrainingStatus:
     """One function's training as its pages show it.
 
     `is_training`: a round is at work or due. `message`: what went wrong last, empty when nothing did. `missing`: what
-    a person should do before a model can be trained. `n_to_read`: samples that have yet to be embedded.
+    a person should do before a model can be trained. `n_to_read`: samples that have yet to be embedded. `adapting`: how
+    far the search for a better model is, None where it never began.
     """
 
     is_training: bool
@@ -50,6 +50,7 @@ class TrainingStatus:
     missing: list[str]
     n_to_read: int
     live_model: TrainedModel | None
+    adapting: FunctionWork | None
 
 
 def training_state(function: Function) -> TrainingStatus:
@@ -62,6 +63,7 @@ def training_state(function: Function) -> TrainingStatus:
         missing=[missing] if missing else [],
         n_to_read=Sample.objects.filter(function=function, is_embedded=False).count(),
         live_model=TrainedModel.objects.filter(function=function, is_live=True).first(),
+        adapting=works.get(WorkKind.ADAPT),
     )
 
 
@@ -130,5 +132,4 @@ def _is_training(function: Function, work: FunctionWork | None) -> bool:
     revision = Function.objects.values_list("data_revision", flat=True).get(pk=function.pk)
     if work is None:
         return revision > 0
-    is_held = work.lease_expires_at is not None and work.lease_expires_at > timezone.now()
-    return is_held or revision > work.done_revision
+    return work.is_held or revision > work.done_revision

@@ -228,7 +228,7 @@ class TestList:
     ) -> None:
         for i in range(60):
             add("Refund", "Shipping" if i % 2 else "Refund")
-        with django_assert_max_num_queries(32):
+        with django_assert_max_num_queries(30):
             owner_client.get(home_of(text_function))
 
 

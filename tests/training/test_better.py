@@ -12,6 +12,7 @@ from apps.functions.models import Function
 from apps.training.better import better_sentence, gain_words
 from apps.training.models import Adaptation, AdaptationState, FunctionWork, TrainedModel, WorkKind
 from apps.training.recipe_words import recipe_words
+from apps.training.selectors import training_state
 from apps.training.services import adapt_function, finish_work
 from tests.training.hard_texts import bring_labelled, hard_texts, noise_texts
 
@@ -25,20 +26,25 @@ def at_work(function: Function, **changes: object) -> None:
     FunctionWork.objects.update_or_create(function=function, kind=WorkKind.ADAPT, defaults=held | changes)
 
 
+def said(function: Function) -> str:
+    """What a page says, by what it reads."""
+    return better_sentence(function, training_state(function).adapting)
+
+
 def test_while_it_is_made_it_is_on_its_way(text_function: Function) -> None:
-    assert better_sentence(text_function) == ""
+    assert said(text_function) == ""
     at_work(text_function)
-    assert better_sentence(text_function) == ON_ITS_WAY
+    assert said(text_function) == ON_ITS_WAY
 
 
 def test_to_look_whether_it_is_time_is_not_said(text_function: Function) -> None:
     at_work(text_function, wanted_revision=0)
-    assert better_sentence(text_function) == ""
+    assert said(text_function) == ""
 
 
 def test_a_worker_that_died_makes_nothing(text_function: Function) -> None:
     at_work(text_function, lease_expires_at=timezone.now() - timedelta(seconds=1))
-    assert better_sentence(text_function) == ""
+    assert said(text_function) == ""
 
 
 @pytest.mark.parametrize(
@@ -46,12 +52,13 @@ def test_a_worker_that_died_makes_nothing(text_function: Function) -> None:
     [(1.0, "about 5 seconds"), (17.5, "about 20 seconds"), (61.0, "about a minute"), (130.0, "about 2 minutes")],
 )
 def test_how_long_it_takes_is_said_by_the_last_one(text_function: Function, seconds: float, words: str) -> None:
+    at_work(text_function, lease_expires_at=None)
     Adaptation.objects.create(
         function=text_function, data_revision=1, label_ids=[], n_annotations=60, seconds=seconds, sha256="x"
     )
-    assert better_sentence(text_function) == f"{ON_ITS_WAY} The last one took {words}."
+    assert said(text_function) == f"{ON_ITS_WAY} The last one took {words}."
     Adaptation.objects.update(created_at=timezone.now() - timedelta(hours=1))
-    assert better_sentence(text_function) == "", "nobody comes to judge it"
+    assert said(text_function) == "", "nobody comes to judge it"
 
 
 def test_what_it_changed_is_said_on_the_home_the_label_page_and_in_the_list(
@@ -61,17 +68,17 @@ def test_what_it_changed_is_said_on_the_home_the_label_page_and_in_the_list(
     finish_work(function_id=text_function.pk)
     before = TrainedModel.objects.get(is_live=True)
     adapt_function(function_id=text_function.pk)
-    assert better_sentence(text_function).startswith(ON_ITS_WAY)
+    assert said(text_function).startswith(ON_ITS_WAY)
     finish_work(function_id=text_function.pk)
     after = TrainedModel.objects.get(is_live=True)
     words = f"{after.n_right - before.n_right} more right ({before.n_right} to {after.n_right} of 60)"
-    assert better_sentence(text_function) == f"The better model gets {words}."
+    assert said(text_function) == f"The better model gets {words}."
     for name in ("review:function_home", "labeling:label_page", "training:models_page"):
         assert words in owner_client.get(reverse(name, args=[text_function.public_id])).content.decode()
     page = owner_client.get(reverse("training:models_page", args=[text_function.public_id])).content.decode()
     assert "its own top layers of tiny-text, taught with your 60 labels" in page
     TrainedModel.objects.update(published_at=timezone.now() - timedelta(days=2))
-    assert better_sentence(text_function) == ""
+    assert said(text_function) == ""
 
 
 def test_of_one_that_was_no_better_nothing_is_said(text_function: Function) -> None:
@@ -80,7 +87,7 @@ def test_of_one_that_was_no_better_nothing_is_said(text_function: Function) -> N
     adapt_function(function_id=text_function.pk)
     finish_work(function_id=text_function.pk)
     assert Adaptation.objects.get().state == AdaptationState.REJECTED
-    assert better_sentence(text_function) == ""
+    assert said(text_function) == ""
 
 
 def test_only_more_is_a_gain() -> None:

@@ -104,7 +104,7 @@ def test_an_idle_installation_is_swept_with_few_queries(
 ) -> None:
     finish_work(function_id=text_function.pk)
     enqueue_unfinished_work()
-    with django_assert_max_num_queries(9):  # type: ignore[attr-defined]  # a context manager
+    with django_assert_max_num_queries(6):  # type: ignore[attr-defined]  # a context manager
         enqueue_unfinished_work()
 
 

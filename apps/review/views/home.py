@@ -88,12 +88,13 @@ def teaser(request: AppHttpRequest, function_id: str) -> HttpResponse:
 
 def _figures(function: Function) -> dict[str, object]:
     figures = selectors.figures(function, list(function.labels.in_use()))
+    training = training_state(function)
     return {
         "figures": figures,
         "expectation": selectors.expectation(function, figures),
         "weights": Weight.choices,
-        "training": training_state(function),
-        "better": better_sentence(function),
+        "training": training,
+        "better": better_sentence(function, training.adapting),
         "notes": notes(function),
         "n_unlabelled": selectors.n_unlabelled(function),
     }

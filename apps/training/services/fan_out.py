@@ -77,22 +77,14 @@ class Batch:
     @property
     def is_stalled(self) -> bool:
         """Whether nobody is at any part, though they were sent long ago."""
-        now = timezone.now()
-        is_held = any(part.lease_expires_at and part.lease_expires_at > now for part in self.parts)
-        is_old = now - self.parts[0].created_at > timedelta(seconds=STALL_SECONDS)
-        return is_old and not is_held and not self.is_done
+        is_old = timezone.now() - self.parts[0].created_at > timedelta(seconds=STALL_SECONDS)
+        return is_old and not any(part.is_held for part in self.parts) and not self.is_done
 
     @property
     def lost(self) -> list[int]:
         """Parts that somebody began who is not there any more."""
-        now = timezone.now()
-        return [
-            part.pk
-            for part in self.parts
-            if part.state == PartState.WAITING
-            and part.n_attempts
-            and not (part.lease_expires_at and part.lease_expires_at > now)
-        ]
+        begun = [part for part in self.parts if part.state == PartState.WAITING and part.n_attempts]
+        return [part.pk for part in begun if not part.is_held]
 
 
 class _Given:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from django.utils import timezone
 
 from apps.core.database_storage import clear_unfinished_files
@@ -70,36 +69,44 @@ def enqueue_unfinished_work() -> None:
     if RoundPart.objects.exists():
         fan_out.drop_finished()
         fan_out_towers.drop_abandoned()
-    _enqueue_all(JobName.TRAIN_FUNCTION, functions_to_train())
-    _enqueue_all(JobName.EMBED_FUNCTION, functions_to_embed())
-    _enqueue_all(JobName.ADAPT_FUNCTION, functions_to_adapt())
+    for job, function_id in due_jobs():
+        enqueue(JobName(job), function_id)
     for kind, function_id in wanted_work():
         enqueue(JOBS[WorkKind(kind)], function_id)
 
 
-def functions_to_train() -> QuerySet[Function, int]:
+def due_jobs() -> QuerySet[Function, tuple[str, int]]:
+    """Jobs that the data themselves ask for, and of which function, in one query."""
+    due = {
+        JobName.TRAIN_FUNCTION: functions_to_train(),
+        JobName.EMBED_FUNCTION: functions_to_embed(),
+        JobName.ADAPT_FUNCTION: functions_to_adapt(),
+    }
+    first, *others = (rows.order_by().annotate(job=Value(job)).values_list("job", "pk") for job, rows in due.items())
+    return first.union(*others, all=True)
+
+
+def functions_to_train() -> QuerySet[Function]:
     """Functions whose data moved since the last round, and that nobody is at."""
     done = FunctionWork.objects.filter(
         function=OuterRef("pk"), kind=WorkKind.TRAIN, done_revision__gte=OuterRef("data_revision")
     )
-    rows = Function.objects.filter(data_revision__gt=0).exclude(Exists(done)).exclude(_held(WorkKind.TRAIN))
-    return rows.values_list("pk", flat=True)
+    return Function.objects.filter(data_revision__gt=0).exclude(Exists(done)).exclude(_held(WorkKind.TRAIN))
 
 
-def functions_to_embed() -> QuerySet[Function, int]:
+def functions_to_embed() -> QuerySet[Function]:
     """Functions with samples that have no vectors yet; reads nothing but an index of those samples."""
     waiting = Sample.objects.filter(is_embedded=False).order_by().values("function").distinct()
-    return Function.objects.filter(pk__in=waiting).exclude(_held(WorkKind.EMBED)).values_list("pk", flat=True)
+    return Function.objects.filter(pk__in=waiting).exclude(_held(WorkKind.EMBED))
 
 
-def functions_to_adapt() -> QuerySet[Function, int]:
+def functions_to_adapt() -> QuerySet[Function]:
     """Functions whose data moved since it was last looked whether a backbone should learn from it."""
     done = FunctionWork.objects.filter(
         function=OuterRef("pk"), kind=WorkKind.ADAPT, done_revision__gte=OuterRef("data_revision")
     )
     rows = Function.objects.filter(data_revision__gt=0).exclude(input_kind=InputKind.TABLE)
-    rows = rows.exclude(Exists(done)).exclude(_held(WorkKind.ADAPT)) if settings.ADAPT == "on" else rows.none()
-    return rows.values_list("pk", flat=True)
+    return rows.exclude(Exists(done)).exclude(_held(WorkKind.ADAPT)) if settings.ADAPT == "on" else rows.none()
 
 
 def wanted_work() -> QuerySet[FunctionWork, tuple[str, int]]:
@@ -215,8 +222,3 @@ def _held(kind: WorkKind) -> Exists:
 
 def _is_due() -> Q:
     return Q(retry_at=None) | Q(retry_at__lte=timezone.now())
-
-
-def _enqueue_all(job: JobName, function_ids: Iterable[int]) -> None:
-    for function_id in function_ids:
-        enqueue(job, function_id)
