@@ -94,7 +94,8 @@ def wanted_from_hub(asked: str, *, name: str = "", make: Callable[[str, str], So
     if revision and (not _REVISION.fullmatch(revision) or ".." in revision):
         raise PullRefused(f"{revision!r} is not a revision: give a commit, a branch or a tag.")
     local = _local_name(name or (preset.name if preset else repository.rpartition("/")[2].lower().replace("_", "-")))
-    return replace(_wanted(local, make(repository, revision), preset), is_any_revision=not revision)
+    source = make(repository, revision or (preset.revision if preset else ""))
+    return replace(_wanted(local, source, preset), is_any_revision=not revision)
 
 
 def wanted_from_folder(folder: Path, *, name: str) -> Wanted:

@@ -24,8 +24,20 @@ from apps.engine.errors import BackboneUnavailable
 TURN_SECONDS = 0.2
 """A batch takes about so long, so that a short call between those of a long one does not wait."""
 _UNUSED_ENDS = ("position_ids", "logit_bias")
-_MET = (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError, ImportError, SafetensorError)
+_MET = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ImportError,
+    AssertionError,
+    SafetensorError,
+)
 """What the libraries raise for files that do not fit is not listed anywhere: these were met."""
+_PANICS = "pyo3_runtime"
+"""Where the type of a panic in Rust says that it lives. It cannot be imported, and it is no `Exception`."""
 
 
 def go_offline() -> None:
@@ -102,15 +114,25 @@ def open_timm(folder: Path, *, size_px: int = 0) -> nn.Module:
 
 
 @contextmanager
-def fitting(what: object) -> Iterator[None]:
+def fitting(folder: Path, part: str = "model") -> Iterator[None]:
     """Turn what the libraries raise for files that do not fit into `BackboneUnavailable`."""
     try:
         yield
-    except _MET as error:
+    except BaseException as error:
+        if not _is_met(error):
+            raise
         first_line = str(error).strip().partition("\n")[0][:300]
-        raise BackboneUnavailable(f"The model in {what} cannot be read: {first_line}") from error
-    except AssertionError as error:
-        raise BackboneUnavailable(f"The model in {what} cannot be read by the installed libraries.") from error
+        reason = f": {first_line}" if first_line else " by the installed libraries."
+        raise BackboneUnavailable(f"The {part} in {folder} cannot be read{reason}") from error
+
+
+def _is_met(error: BaseException) -> bool:
+    """Whether an error speaks of the files.
+
+    tokenizers raises `Exception` itself, nothing narrower, for a file it cannot make sense of and for a text that file
+    has no answer to, and panics where a file contradicts itself: when it is opened, or at the first text.
+    """
+    return isinstance(error, _MET) or type(error) is Exception or type(error).__module__ == _PANICS
 
 
 def arranged(network: nn.Module, arithmetic: Arithmetic, device: str) -> nn.Module:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import os
-import threading
+import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,14 +19,15 @@ from torch.nn import functional
 
 from apps.engine import devices
 from apps.engine.backbones import Input, token_rows
-from apps.engine.backbones.arithmetic import PICTURE_CHOICES, Arithmetic, choices_on, choose
+from apps.engine.backbones.arithmetic import PICTURE_CHOICES, Arithmetic
+from apps.engine.backbones.hub_encoder import HubEncoder
 from apps.engine.backbones.hub_files import CONFIG, facts_in
-from apps.engine.backbones.hub_models import arranged, number_in, open_timm, open_transformers, room_for
-from apps.engine.backbones.hub_text import MAX_CHARS, open_tokenizer
+from apps.engine.backbones.hub_models import arranged, fitting, number_in, open_timm, open_transformers
+from apps.engine.backbones.hub_text import MAX_CHARS, TOKENIZER, open_tokenizer
 from apps.engine.backbones.pictures import fill_rgb
 from apps.engine.backbones.registry import Kind, Library, Manifest, Reading
 from apps.engine.errors import BackboneUnavailable, PullRefused
-from apps.engine.runtime import Deadline, choose_device
+from apps.engine.runtime import Deadline
 
 POOLINGS = ("cls", "mean", "max", "pooled")
 SHARED = "shared"
@@ -39,6 +40,7 @@ BATCH = {"cpu": (1, 8), "cuda": (8, 128)}
 LARGEST_PX = 1_024
 USUAL_PX = 224
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 COLDEST, HOTTEST = 0.005, 0.2
 """Temperatures of pairs outside are a mistake in the files: CLIP and SigLIP have 0.01 and 0.0085."""
 
@@ -90,30 +92,19 @@ class _Reader(nn.Module):
         return max(0, states.shape[1] - n_places)
 
 
-class HubPictures:
-    """A pulled picture backbone. Pictures are squeezed to a square.
-
-    Attributes
-    ----------
-    reading
-        How it reads, what was left open filled in from its files.
-    width
-        Of its embeddings.
-    """
+class HubPictures(HubEncoder):
+    """A pulled picture backbone. Pictures are squeezed to a square."""
 
     def __init__(
         self, manifest: Manifest, folder: Path, *, device: str | None = None, cache: Path | None = None
     ) -> None:
-        self.spec = manifest.spec
-        self._device = choose_device(device)
-        self._turn = threading.Lock()
-        network, self.reading = _opened(manifest, folder)
+        network, reading = _opened(manifest, folder)
+        super().__init__(manifest, reading, folder, device=device)
         self._names = None
         if manifest.kind is Kind.PAIR:
             texts, network = _half(network, without=PICTURE_PARTS), _half(network, without=TEXT_PARTS)
             self._names = _Names(texts, folder, self.reading, self._device)
-        kind = self._device.partition(":")[0]
-        pixels = sample_pixels(self.reading.size_px).repeat(N_COPIES[kind], 1, 1, 1).to(self._device)
+        pixels = sample_pixels(self.reading.size_px).repeat(N_COPIES[self._kind], 1, 1, 1).to(self._device)
 
         @functools.cache
         def reader(arithmetic: Arithmetic) -> _Reader:
@@ -124,12 +115,8 @@ class HubPictures:
             with torch.inference_mode():
                 return cast(torch.Tensor, reader(arithmetic)(pixels))
 
-        key = f"{manifest.name} {manifest.version}"
-        chosen = choose(choices_on(self._device, PICTURE_CHOICES), embed, key=key, device=self._device, cache=cache)
+        chosen = self._measure(embed, PICTURE_CHOICES, units=len(pixels), bounds=BATCH, cache=cache)
         self._network = reader(chosen)
-        self.width = embed(chosen).shape[1]
-        fewest, most = BATCH[kind]
-        self._room = room_for(lambda: embed(chosen), units=len(pixels), least=fewest, most=most, device=self._device)
         self._n_readers = (os.cpu_count() or 1) if devices.is_gpu(self._device) else 1  # cores that have nothing to do
 
     def encode(self, inputs: Sequence[Input], *, deadline: Deadline | None = None) -> npt.NDArray[np.float32]:
@@ -160,26 +147,35 @@ class _Names:
 
     def __init__(self, network: nn.Module, folder: Path, reading: Reading, device: str) -> None:
         self._network: Any = network.to(device)
+        self._folder = folder
         self._device, self._frame, self._width = device, reading.name_frame, reading.max_tokens
         self._tokenizer, self._pad = open_tokenizer(folder)
         self._tokenizer.enable_truncation(reading.max_tokens)
         text = _part(facts_in(folder, CONFIG), "text_config")
-        # SigLIP was taught with every text filled up to one length, and looks at the filling too.
-        self._is_filled = str(text.get("model_type", "")).startswith("siglip")
+        # SigLIP was taught with every text filled up to one length, and looks at the filling too; and with plain words,
+        # which not every tokenizer that comes with one makes of a text.
+        self._is_siglip = str(text.get("model_type", "")).startswith("siglip")
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         found = [np.zeros((0, 1), dtype=np.float32)]
         for start in range(0, len(texts), 64):
             framed = [self._framed(text) for text in texts[start : start + 64]]
-            rows = [encoding.ids for encoding in self._tokenizer.encode_batch(framed)]
-            ids, is_token = token_rows.padded(rows, pad=self._pad, length=self._width if self._is_filled else 0)
-            mask = {} if self._is_filled else {"attention_mask": is_token.long().to(self._device)}
+            with fitting(self._folder, TOKENIZER):
+                rows = [encoding.ids for encoding in self._tokenizer.encode_batch(framed)]
+            ids, is_token = token_rows.padded(rows, pad=self._pad, length=self._width if self._is_siglip else 0)
+            mask = {} if self._is_siglip else {"attention_mask": is_token.long().to(self._device)}
             features = _features(self._network.get_text_features(input_ids=ids.to(self._device), **mask))
             found.append(functional.normalize(features.float(), dim=1).cpu().numpy())
         return np.concatenate(found[1:] or found)
 
     def _framed(self, text: str) -> str:
-        return self._frame.replace("{}", text[:MAX_CHARS].encode("utf-8", "replace").decode())
+        framed = self._frame.replace("{}", text[:MAX_CHARS].encode("utf-8", "replace").decode())
+        return _plain_words(framed) if self._is_siglip else framed
+
+
+def _plain_words(text: str) -> str:
+    """As SigLIP's authors bring prompts into one form: small letters, no punctuation, one space between words."""
+    return " ".join(text.lower().translate(_NO_PUNCTUATION).split())
 
 
 def _half(network: nn.Module, *, without: tuple[str, ...]) -> nn.Module:

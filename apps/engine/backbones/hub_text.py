@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +16,13 @@ from torch import nn
 
 from apps.engine import devices
 from apps.engine.backbones import Input, token_rows
-from apps.engine.backbones.arithmetic import TEXT_CHOICES, Arithmetic, choices_on, choose
+from apps.engine.backbones.arithmetic import TEXT_CHOICES, Arithmetic
+from apps.engine.backbones.hub_encoder import HubEncoder
 from apps.engine.backbones.hub_files import CONFIG, POOLING, facts_in
-from apps.engine.backbones.hub_models import arranged, go_offline, number_in, open_transformers, room_for
+from apps.engine.backbones.hub_models import arranged, fitting, go_offline, number_in, open_transformers
 from apps.engine.backbones.registry import Manifest, Reading
-from apps.engine.errors import BackboneUnavailable, PullRefused
-from apps.engine.runtime import Deadline, choose_device
+from apps.engine.errors import PullRefused
+from apps.engine.runtime import Deadline
 
 MAX_TOKENS = 512
 """Read at once at most, though a model may know more: what a pass needs grows with the square."""
@@ -36,6 +36,8 @@ BATCH_TOKENS = {"cpu": (256, 1_024), "cuda": (8_192, 65_536)}
 N_COPIES = {"cpu": 1, "cuda": 32}
 """Of the samples to measure with: enough to keep the device busy."""
 POOLINGS = ("mean", "max", "cls", "last")
+TOKENIZER = "tokenizer"
+"""What is said to be unreadable where it is not the network."""
 _FROM_TWO = {"roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl", "longformer", "data2vec-text", "ibert"}
 """Their first place in a text has the number 2, so that two of the places they know are never used."""
 SAMPLES = (
@@ -46,33 +48,22 @@ SAMPLES = (
 )
 
 
-class HubText:
-    """A pulled text backbone.
-
-    Attributes
-    ----------
-    reading
-        How it reads, what was left open filled in from its files.
-    width
-        Of its embeddings.
-    """
+class HubText(HubEncoder):
+    """A pulled text backbone."""
 
     def __init__(
         self, manifest: Manifest, folder: Path, *, device: str | None = None, cache: Path | None = None
     ) -> None:
-        self.spec = manifest.spec
-        self._device = choose_device(device)
-        self._turn = threading.Lock()
-        kind = self._device.partition(":")[0]
+        super().__init__(manifest, completed(manifest.reading, folder), folder, device=device)
         network = open_transformers(folder)
         self._tokenizer, self._pad = open_tokenizer(folder)
-        self.reading = completed(manifest.reading, folder)
-        self._prefix_length = len(self._tokenizer.encode(self.reading.prefix, add_special_tokens=False).ids)
-        marks = self._tokenizer.encode("a").special_tokens_mask
+        with fitting(folder, TOKENIZER):
+            self._prefix_length = len(self._tokenizer.encode(self.reading.prefix, add_special_tokens=False).ids)
+            marks = self._tokenizer.encode("a").special_tokens_mask
         self._n_head, self._n_tail = _leading(marks), _leading(marks[::-1])
         parts, _owners = self._parts(SAMPLES)
         ids, is_token = token_rows.padded(parts, pad=self._pad)
-        n_copies = N_COPIES[kind]
+        n_copies = N_COPIES[self._kind]
         ids, is_token = ids.repeat(n_copies, 1).to(self._device), is_token.repeat(n_copies, 1).to(self._device)
         networks = functools.cache(functools.partial(arranged, network, device=self._device))
 
@@ -80,19 +71,10 @@ class HubText:
             with torch.inference_mode():
                 return torch.cat(self._pooled(networks(arithmetic), ids, is_token), dim=1)
 
-        key = f"{manifest.name} {manifest.version}"
-        chosen = choose(choices_on(self._device, TEXT_CHOICES), embed, key=key, device=self._device, cache=cache)
-        self._network = networks(chosen)
-        self.width = embed(chosen).shape[1]
-        fewest, most = BATCH_TOKENS[kind]
-        self._room = room_for(
-            lambda: embed(chosen),
-            units=ids.numel(),
-            least=fewest,
-            most=most,
-            most_rows=MAX_ROWS[kind],
-            device=self._device,
+        chosen = self._measure(
+            embed, TEXT_CHOICES, units=ids.numel(), bounds=BATCH_TOKENS, most_rows=MAX_ROWS, cache=cache
         )
+        self._network = networks(chosen)
 
     def encode(self, inputs: Sequence[Input], *, deadline: Deadline | None = None) -> npt.NDArray[np.float32]:
         """Return `(len(inputs), dim)`, rows of length 1; see `Backbone.encode`."""
@@ -133,7 +115,8 @@ class HubText:
                 raise TypeError("This backbone encodes text, not pictures.")
             # The tokenizer refuses halves of surrogate pairs, which JSON can carry.
             texts.append(self.reading.prefix + text[:MAX_CHARS].encode("utf-8", "replace").decode())
-        return [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]
+        with fitting(self._folder, TOKENIZER):
+            return [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]
 
     def _pooled(self, network: nn.Module, ids: torch.Tensor, is_token: torch.Tensor) -> list[torch.Tensor]:
         """Return one `(n, width)` per pooling, float32."""
@@ -178,10 +161,8 @@ def _pooling_in(folder: Path) -> tuple[str, ...]:
 
 def open_tokenizer(folder: Path) -> tuple[Tokenizer, int]:
     """Return what cuts texts into tokens, and what a short row is filled up with. Raises `BackboneUnavailable`."""
-    try:
+    with fitting(folder, TOKENIZER):
         tokenizer = _tokenizer_of(folder)
-    except Exception as error:  # the tokenizers library raises nothing narrower
-        raise BackboneUnavailable(f"The tokenizer in {folder} cannot be read: {error}") from error
     padding = tokenizer.padding or {}
     named = facts_in(folder, "tokenizer_config.json").get("pad_token") or padding.get("pad_token") or "[PAD]"
     name = named.get("content") if isinstance(named, dict) else named

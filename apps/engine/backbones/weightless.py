@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -43,7 +44,7 @@ class TinyTower:
         return self.weights.nbytes
 
 
-class _Tiny:
+class _Tiny(ABC):
     """One matrix on what `_lower` sees; `adapted` is what comes of another matrix."""
 
     spec: BackboneSpec
@@ -102,11 +103,11 @@ class _Tiny:
             towers.append(State({"down": down, "up": up[: down.shape[1]].astype(np.float32)}, {"n_seen": len(seen)}))
         return towers
 
-    def _lower(self, inputs: Sequence[Input]) -> npt.NDArray[np.float32]:
-        raise NotImplementedError
+    @abstractmethod
+    def _lower(self, inputs: Sequence[Input]) -> npt.NDArray[np.float32]: ...
 
-    def _upper(self, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        raise NotImplementedError
+    @abstractmethod
+    def _upper(self, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]: ...
 
 
 class TinyText(_Tiny):

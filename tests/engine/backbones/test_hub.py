@@ -195,6 +195,20 @@ def test_presets_and_repositories_are_found_by_name_and_revision() -> None:
         assert hub.wanted_from_hub(preset.name, make=make).name == checked_name(preset.name)
 
 
+def test_a_preset_is_brought_from_where_its_safetensors_are() -> None:
+    asked: list[tuple[str, str]] = []
+
+    def make(repository: str, revision: str) -> Source:
+        asked.append((repository, revision))
+        return HubSource(repository, revision)
+
+    wanted = hub.wanted_from_hub("clip-base", make=make)
+    assert wanted.is_any_revision  # nobody asked for one: what is here will do
+    assert not hub.wanted_from_hub("clip-base@v2", make=make).is_any_revision
+    hub.wanted_from_hub("openai/clip-vit-base-patch32", make=make)
+    assert [revision for _repository, revision in asked] == ["refs/pr/15", "v2", ""]
+
+
 def test_more_bytes_than_allowed_are_not_fetched(bert: Path, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = hub.wanted_from_folder(bert, name="tickets")
     with pytest.raises(PullRefused, match="Allow more with --max-gb"):

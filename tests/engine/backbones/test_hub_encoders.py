@@ -1,5 +1,6 @@
 """Pulled backbones read what their own libraries read, whatever comes in, however it is batched."""
 
+import json
 import shutil
 import threading
 from collections.abc import Callable
@@ -13,12 +14,12 @@ from torch.nn import functional
 
 from apps.engine import backbones
 from apps.engine.backbones import Backbone, Input, Pair, hub, token_rows
-from apps.engine.backbones.hub_models import TURN_SECONDS, room_for
+from apps.engine.backbones.hub_models import TURN_SECONDS, fitting, room_for
 from apps.engine.backbones.hub_pictures import HubPictures
 from apps.engine.backbones.hub_text import HubText
 from apps.engine.backbones.pictures import to_rgb
 from apps.engine.backbones.registry import Reading
-from apps.engine.errors import BackboneUnavailable, DeadlineExpired
+from apps.engine.errors import BackboneUnavailable, DeadlineExpired, PullRefused
 from apps.engine.runtime import Deadline
 from apps.engine.types import Modality
 from tests import tiny_models
@@ -208,6 +209,14 @@ def test_names_are_read_as_transformers_would(models: Path, name: str) -> None:
             near(row[None], expected)
 
 
+def test_siglip_reads_names_as_plain_words(models: Path) -> None:
+    backbone = opened(models, "siglip")
+    assert isinstance(backbone, Pair)
+    rows = backbone.encode_names(["Still-life,  (OIL)!", "stilllife oil", "still life"])
+    np.testing.assert_array_equal(rows[0], rows[1])
+    assert np.abs(rows[0] - rows[2]).max() > 1e-3
+
+
 def test_a_pair_says_so_and_how_sure_it_is(models: Path) -> None:
     specs = {name: backbones.spec(name, pulled=models / "here") for name in ("bert", "dinov2", "clip", "siglip")}
     assert [name for name, spec in specs.items() if spec.is_pair] == ["clip", "siglip"]
@@ -246,6 +255,52 @@ def test_sentence_transformers_say_how_they_pool(models: Path, tmp_path: Path) -
     manifest = hub.pull(hub.wanted_from_folder(folder, name="st"), into=tmp_path / "here")
     assert (manifest.reading.pooling, manifest.reading.max_tokens) == (("cls",), 30)
     assert "1_Pooling/config.json" in manifest.files
+
+
+def broken_tokenizer(**parts: object) -> str:
+    return json.dumps({**json.loads(tiny_models.tokenizer().to_str()), **parts})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{}",
+        "[" * 100_000,
+        "\x00\xff",
+        broken_tokenizer(model={"type": "Unigram", "vocab": [["a", 0.0]], "unk_id": 5}),
+        broken_tokenizer(model={"type": "WordPiece", "vocab": {"a": 0}, "unk_token": "[UNK]"}),  # no word for the rest
+        broken_tokenizer(normalizer={"type": "Precompiled", "precompiled_charsmap": "AAAA"}),  # panics when opened
+        broken_tokenizer(  # panics at the first text
+            post_processor={
+                "type": "TemplateProcessing",
+                "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+                "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+                "special_tokens": {},
+            }
+        ),
+    ],
+)
+@pytest.mark.parametrize("name", ["bert", "clip"])
+def test_a_broken_tokenizer_is_refused(models: Path, tmp_path: Path, name: str, content: str) -> None:
+    folder = shutil.copytree(models / "hub" / name, tmp_path / name)
+    (folder / "tokenizer.json").write_text(content, encoding="latin-1")
+    with pytest.raises((BackboneUnavailable, PullRefused), match="cannot be read"):
+        hub.pull(hub.wanted_from_folder(folder, name="broken"), into=tmp_path / "here")
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), DeadlineExpired("late"), ZeroDivisionError()])
+def test_what_does_not_speak_of_the_files_is_raised_as_it_is(tmp_path: Path, error: BaseException) -> None:
+    with pytest.raises(type(error)), fitting(tmp_path):
+        raise error
+
+
+@pytest.mark.parametrize("error", [Exception("of tokenizers"), AssertionError(), KeyError("weights")])
+def test_what_speaks_of_the_files_is_taken_for_a_damage(tmp_path: Path, error: Exception) -> None:
+    refused = pytest.raises(BackboneUnavailable, match=r"The tokenizer in .* cannot be read")
+    with refused, fitting(tmp_path, "tokenizer"):
+        raise error
 
 
 def test_rows_of_tokens_are_cut_evenly() -> None:
