@@ -14,7 +14,7 @@ BETTER = "better"
 """Under this name `TrainedModel.changes` has how many of the same samples were right before and after a better model
 took over: `{"before": 84, "after": 91, "of": 100}`."""
 TOLD_FOR, JUDGED_WITHIN = timedelta(days=1), timedelta(minutes=10)
-MINUTE_SECONDS = 60
+WORTH_SAYING_SECONDS, MINUTE_SECONDS = 20, 60
 
 
 def better_sentence(function: Function, work: FunctionWork | None) -> str:
@@ -33,7 +33,7 @@ def better_sentence(function: Function, work: FunctionWork | None) -> str:
     told = TrainedModel.objects.filter(adaptation=newest, published_at__gt=timezone.now() - TOLD_FOR)
     changes = told.filter(changes__has_key=BETTER).order_by("number").values_list("changes", flat=True).first()
     words = gain_words(changes or {})
-    return f"The better model gets {words}." if words else ""
+    return f"A better model took over: {words}." if words else ""
 
 
 def gain_words(changes: Mapping[str, object]) -> str:
@@ -58,9 +58,10 @@ def _waits_for_a_round(newest: Adaptation | None) -> bool:
 
 
 def _usual_time(newest: Adaptation | None) -> str:
-    if newest is None:
+    """Nothing where it is short: it takes longer than last time while somebody labels, and gives way to them."""
+    if newest is None or newest.seconds < WORTH_SAYING_SECONDS:
         return ""
     if newest.seconds < MINUTE_SECONDS:
-        return f" The last one took about {max(5, round(newest.seconds / 5) * 5)} seconds."
+        return f" The last one took about {round(newest.seconds / 10) * 10} seconds."
     minutes = round(newest.seconds / MINUTE_SECONDS)
     return f" The last one took about {'a minute' if minutes == 1 else f'{minutes} minutes'}."

@@ -128,14 +128,15 @@ def accuracy_of(model: TrainedModel) -> Accuracy | None:
 
 def change_words(changes: Mapping[str, object]) -> tuple[str, ...]:
     """Say what a model learned that the one before had not."""
+    gain = gain_words(changes)
     said = [
         _counted(changes.get("added"), "label added", "labels added"),
         _counted(changes.get("corrected"), "corrected", "corrected"),
         _counted(changes.get("removed"), "taken away", "taken away"),
         _named("new", changes.get("labels_added")),
         _named("no longer there", changes.get("labels_removed")),
-        "it learns another way" if changes.get("recipe") else "",
-        gain_words(changes),
+        "it learns another way" if changes.get("recipe") and not gain else "",
+        f"it learned longer: {gain}" if gain else "",
     ]
     return tuple(filter(None, said))
 
