@@ -159,8 +159,8 @@ class _Round:
         self.started = time.monotonic()
         self.deadline, self.device = deadline, device
         self.data = data
-        self.folds = _folds(data, seed)
-        self.truth = _truth(data, self.folds)
+        self.folds = folds_of(data, seed)
+        self.truth = truth_of(data, self.folds)
         self.fitted: defaultdict[tuple[str, str], dict[int, Head]] = defaultdict(dict)
         self._views: dict[tuple[str, int | None], _View] = {}
 
@@ -244,15 +244,15 @@ class _Round:
         return Member(recipe, weight, candidate.temperature, view.reader, view.fitted(head, self.data, near))
 
 
-def _folds(data: TrainingData, seed: int) -> IntArray:
-    """Return the folds that something was adapted by, so that all recipes are compared on the same."""
+def folds_of(data: TrainingData, seed: int) -> IntArray:
+    """Return the folds that are given, or that something was adapted by: all recipes are compared on the same."""
     if data.folds is not None:
         return data.folds
     n_folds = crossval.n_folds_for(len(data.labels), data.n_classes)
     return crossval.assign_folds(data.labels, data.groups, n_folds=n_folds, seed=seed)
 
 
-def _truth(data: TrainingData, folds: IntArray) -> Truth:
+def truth_of(data: TrainingData, folds: IntArray) -> Truth:
     """Return what recipes are compared by: samples that count, or all where those are too few to tell anything."""
     could_be_known = crossval.could_be_known(data.labels, folds)
     counts = could_be_known & (data.is_counted if data.task is Task.LABEL else data.is_counted[:, None])

@@ -134,6 +134,14 @@ def mixture(members: Sequence[tuple[Candidate, float]], truth: Truth) -> Mixture
     return Mixture(members, temperature, pred_probs, truth.losses(pred_probs))
 
 
+def gain_of(losses: FloatArray, *, over: FloatArray) -> tuple[float, float]:
+    """Return by how many nats these losses are less than others of the same samples, and the standard error of that."""
+    differences = over - losses
+    n = len(differences)
+    gain = float(differences.mean()) if n else 0.0
+    return gain, float(differences.std(ddof=1) / np.sqrt(n)) if n > 1 else float("inf")
+
+
 def decide(winner: Mixture, serving: Mixture | None) -> tuple[Mixture, Decision]:
     """Return what is to serve: `winner`, unless `serving` is as good within the uncertainty of the comparison.
 
@@ -144,10 +152,7 @@ def decide(winner: Mixture, serving: Mixture | None) -> tuple[Mixture, Decision]
         return winner, Decision(Verdict.FIRST)
     if winner.blend == serving.blend:
         return serving, Decision(Verdict.SAME)
-    differences = serving.losses - winner.losses
-    n = len(differences)
-    gain = float(differences.mean()) if n else 0.0
-    error = float(differences.std(ddof=1) / np.sqrt(n)) if n > 1 else float("inf")
+    gain, error = gain_of(winner.losses, over=serving.losses)
     if gain > max(error, TIE):
         return winner, Decision(Verdict.REPLACED, gain, error)
     is_same = {recipe for recipe, _ in winner.blend.members} == {recipe for recipe, _ in serving.blend.members}

@@ -246,6 +246,9 @@ class TrainingData:
     adapted
         Adapted backbone (`ADAPTED`) to the samples as its layers for each fold read them; `inputs.embeddings` has the
         same name with the rows of the layers that learned from every sample. All have the same folds.
+    held_out
+        `(n_samples,)`: the folds to hold out, where something else is compared with that held out the same. None: those
+        of what was adapted, or such as the round draws.
     """
 
     inputs: Inputs
@@ -258,13 +261,18 @@ class TrainingData:
     is_random: BoolArray | None = None
     counts: BoolArray | None = None
     adapted: Mapping[str, FoldRows] = field(default_factory=dict)
+    held_out: IntArray | None = None
 
     def __post_init__(self) -> None:
         n_samples = self.inputs.n_samples
+        if self.held_out is not None and len(self.held_out) != n_samples:
+            raise ValueError("There must be one fold per sample.")
         if {name for name in self.inputs.embeddings if name.startswith(ADAPTED)} != set(self.adapted):
             raise ValueError("What was adapted to the samples must be there for each fold, and for all of them.")
         if any(len(own.folds) != n_samples or (own.folds != self.folds).any() for own in self.adapted.values()):
             raise ValueError("All that was adapted must have the same folds, with one entry per sample.")
+        if self.adapted and self.held_out is not None and (self.held_out != self.folds).any():
+            raise ValueError("What was adapted cannot be held out by other folds than it was adapted by.")
         if len(self.labels) != n_samples or len(self.groups) != n_samples:
             raise ValueError("Labels and groups must have one entry per sample.")
         if self.is_random is not None and len(self.is_random) != n_samples:
@@ -289,8 +297,22 @@ class TrainingData:
 
     @property
     def folds(self) -> IntArray | None:
-        """`(n_samples,)`: the folds that something was adapted by; None where nothing was."""
-        return next((own.folds for own in self.adapted.values()), None)
+        """`(n_samples,)`: the folds something was adapted by, or that are given; None where the round draws them."""
+        return next((own.folds for own in self.adapted.values()), self.held_out)
+
+    def take(self, rows: IntArray) -> TrainingData:
+        """Return these samples, in this order."""
+        adapted = {name: FoldRows(own.folds[rows], own.rows[:, rows]) for name, own in self.adapted.items()}
+        return replace(
+            self,
+            inputs=self.inputs.take(rows),
+            labels=self.labels[rows],
+            groups=self.groups[rows],
+            is_random=None if self.is_random is None else self.is_random[rows],
+            counts=None if self.counts is None else self.counts[rows],
+            adapted=adapted,
+            held_out=None if self.held_out is None else self.held_out[rows],
+        )
 
     def without_fold(self, fold: int) -> TrainingData:
         """Return the same samples, all of them as read by the layers that never saw this fold."""
