@@ -41,6 +41,7 @@ class JobName(StrEnum):
     INSPECT_FUNCTION = "inspect_function"
     RUN_IMPORT = "run_import"
     SET_ASIDE = "set_aside"
+    UNDO_ACT = "undo_act"
     PREDICT_FILE = "predict_file"
 
     @property
@@ -61,6 +62,7 @@ _QUEUES = {
     JobName.INSPECT_FUNCTION: Queue.DEFAULT,
     JobName.RUN_IMPORT: Queue.DEFAULT,
     JobName.SET_ASIDE: Queue.DEFAULT,
+    JobName.UNDO_ACT: Queue.DEFAULT,
     JobName.PREDICT_FILE: Queue.DEFAULT,
 }
 

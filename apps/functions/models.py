@@ -245,10 +245,15 @@ class Act(models.Model):
     facts = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
     undone_at = models.DateTimeField(null=True, blank=True)
+    undoing = models.JSONField(null=True, blank=True)
+    """How far taking it back is, while that is under way (`samples.services.undoing`)."""
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["function", "-id"], name="act_newest_first")]
+        indexes = [
+            models.Index(fields=["function", "-id"], name="act_newest_first"),
+            models.Index(fields=["id"], name="act_being_undone", condition=models.Q(undoing__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} ({self.n_samples})"

@@ -11,9 +11,9 @@ from apps.functions.services import begin_act, count_act
 from apps.review.queues import QueueName
 from apps.review.selectors.queues import standing_in
 from apps.samples.models import PickedBy
-from apps.samples.services.acts import PROVISIONAL
 from apps.samples.services.annotations import annotate_many, tag_many
 from apps.samples.services.bulk import keys_of
+from apps.samples.services.undoing import PROVISIONAL
 from apps.training.models import Prediction, PredictionKind
 from apps.training.selectors import tag_thresholds, tags_said
 

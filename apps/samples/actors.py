@@ -5,6 +5,7 @@ import dramatiq
 from apps.core.jobs import JobName, enqueue
 from apps.samples.services.import_runs import run_import as run_slice
 from apps.samples.services.set_aside import go_on_setting_aside
+from apps.samples.services.undoing import go_on_undoing
 
 MINUTE_MS = 60_000
 
@@ -33,3 +34,16 @@ def set_aside(act_id: int, n_done: int) -> None:
     n_done_now = go_on_setting_aside(act_id=act_id, n_done=n_done)
     if n_done_now is not None:
         enqueue(JobName.SET_ASIDE, act_id, n_done_now)
+
+
+@dramatiq.actor(
+    actor_name=JobName.UNDO_ACT,
+    queue_name=JobName.UNDO_ACT.queue,
+    priority=30,
+    max_retries=0,  # the sweeper asks again
+    time_limit=2 * MINUTE_MS,
+)
+def undo_act(act_id: int, n_steps: int) -> None:
+    n_steps_now = go_on_undoing(act_id=act_id, n_steps=n_steps)
+    if n_steps_now is not None:
+        enqueue(JobName.UNDO_ACT, act_id, n_steps_now)

@@ -7,8 +7,9 @@ from django.core.paginator import Page, Paginator
 
 from apps.accounts.models import User
 from apps.functions.models import Act, ActKind, Function
-from apps.samples.services.acts import PROVISIONAL, kind_words, needed_to_undo
+from apps.samples.services.acts import needed_to_undo
 from apps.samples.services.set_aside import is_under_way
+from apps.samples.services.undoing import PROVISIONAL, kind_words, outcome_of, progress_of
 from apps.workspaces.roles import Action
 
 ACTS_PER_PAGE = 50
@@ -39,6 +40,17 @@ class ActLine:
     @property
     def is_under_way(self) -> bool:
         return is_under_way(self.act)
+
+    @property
+    def n_undone(self) -> int | None:
+        """How many samples are seen to, while the act is being taken back."""
+        progress = progress_of(self.act)
+        return None if progress is None else min(progress.n_done, self.act.n_samples)
+
+    @property
+    def n_stay(self) -> int:
+        """How many samples somebody had changed since, when it was taken back: they stay as they are."""
+        return outcome_of(self.act).n_left
 
     @property
     def who(self) -> str:

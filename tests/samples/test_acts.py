@@ -1,8 +1,5 @@
 """Taking back as a whole what was done in one go."""
 
-from datetime import timedelta
-from unittest.mock import patch
-
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -13,7 +10,7 @@ from apps.events.models import Event
 from apps.functions.models import Act, ActKind, Function, Label, OutputKind
 from apps.samples.models import Annotation, Origin, PickedBy, Sample, SampleTag
 from apps.samples.services import acts
-from apps.samples.services.acts import UndoOutcome, finish_undoing, undo_act
+from apps.samples.services.acts import UndoOutcome, undo_act
 from apps.samples.services.annotations import annotate_sample, tag_sample, undo_annotation
 from apps.samples.services.bulk import label_selection
 from apps.samples.services.intake import NewText, add_texts
@@ -147,24 +144,6 @@ def test_a_round_is_asked_for_and_the_log_says_what_was_undone(
     event = Event.objects.get(kind="act.undone")
     assert event.actor == member.public_id
     assert event.data["n_samples"] == 4
-
-
-def test_an_undo_that_died_half_way_is_finished(
-    samples: list[Sample], refund: Label, member: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    act = label_all(samples, refund, member)
-    monkeypatch.setattr(acts, "samples_per_transaction", lambda _n_tags, _most: 2)
-    with (
-        patch.object(acts, "note_data_change", side_effect=[None, KeyboardInterrupt]),
-        pytest.raises(KeyboardInterrupt),
-    ):
-        undo_act(act=act, person=member)
-    assert labels_of(samples) == [None, None, "Refund", "Refund"]
-    assert finish_undoing() == 0  # it may still be at work
-    Act.objects.update(undone_at=timezone.now() - timedelta(minutes=5))
-    assert finish_undoing() == 1
-    assert labels_of(samples) == [None] * 4
-    assert finish_undoing() == 0
 
 
 def undo(client: Client, act: Act, **headers: str) -> dict[str, object]:

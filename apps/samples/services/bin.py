@@ -23,6 +23,7 @@ from apps.samples.rows import picture_keys
 from apps.samples.services.annotations import lock_function
 from apps.samples.services.bulk import keys_of
 from apps.samples.services.saying import KnownLabels
+from apps.samples.services.stages import SLICE_KEYS, Done, Stage
 from apps.samples.services.standing import RESTORED_AT_ONCE, put_back, standing_of
 
 DAYS_IN_BIN = 30
@@ -99,10 +100,18 @@ def restore_samples(*, function: Function, sample_ids: Sequence[str], person: Us
     return n
 
 
-def undo_binning(*, act: Act) -> int:
-    """Take out what an act put in, and nobody has taken out since. Returns how many."""
-    keys = list(in_bin().filter(deleted_by=act).order_by("pk").values_list("pk", flat=True))
-    return take_out(function=act.function, sample_keys=keys)
+def stages_of_binning() -> list[Stage]:
+    """Taking out what an act put in, and nobody has taken out since."""
+    return [Stage(_binned_by, _take_back_out, RESTORED_AT_ONCE)]
+
+
+def _binned_by(act: Act, after: int) -> list[int]:
+    rows = in_bin().filter(deleted_by=act, pk__gt=after).order_by("pk")
+    return list(rows.values_list("pk", flat=True)[:SLICE_KEYS])
+
+
+def _take_back_out(act: Act, _person: User | None, keys: Sequence[int]) -> Done:
+    return Done(n_restored=len(take_out_now(function=act.function, sample_keys=keys)))
 
 
 def take_out(*, function: Function, sample_keys: Sequence[int]) -> int:

@@ -3,17 +3,20 @@
 The act is made with the first chunk and counted in the transaction of each; `options` of the import names it.
 """
 
-from django.db import transaction
+from collections.abc import Sequence
+
 from django.db.models import F, Q
 
+from apps.accounts.models import User
 from apps.core.errors import Conflict
 from apps.functions.models import Act, ActKind
 from apps.functions.services import begin_act, count_act
 from apps.samples.models import Annotation, Import, Sample
 from apps.samples.services.annotations import lock_function
-from apps.samples.services.bin import put_into_bin
+from apps.samples.services.bin import BINNED_AT_ONCE, put_into_bin
 from apps.samples.services.bring_notes import samples_noted, take_notes_back
 from apps.samples.services.intake import IntakeResult
+from apps.samples.services.stages import SLICE_KEYS, Done, Stage, single
 
 ACT = "act"
 RESTORED = "n_restored"
@@ -59,20 +62,31 @@ def close_act(import_job: Import) -> None:
         _note(import_job, ACT, "")
 
 
-def undo_import(*, act: Act) -> tuple[int, int]:
-    """Put what an import brought into the bin, but for what somebody has answered since. Returns how many, and how
-    many stay; labels it gave to samples that were here are not its business."""
-    brought = Sample.objects.filter(brought_by=act)
-    keys = list(brought.order_by("pk").values_list("pk", flat=True))
-    of_the_import = Q(annotation=None) | Q(annotation__act=act) | Q(annotation__created_at__lt=act.created_at)
+def stages_of_import() -> list[Stage]:
+    """Putting what an import brought into the bin, but for what somebody has answered since, and taking its notes back.
+
+    Labels it gave to samples that were here are not its business.
+    """
+    return [single(_take_notes_back), Stage(_brought_by, _put_away, BINNED_AT_ONCE)]
+
+
+def _take_notes_back(act: Act, _person: User | None) -> None:
     job = Import.objects.filter(public_id=act.facts.get("import", ""), function=act.function_id).first()
     if job is not None:
         _note(job, UNDONE, True)
-    with transaction.atomic():
-        lock_function(act.function_id)
-        take_notes_back(act)
-    n_binned = put_into_bin(function=act.function, sample_keys=keys, act=act, only=of_the_import & Q(n_opinions=0))
-    return n_binned, brought.count()
+    take_notes_back(act)
+
+
+def _brought_by(act: Act, after: int) -> list[int]:
+    rows = Sample.objects.filter(brought_by=act, pk__gt=after).order_by("pk")
+    return list(rows.values_list("pk", flat=True)[:SLICE_KEYS])
+
+
+def _put_away(act: Act, _person: User | None, keys: Sequence[int]) -> Done:
+    of_the_import = Q(annotation=None) | Q(annotation__act=act) | Q(annotation__created_at__lt=act.created_at)
+    only = of_the_import & Q(n_opinions=0)
+    n_binned = put_into_bin(function=act.function, sample_keys=keys, act=act, only=only)
+    return Done(n_binned=n_binned, n_left=Sample.objects.filter(pk__in=keys).count())
 
 
 def require_over(act: Act) -> None:

@@ -37,21 +37,17 @@ def settle_disputed(function: Function) -> None:
     _settle_all(function, disputed.values_list("pk", flat=True))
 
 
-def settle_parted(function: Function, labels: Collection[int]) -> None:
-    """After a label was parted from others again: people may have meant different ones of them."""
+def agreed_on_one_of(function: Function, labels: Collection[int]) -> "QuerySet[Sample]":
+    """Samples to settle after labels were parted from others again: people may have meant different ones of them."""
     one_of_them = Opinion.objects.filter(sample=OuterRef("pk"), label__in=labels)
     another = Opinion.objects.filter(sample=OuterRef("pk")).exclude(label__in=labels)
     agreed = Sample.objects.filter(function=function, annotation__is_opinion=True, n_opinions__gt=1)
-    _settle_all(function, agreed.filter(Exists(one_of_them), Exists(another)).values_list("pk", flat=True))
+    return agreed.filter(Exists(one_of_them), Exists(another))
 
 
-def settle_spoken_of(function: Function, labels: Collection[int]) -> int:
-    """After deleted labels were brought back: whoever gave them is heard again. Returns how many samples got one so."""
-    spoken_of = Opinion.objects.filter(label__in=labels, sample__deleted_at=None).values_list("sample", flat=True)
-    with_one = Sample.objects.filter(function=function, label__in=labels, pk__in=spoken_of)
-    n_before = with_one.count()
-    _settle_all(function, spoken_of.distinct())
-    return max(0, with_one.count() - n_before)
+def spoken_of(labels: Collection[int]) -> "QuerySet[Opinion]":
+    """What says labels that were brought back, of samples to settle: whoever gave them is heard again."""
+    return Opinion.objects.filter(label__in=labels, sample__deleted_at=None)
 
 
 def settle_stranded() -> int:
@@ -143,6 +139,11 @@ def _settle_all(function: Function, sample_ids: Iterable[int]) -> None:
     for start in range(0, len(keys), SETTLED_AT_ONCE):
         with transaction.atomic():
             lock_function(function.pk)
-            labels = KnownLabels(function.pk)
-            for sample in Sample.objects.filter(pk__in=keys[start : start + SETTLED_AT_ONCE]):
-                settle(sample, labels)
+            settle_chosen(function, keys[start : start + SETTLED_AT_ONCE])
+
+
+def settle_chosen(function: Function, sample_keys: Collection[int]) -> None:
+    """Settle at most `SETTLED_AT_ONCE` samples (by key), in the caller's transaction under the function's lock."""
+    labels = KnownLabels(function.pk)
+    for sample in Sample.objects.filter(pk__in=sample_keys):
+        settle(sample, labels)

@@ -22,6 +22,7 @@ from apps.samples.models import Annotation, Opinion, PickedBy, Sample
 from apps.samples.services.annotations import annotate_many, lock_function
 from apps.samples.services.saying import KnownLabels
 from apps.samples.services.settling import settle
+from apps.samples.services.stages import SLICE_KEYS, Done, Stage
 
 OPINIONS = "opinions"
 """The name in an act's facts of the annotations that count as opinions no longer."""
@@ -171,15 +172,18 @@ def _finish(act: Act) -> None:
         now.save(update_fields=["facts"])
 
 
-def bring_opinions_back(*, act: Act) -> int:
-    """Let the opinions that an act set aside count again, where the person has not given a newer one."""
-    n_back = 0
+def stages_of_opinions() -> list[Stage]:
+    """Letting the opinions that an act set aside count again, where the person has not given a newer one."""
+    return [Stage(_silenced, _let_count, OPINIONS_PER_TRANSACTION)]
+
+
+def _silenced(act: Act, after: int) -> list[int]:
     annotations: Sequence[int] = act.facts.get(OPINIONS, ())
-    for start in range(0, len(annotations), OPINIONS_PER_TRANSACTION):
-        with transaction.atomic():
-            lock_function(act.function_id)
-            n_back += _bring_back(act.function_id, annotations[start : start + OPINIONS_PER_TRANSACTION])
-    return n_back
+    return sorted(key for key in annotations if key > after)[:SLICE_KEYS]
+
+
+def _let_count(act: Act, _person: User | None, keys: Sequence[int]) -> Done:
+    return Done(n_restored=_bring_back(act.function_id, keys))
 
 
 def _silence(function_id: int, annotations: Sequence[int]) -> int:

@@ -6,11 +6,10 @@ import time
 from apps.core.jobs import JobName, enqueue
 from apps.core.leases import is_free
 from apps.samples.models import Import, ImportState
-from apps.samples.services.acts import finish_undoing
+from apps.samples.services import set_aside, undoing
 from apps.samples.services.bin import purge_old
 from apps.samples.services.leftovers import clear_leftovers
 from apps.samples.services.resettling import release_overlap, release_unanswerable, settle_stranded
-from apps.samples.services.set_aside import enqueue_unfinished
 from apps.samples.services.surgery import finish_surgery
 
 LEFTOVERS_SECONDS = 60.0
@@ -34,13 +33,13 @@ def enqueue_unfinished_imports() -> int:
     """
     if _is_time_for_leftovers():
         clear_leftovers()
-        finish_undoing()
         finish_surgery()
         settle_stranded()
         release_unanswerable()
         release_overlap()
         purge_old()
-    enqueue_unfinished()
+    set_aside.enqueue_unfinished()
+    undoing.enqueue_unfinished()
     waiting = Import.objects.filter(is_free(), state__in=[ImportState.QUEUED, ImportState.RUNNING])
     return sum(enqueue(JobName.RUN_IMPORT, pk, cursor) for pk, cursor in waiting.values_list("pk", "cursor"))
 

@@ -29,7 +29,8 @@ def undo_act(request: AppHttpRequest, function_id: str, act_id: str) -> HttpResp
         response = trigger_client_event(HttpResponse(status=204), "toast:show", {"message": outcome.words})
         return trigger_client_event(response, "act:undone", {"act": act.public_id})
     if request.headers.get("Accept", "").startswith("application/json"):
-        return JsonResponse({"words": outcome.words, "nRestored": outcome.n_restored, "nLeft": outcome.n_left})
+        body = {"words": outcome.words, "nRestored": outcome.n_restored, "nLeft": outcome.n_left}
+        return JsonResponse(body, status=202 if outcome.is_under_way else 200)
     messages.success(request, outcome.words)
     return redirect("samples:history_page", function.public_id)
 
