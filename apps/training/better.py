@@ -13,6 +13,7 @@ from apps.training.models import Adaptation, AdaptationState, FunctionWork, Trai
 BETTER = "better"
 """Under this name `TrainedModel.changes` has how many of the same samples were right before and after a better model
 took over: `{"before": 84, "after": 91, "of": 100}`."""
+ON_ITS_WAY = "A better model is on its way."
 TOLD_FOR, JUDGED_WITHIN = timedelta(days=1), timedelta(minutes=10)
 WORTH_SAYING_SECONDS, MINUTE_SECONDS = 20, 60
 
@@ -26,8 +27,10 @@ def better_sentence(function: Function, work: FunctionWork | None) -> str:
     if work is None:
         return ""
     newest = Adaptation.objects.filter(function=function).order_by("-pk").first()
-    if _is_being_made(work) or _waits_for_a_round(newest):
-        return f"A better model is on its way.{_usual_time(newest)}"
+    if _is_being_made(work):
+        return f"{ON_ITS_WAY}{_usual_time(newest)}"
+    if _waits_for_a_round(newest):
+        return ON_ITS_WAY
     if newest is None or newest.state != AdaptationState.USED:
         return ""
     told = TrainedModel.objects.filter(adaptation=newest, published_at__gt=timezone.now() - TOLD_FOR)
