@@ -61,8 +61,10 @@ def measure_accuracy(
         given, as_read = world.given(rows, is_random), world
         result = automl.train(given, seed=seed)
         if stage is Stage.BEST:
-            given, as_read, seconds_adapt = _adapt(folder, world, given, rows, seed=seed)
-            result = automl.train(given, seed=seed, serving=result.blend)
+            adapted, with_adapted, seconds_adapt = _adapt(folder, world, given, rows, seed=seed)
+            judged = automl.train(adapted, seed=seed, serving=result.blend)
+            if adapt.is_read(judged.blend):  # or else a worker trains without it, which was done before
+                as_read, result = with_adapted, judged
         pred_probs = result.predictor.pred_probs(as_read.test)
         said = _estimate(as_read, rows, is_random, result)
         yield {

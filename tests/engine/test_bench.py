@@ -56,6 +56,17 @@ def test_the_best_stage_lets_the_backbone_learn(folder: Path) -> None:
     assert row["accuracy"] == 1.0
 
 
+def test_the_best_stage_is_the_first_where_nothing_adapted_is_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.engine.adapt.is_read", lambda blend: False)
+    arguments = ["accuracy", str(folder), "--labels", "20", "--seeds", "1", "--stage"]
+    (first,) = bench.measurements(asked(*arguments, "first"))
+    (best,) = bench.measurements(asked(*arguments, "best"))
+    compared = {"accuracy", "log_loss", "cv_accuracy", "interval", "winner"}
+    assert {key: best[key] for key in compared} == {key: first[key] for key in compared}
+
+
 def test_a_folder_that_is_none_is_said(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(bench.measurements(asked("accuracy", str(tmp_path / "nowhere"))))

@@ -23,9 +23,10 @@ import safetensors.numpy
 from apps.engine import artifacts, crossval
 from apps.engine.backbones import Backbone, BackboneSpec, Input
 from apps.engine.errors import ArtifactCorrupt
+from apps.engine.readers import PLUS
 from apps.engine.readers.state import State
 from apps.engine.runtime import Deadline
-from apps.engine.types import FloatArray, IntArray
+from apps.engine.types import ADAPTED, Blend, FloatArray, IntArray
 
 N_FOLDS = 3
 FEWEST_SAMPLES = 20
@@ -179,6 +180,11 @@ class Plan:
 def is_adaptable(backbone: Backbone) -> TypeGuard[Adaptable]:
     """Whether the top layers of a backbone can learn."""
     return hasattr(backbone, "adapted")
+
+
+def is_read(blend: Blend) -> bool:
+    """Whether some of what a blend reads was adapted."""
+    return any(part.startswith(ADAPTED) for name in blend.backbones for part in name.split(PLUS))
 
 
 def is_worth_trying(labels: IntArray) -> bool:

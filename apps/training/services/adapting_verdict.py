@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from apps.engine.readers import PLUS
-from apps.engine.types import ADAPTED, Blend
+from apps.engine.adapt import is_read as is_read
 from apps.functions.models import Function
 from apps.training.better import BETTER
 from apps.training.models import Adaptation, AdaptationState, TrainedModel
 from apps.training.services import choosing, files, held_out, towers
 from apps.training.services.arrays import RoundInput
 from apps.training.services.held_out import Kept
-
-
-def is_read(blend: Blend) -> bool:
-    """Whether some of what a blend reads was adapted."""
-    return any(part.startswith(ADAPTED) for name in blend.backbones for part in name.split(PLUS))
 
 
 def reject(adaptation: Adaptation) -> None:
