@@ -71,7 +71,7 @@ def enqueue(job: JobName, *args: int | str) -> bool:
     """Send one message now. Returns False, with a log line, when the broker is away: the sweeper will send it again."""
     try:
         get_broker().enqueue(_message(job, *args))
-    except BrokerConnectionError:
+    except (BrokerConnectionError, redis.RedisError):  # RedisBroker passes on what its client raises
         logger.warning("broker_away", job=job.value)
         return False
     return True

@@ -7,6 +7,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from apps.core import jobs
 from apps.core.jobs import JobName
+from config.broker import HundredfoldRedisBroker
 
 
 class Recorder:
@@ -36,6 +37,12 @@ def test_a_message_waits_for_the_commit(
 
 def test_a_dead_broker_is_reported_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "get_broker", lambda: Recorder(BrokerConnectionError("gone")))
+    assert jobs.enqueue(JobName.EMBED_FUNCTION, 1) is False
+
+
+def test_neither_is_a_redis_that_nobody_answers_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody = HundredfoldRedisBroker(url="redis://127.0.0.1:1/0", middleware=[])
+    monkeypatch.setattr(jobs, "get_broker", lambda: nobody)
     assert jobs.enqueue(JobName.EMBED_FUNCTION, 1) is False
 
 

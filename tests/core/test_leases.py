@@ -1,8 +1,10 @@
 """Work is claimed by update: one holder at a time, and a dead holder's work is taken up again."""
 
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
+from django.db import DatabaseError, OperationalError
 from django.utils import timezone
 
 from apps.core import leases
@@ -45,7 +47,8 @@ def test_renewing_moves_only_own_and_living_leases(work: FunctionWork, text_func
     other = FunctionWork.objects.create(
         function=text_function, kind=WorkKind.EMBED, lease_holder="1-other", lease_expires_at=soon
     )
-    FunctionWork.objects.filter(pk=work.pk).update(lease_holder=leases.holder_id(), lease_expires_at=soon)
+    assert leases.claim(FunctionWork, work.pk)
+    FunctionWork.objects.filter(pk=work.pk).update(lease_expires_at=soon)
     assert leases.renew_all(FunctionWork) == 1
     work.refresh_from_db()
     other.refresh_from_db()
@@ -56,5 +59,18 @@ def test_renewing_moves_only_own_and_living_leases(work: FunctionWork, text_func
 
 def test_a_lease_that_ran_out_is_not_renewed_by_its_late_holder(work: FunctionWork) -> None:
     past = timezone.now() - timedelta(seconds=1)
-    FunctionWork.objects.filter(pk=work.pk).update(lease_holder=leases.holder_id(), lease_expires_at=past)
+    assert leases.claim(FunctionWork, work.pk)
+    FunctionWork.objects.filter(pk=work.pk).update(lease_expires_at=past)
     assert leases.renew_all(FunctionWork) == 0
+
+
+def test_what_a_living_process_is_no_longer_at_runs_out_though_it_could_not_say_so(work: FunctionWork) -> None:
+    leases.claim(FunctionWork, work.pk)
+    with (
+        patch.object(FunctionWork._default_manager, "filter", side_effect=OperationalError),
+        pytest.raises(DatabaseError),
+    ):
+        leases.release(FunctionWork, work.pk)
+    assert leases.renew_all(FunctionWork) == 0
+    FunctionWork.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    assert leases.claim(FunctionWork, work.pk)

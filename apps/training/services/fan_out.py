@@ -212,7 +212,14 @@ def run_part(*, part_id: int) -> None:
     part = RoundPart.objects.filter(pk=part_id, state=PartState.WAITING).defer("result").first()
     if part is None or not leases.claim(RoundPart, part_id):
         return
-    mine = RoundPart.objects.filter(pk=part_id, state=PartState.WAITING, lease_holder=leases.holder_id())
+    try:
+        _do_part(part)
+    finally:
+        leases.let_go(RoundPart, part_id)
+
+
+def _do_part(part: RoundPart) -> None:
+    mine = RoundPart.objects.filter(pk=part.pk, state=PartState.WAITING, lease_holder=leases.holder_id())
     if part.n_attempts >= MOST_ATTEMPTS:
         mine.update(state=PartState.FAILED, lease_holder="", lease_expires_at=None)
         _ask_to_go_on(part)
@@ -226,6 +233,7 @@ def run_part(*, part_id: int) -> None:
         abandon(part.function_id, part.batch)
         return
     except BaseException as error:
+        leases.reconnect_if_lost()
         mine.update(message=sentence_of(error), lease_holder="", lease_expires_at=None)
         raise
     _hand_in(part, candidates)

@@ -117,6 +117,13 @@ def _see_through(batch: str, cancelled: Callable[[], bool]) -> None:
 def _fit_part(part: RoundPart, cancelled: Callable[[], bool]) -> None:
     if not leases.claim(RoundPart, part.pk):
         return
+    try:
+        _fit_mine(part, cancelled)
+    finally:
+        leases.let_go(RoundPart, part.pk)
+
+
+def _fit_mine(part: RoundPart, cancelled: Callable[[], bool]) -> None:
     mine = RoundPart.objects.filter(pk=part.pk, state=PartState.WAITING, lease_holder=leases.holder_id())
     mine.update(n_attempts=F("n_attempts") + 1)
     try:
@@ -132,6 +139,7 @@ def _fit_part(part: RoundPart, cancelled: Callable[[], bool]) -> None:
         mine.update(lease_holder="", lease_expires_at=None)
         raise
     except BaseException as error:
+        leases.reconnect_if_lost()
         is_last = part.n_attempts + 1 >= MOST_ATTEMPTS
         mine.update(
             state=PartState.FAILED if is_last else PartState.WAITING,

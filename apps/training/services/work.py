@@ -65,12 +65,15 @@ def _held(function_id: int, kind: WorkKind) -> Iterator[FunctionWork | None]:
     if not leases.claim(FunctionWork, work.pk):
         yield None
         return
-    work.refresh_from_db()
     try:
+        work.refresh_from_db()
         yield work
     except BaseException as error:
+        leases.reconnect_if_lost()
         _note_failure(work, error)
         raise
+    finally:
+        leases.let_go(FunctionWork, work.pk)
     leases.release(FunctionWork, work.pk)
     if work.n_failures:
         FunctionWork.objects.filter(pk=work.pk).update(n_failures=0, retry_at=None, message="")
