@@ -36,7 +36,7 @@ def better_sentence(function: Function, work: FunctionWork | None) -> str:
     told = TrainedModel.objects.filter(adaptation=newest, published_at__gt=timezone.now() - TOLD_FOR)
     changes = told.filter(changes__has_key=BETTER).order_by("number").values_list("changes", flat=True).first()
     words = gain_words(changes or {})
-    return f"A better model took over: {words}." if words else ""
+    return f"A better model: {words}." if words else ""
 
 
 def gain_words(changes: Mapping[str, object]) -> str:

@@ -11,7 +11,7 @@ from django.db.models.functions import Left
 from apps.functions.models import Function, Label
 from apps.functions.selectors import standing_labels
 from apps.samples.models import Annotation, Sample
-from apps.training.better import gain_words
+from apps.training.better import BETTER, gain_words
 from apps.training.models import TrainedModel
 from apps.training.recipe_words import recipe_words
 from apps.training.services.choosing import CLEARED, pinned_model, why_not
@@ -128,15 +128,15 @@ def accuracy_of(model: TrainedModel) -> Accuracy | None:
 
 def change_words(changes: Mapping[str, object]) -> tuple[str, ...]:
     """Say what a model learned that the one before had not."""
-    gain = gain_words(changes)
+    gain, learned_longer = gain_words(changes), BETTER in changes
     said = [
         _counted(changes.get("added"), "label added", "labels added"),
         _counted(changes.get("corrected"), "corrected", "corrected"),
         _counted(changes.get("removed"), "taken away", "taken away"),
         _named("new", changes.get("labels_added")),
         _named("no longer there", changes.get("labels_removed")),
-        "it learns another way" if changes.get("recipe") and not gain else "",
-        f"it learned longer: {gain}" if gain else "",
+        "it learns another way" if changes.get("recipe") and not learned_longer else "",
+        (f"it learned longer: {gain}" if gain else "it learned longer") if learned_longer else "",
     ]
     return tuple(filter(None, said))
 

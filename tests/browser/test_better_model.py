@@ -62,7 +62,7 @@ def test_it_comes_by_itself_and_says_what_it_changed(desk: Desk, page: Page) -> 
 
     page.goto(f"{desk.up.url}/functions/{desk.function}/models/")
     newest = page.locator("tbody tr").first
-    expect(newest).to_contain_text(sentence.removeprefix("A better model took over: ").removesuffix("."))
+    expect(newest).to_contain_text(sentence.removeprefix("A better model: ").removesuffix("."))
     newest.get_by_text("Details").click()
     expect(newest).to_contain_text("taught with your 60 labels")
 

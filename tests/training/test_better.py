@@ -59,11 +59,13 @@ def test_a_worker_that_died_makes_nothing(text_function: Function) -> None:
 def test_how_long_the_last_one_took_is_said_where_it_was_long(
     text_function: Function, seconds: float, words: str
 ) -> None:
-    at_work(text_function, lease_expires_at=None)
+    at_work(text_function)
     Adaptation.objects.create(
         function=text_function, data_revision=1, label_ids=[], n_annotations=60, seconds=seconds, sha256="x"
     )
     assert said(text_function) == f"{ON_ITS_WAY}{words}"
+    at_work(text_function, lease_expires_at=None)
+    assert said(text_function) == ON_ITS_WAY, "the newest one itself waits to be judged"
     Adaptation.objects.update(created_at=timezone.now() - timedelta(hours=1))
     assert said(text_function) == "", "nobody comes to judge it"
 
@@ -79,7 +81,7 @@ def test_what_it_changed_is_said_on_the_home_the_label_page_and_in_the_list(
     finish_work(function_id=text_function.pk)
     after = TrainedModel.objects.get(is_live=True)
     words = f"{after.n_right - before.n_right} more right ({before.n_right} to {after.n_right} of 60)"
-    assert said(text_function) == f"A better model took over: {words}."
+    assert said(text_function) == f"A better model: {words}."
     for name in ("review:function_home", "labeling:label_page", "training:models_page"):
         assert words in owner_client.get(reverse(name, args=[text_function.public_id])).content.decode()
     page = owner_client.get(reverse("training:models_page", args=[text_function.public_id])).content.decode()

@@ -189,6 +189,13 @@ def test_changes_are_said_in_words() -> None:
     )
 
 
+def test_a_model_that_learned_longer_says_so_and_what_that_brought() -> None:
+    more = {"better": {"before": 84, "after": 91, "of": 100}}
+    assert change_words({"recipe": True, **more}) == ("it learned longer: 7 more right (84 to 91 of 100)",)
+    fewer = {"better": {"before": 66, "after": 57, "of": 104}}
+    assert change_words({"added": 0, "recipe": False, **fewer}) == ("it learned longer",)
+
+
 def test_recipes_are_said_in_words_the_heaviest_first() -> None:
     one = {"recipe": {"backbone": "minilm", "head": "logistic", "settings": {"C": 1.0}}, "weight": 1.0}
     assert recipe_words({"members": [one]}) == [
