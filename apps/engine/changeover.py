@@ -1,8 +1,8 @@
 """Whether another backbone does worse than the one in use: both read the same samples, and hold out the same ones.
 
 Each is given a whole round, so that the best of the one is compared with the best of the other. The rule is that of
-`selection.decide` with the parts turned round: what was asked for takes over, unless what is there loses less by more
-than one standard error of the difference.
+`selection.decide` with the parts turned round: what was asked for takes over, unless what is there has more right, and
+loses less by more than one standard error of the difference.
 """
 
 from __future__ import annotations
@@ -34,8 +34,11 @@ class Comparison:
 
     @property
     def is_worse(self) -> bool:
-        """Whether the new reading does worse, beyond the uncertainty of the comparison."""
-        return -self.gain > max(self.gain_error, TIE)
+        """Whether the new reading does worse, beyond the uncertainty of the comparison.
+
+        To be as often right and less sure of it is not worse: somebody asked for the new one.
+        """
+        return self.n_right_after < self.n_right_before and -self.gain > max(self.gain_error, TIE)
 
 
 def compare(

@@ -64,15 +64,32 @@ class BackboneChoice(models.Model):
         return f"{self.name} {self.version}"
 
 
-class Rereading(models.Model):
-    """A function that still reads texts or pictures as before, until all its samples were read anew.
+class RereadingState(models.TextChoices):
+    READING = "reading", "its samples are being read with another backbone"
+    READ = "read", "the next round says whether that one does worse"
+    KEPT = "kept", "it does worse: the function goes on as before"
+    TAKEN = "taken", "it does not: the function reads with it"
 
-    `name` is the backbone of before, empty for the built-in ones. The row goes when the last sample was read.
+
+UNSETTLED = (RereadingState.READING, RereadingState.READ)
+
+
+class Rereading(models.Model):
+    """What becomes of another backbone in a function: how far its samples are read, and how the two compare.
+
+    `name` is the backbone of before, empty for the built-in ones. The function reads with that one while its samples
+    are being read, and where the other did worse; where it is not asked that it do as well, or nothing can be told, the
+    row goes. What was compared: `n_right_before` and `n_right_after` of `n_compared` labelled samples, held out.
     """
 
     function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="rereadings")
     kind = models.CharField(max_length=10, choices=ReadKind)
     name = models.CharField(max_length=40, blank=True)
+    state = models.CharField(max_length=10, choices=RereadingState, default=RereadingState.READING)
+    is_anyway = models.BooleanField(default=False)
+    n_compared = models.PositiveIntegerField(default=0)
+    n_right_before = models.PositiveIntegerField(default=0)
+    n_right_after = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -14,7 +14,7 @@ from apps.functions.models import Function, OutputKind
 from apps.samples.models import Sample, SampleTag
 from apps.training.effects import FixEffect, fix_effect
 from apps.training.findings import findings, n_findings
-from apps.training.models import FunctionWork, Rereading, TrainedModel, WorkKind
+from apps.training.models import UNSETTLED, FunctionWork, Rereading, TrainedModel, WorkKind
 
 __all__ = [
     "FixEffect",
@@ -94,7 +94,7 @@ def is_finished(function_id: int) -> bool:
     revision = Function.objects.filter(pk=function_id).values_list("data_revision", flat=True).first() or 0
     return (
         not Sample.objects.filter(function=function_id, is_embedded=False).exists()
-        and not Rereading.objects.filter(function=function_id).exists()
+        and not Rereading.objects.filter(function=function_id, state__in=UNSETTLED).exists()
         and (train.done_revision if train else 0) >= revision
         and (predict is None or predict.done_revision >= predict.wanted_revision)
     )

@@ -48,8 +48,9 @@ def test_equals_let_the_new_one_take_over(labels: npt.NDArray[np.int64]) -> None
     assert found is not None
     assert found.n_right_before == found.n_right_after
     assert not found.is_worse
-    assert not Comparison(100, 50, 50, gain=-0.01, gain_error=0.02).is_worse
-    assert Comparison(100, 50, 50, gain=-0.03, gain_error=0.02).is_worse
+    assert not Comparison(100, 50, 40, gain=-0.01, gain_error=0.02).is_worse
+    assert Comparison(100, 50, 40, gain=-0.03, gain_error=0.02).is_worse
+    assert not Comparison(100, 50, 50, gain=-0.03, gain_error=0.02).is_worse  # less sure of as many
 
 
 def test_recipes_in_service_are_tried_as_they_read(labels: npt.NDArray[np.int64]) -> None:

@@ -72,10 +72,12 @@ def test_another_backbone_takes_over_while_calls_are_answered(tmp_path: Path) ->
         for _ in range(10):
             call(up, function_id, key, "money card")
         wait_until(lambda: "tickets" in read_by(up), seconds=90, what="a model that reads with the new one is live")
-        assert rows(up, "SELECT 1 FROM training_rereading") == []
+        assert rows(up, "SELECT state FROM training_rereading") == [("taken",)]
         n_samples = value(up, "SELECT count(*) FROM samples_sample")
         assert value(up, "SELECT count(*) FROM training_embedding WHERE backbone = 'tickets'") == n_samples
         assert call(up, function_id, key, "invoice cash") == "Money"
         assert call(up, function_id, key, "door courier") == "Parcel"
-        assert "texts                   tickets" in manage(up, "backbones", "list")
+        listed = manage(up, "backbones", "list")
+        assert "texts                   tickets" in listed
+        assert "took over for 1 function" in listed
         assert "tickets loads in" in manage(up, "doctor")

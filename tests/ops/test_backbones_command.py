@@ -10,20 +10,21 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from apps.engine.backbones.presets import PRESETS
 from apps.engine.types import Modality
 from apps.events.kinds import Audit
 from apps.events.models import Event
-from apps.functions.models import Function
+from apps.functions.models import Function, InputKind
 from apps.ops import doctor
 from apps.ops.backbones import is_folder
 from apps.ops.worker import warm_up
 from apps.samples.models import Origin
 from apps.samples.services.intake import NewText, add_texts
-from apps.training.models import BackboneChoice, Rereading
+from apps.training.models import BackboneChoice, Rereading, RereadingState
 from apps.training.services import chosen, encoders
+from apps.workspaces.models import Workspace
 from tests import tiny_models
 from tests.tiny_hub import COMMIT, Hub, serving
 
@@ -71,7 +72,8 @@ def test_a_folder_is_pulled_and_used(bert: Path, text_function: Function) -> Non
     text = said("use", "tickets")
     assert "tickets reads texts from now on" in text
     assert "The workers read 1 sample of 1 function anew" in text
-    assert "goes on with minilm" in text
+    assert "each function goes on as before" in text
+    assert "Then tickets is compared with what reads there now" in text
     assert "pull ./FOLDER --name tickets" in text
     assert BackboneChoice.objects.get().is_current
     assert "1 function still to be read anew" in said("list")
@@ -82,6 +84,56 @@ def test_a_folder_is_pulled_and_used(bert: Path, text_function: Function) -> Non
     assert "minilm reads texts from now on" in text
     assert not Rereading.objects.exists()
     assert encoders.backbone_names(Modality.TEXT) == ("minilm",)
+
+
+def test_what_became_of_a_change_is_listed_with_figures(
+    bert: Path, text_function: Function, workspace: Workspace
+) -> None:
+    said("pull", bert, "--name", "tickets")
+    said("use", "tickets")
+    figures = {"n_compared": 120, "n_right_before": 1_097, "n_right_after": 81}
+    kept = Rereading(function=text_function, kind="text", name="", state=RereadingState.KEPT, **figures)
+    kept.save()
+    text = said("list")
+    assert "texts                   tickets\n    worse for 1 function, which went on as before" in text
+    assert "`backbones use tickets` asks again" in text
+    function = f"{text_function.public_id} {text_function.name}"
+    assert f"{function}, read by minilm: 81 of 120 labelled samples right instead of 1,097\n" in text
+    kept.n_right_after, kept.state = 1_100, RereadingState.TAKEN
+    kept.save()
+    assert "    took over for 1 function: 1,100 of 120 labelled samples right instead of 1,097\n" in said("list")
+    kept.delete()
+    pictures = Function.objects.create(workspace=workspace, name="Rooms", input_kind=InputKind.IMAGE)
+    Rereading.objects.create(function=pictures, kind="image", name="old", state=RereadingState.KEPT)
+    text = said("list")
+    assert "`backbones use --default image` asks again" in text
+    assert "read by old and pixels: 0 of 0" in text
+
+
+def test_only_the_first_functions_are_listed_one_by_one(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for i in range(5):
+        function = Function.objects.create(workspace=workspace, name=f"Desk {i}")
+        Rereading.objects.create(function=function, kind="text", state=RereadingState.KEPT, n_compared=30)
+    monkeypatch.setattr("apps.ops.backbones.MOST_NAMED", 3)
+    with django_assert_max_num_queries(5):
+        text = said("list")
+    assert [i for i in range(5) if f"Desk {i}," in text] == [0, 1, 2]
+    assert "… and 2 others: 0 of 60 labelled samples right" in text
+
+
+def test_who_insists_is_told_what_that_means(bert: Path, text_function: Function) -> None:
+    add_texts(function=text_function, items=[NewText("a refund")], person=None, origin=Origin.IMPORT)
+    said("pull", bert, "--name", "tickets")
+    text = said("use", "tickets", "--anyway")
+    assert "also where it does worse than the one of before" in text
+    assert Rereading.objects.get().is_anyway
+    Rereading.objects.update(state=RereadingState.KEPT)
+    text = said("use", "tickets")
+    assert text.startswith("tickets reads texts already.\nThe workers read 1 sample of 1 function anew")
+    assert "is compared with what reads there now" in text
+    assert not Rereading.objects.get().is_anyway
 
 
 def test_pulling_again_says_that_it_is_here(bert: Path) -> None:

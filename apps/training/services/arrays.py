@@ -68,13 +68,14 @@ class _Row:
     picked_by: str
 
 
-def read_round(function: Function, *, with_adapted: bool = True) -> RoundInput:
+def read_round(function: Function, *, with_adapted: bool = True, layout: Layout | None = None) -> RoundInput:
     """Read a function's annotations and what models read of the samples. The revision first: see `RoundInput`.
 
-    What is read of an adaptation is made first where it is missing, as far as that takes a moment.
+    What is read of an adaptation is made first where it is missing, as far as that takes a moment. With a `layout`, as
+    samples are read by that one.
     """
     revision = Function.objects.values_list("data_revision", flat=True).get(pk=function.pk)
-    layout = layout_of(function)
+    layout = layout_of(function) if layout is None else layout
     labels = tuple(function.labels.in_use())
     rows = _annotated(function, labels)
     ready = [row for row in rows if row.is_embedded]

@@ -12,6 +12,7 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.core.errors import Conflict
 from apps.core.jobs import JobName, enqueue_on_commit
+from apps.engine.types import Blend
 from apps.events.kinds import Audit, Live
 from apps.events.services import announce, record
 from apps.functions.models import Function, Label, OutputKind
@@ -65,6 +66,14 @@ def newest_whole(function: Function) -> TrainedModel | None:
     rows = TrainedModel.objects.filter(function=function, is_damaged=False).exclude(published_at=None)
     newest_first = rows.exclude(sha256="").select_related("function", "adaptation").order_by("-number")
     return next((model for model in newest_first.iterator(chunk_size=20) if not why_not(model)), None)
+
+
+def blend_of(model: TrainedModel | None) -> Blend | None:
+    """Return a model's recipes; None without one, or of an earlier version, whose recipe has no rights now."""
+    try:
+        return Blend.from_json(model.recipe) if model else None
+    except ValueError:
+        return None
 
 
 def why_not(model: TrainedModel, *, standing: Mapping[str, Label] | None = None) -> str:

@@ -20,7 +20,7 @@ from apps.engine.backbones import BackboneSpec
 from apps.engine.backbones.registry import Registry
 from apps.engine.errors import BackboneUnavailable
 from apps.engine.types import Modality
-from apps.training.models import BackboneChoice, Rereading
+from apps.training.models import BackboneChoice, Rereading, RereadingState
 
 logger = structlog.get_logger(__name__)
 
@@ -33,14 +33,15 @@ class Chosen:
     """The choices at one moment.
 
     `current` has a name for each kind of sample that is not read by the built-in backbones, `choices` everything ever
-    chosen by its name, `before` what functions still read with while their samples are being read anew ("" for the
-    built-in ones).
+    chosen by its name, `before` what functions read with instead ("" for the built-in ones), while their samples are
+    being read anew or because what was chosen does worse. Of `compared` functions the next round says whether it does.
     """
 
     current: Mapping[str, str] = field(default_factory=dict)
     choices: Mapping[str, BackboneChoice] = field(default_factory=dict)
     specs: Mapping[str, BackboneSpec] = field(default_factory=dict)
     before: Mapping[tuple[int, str], str] = field(default_factory=dict)
+    compared: frozenset[int] = frozenset()
 
     def name_for(self, modality: Modality, function_id: int | None = None) -> str:
         """Return the pulled backbone that reads such samples, of a function where one is given; "" for the built-in."""
@@ -162,10 +163,11 @@ def _read() -> Chosen:
     choices = {choice.name: choice for choice in BackboneChoice.objects.all()}
     if not choices:
         return Chosen()
-    rows = Rereading.objects.values_list("function_id", "kind", "name")
+    rows = list(Rereading.objects.exclude(state=RereadingState.TAKEN))
     return Chosen(
         current={choice.kind: choice.name for choice in choices.values() if choice.is_current},
         choices=choices,
         specs={name: spec_of(choice) for name, choice in choices.items()},
-        before={(function_id, kind): name for function_id, kind, name in rows},
+        before={(row.function_id, row.kind): row.name for row in rows if row.state != RereadingState.READ},
+        compared=frozenset(row.function_id for row in rows if row.state == RereadingState.READ),
     )

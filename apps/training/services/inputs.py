@@ -7,9 +7,10 @@ taught.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 
 import structlog
@@ -24,7 +25,7 @@ from apps.engine.types import ColumnType, FloatArray, Inputs, Modality, cell_key
 from apps.functions.models import Field, FieldType, Function, InputKind
 from apps.samples.media import open_picture
 from apps.samples.models import Sample
-from apps.training.services.encoders import backbone_names, cell_spec, device, spec_of
+from apps.training.services.encoders import backbone_names, cell_spec, device, names_with, spec_of
 
 logger = structlog.get_logger(__name__)
 
@@ -56,19 +57,32 @@ def layout_of(function: Function, *, is_ahead: bool = False) -> Layout:
 
     `is_ahead`: as they will be read when all were read with the backbone chosen.
     """
-    of_function = None if is_ahead else function.pk
+    return _layout(function, partial(backbone_names, function_id=None if is_ahead else function.pk))
+
+
+def layout_with(function: Function, names: Mapping[str, str]) -> Layout:
+    """Return what they consist of where a kind of them is read with another backbone, "" for the built-in ones."""
+
+    def read_with(modality: Modality) -> tuple[str, ...]:
+        name = names.get(modality.value)
+        return backbone_names(modality, function_id=function.pk) if name is None else names_with(name, modality)
+
+    return _layout(function, read_with)
+
+
+def _layout(function: Function, names: Callable[[Modality], tuple[str, ...]]) -> Layout:
     if function.input_kind != InputKind.TABLE:
-        names = backbone_names(Modality(function.input_kind), function_id=of_function)
-        return Layout(function.input_kind, tuple(spec_of(name) for name in names))
+        of_samples = names(Modality(function.input_kind))
+        return Layout(function.input_kind, tuple(spec_of(name) for name in of_samples))
     fields = tuple(function.fields.filter(is_used=True))
-    return Layout(function.input_kind, tuple(_cell_specs(fields, of_function)), fields)
+    return Layout(function.input_kind, tuple(_cell_specs(fields, names)), fields)
 
 
-def _cell_specs(fields: Sequence[Field], function_id: int | None) -> list[BackboneSpec]:
+def _cell_specs(fields: Sequence[Field], names: Callable[[Modality], tuple[str, ...]]) -> list[BackboneSpec]:
     """Cells of free text and pictures are embedded like samples of their own."""
     modalities = {FieldType.TEXT.value: Modality.TEXT, FieldType.IMAGE.value: Modality.IMAGE}
     return [
-        cell_spec(cell_key(backbone_names(modalities[field.type], function_id=function_id)[0], field.public_id))
+        cell_spec(cell_key(names(modalities[field.type])[0], field.public_id))
         for field in fields
         if field.type in modalities
     ]

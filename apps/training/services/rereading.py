@@ -1,8 +1,10 @@
 """Changing the backbone: which one reads from now on, and every sample read anew with it, a short chunk at a time.
 
 Until the last sample of a function was read, the function goes on with the backbone of before in everything: calls,
-rounds, predictions, new samples. Then a round trains it on the new vectors, and until that model is published the one
-in service answers by the old ones. Vectors that nothing reads any more are cleared away by the sweeper.
+rounds, predictions, new samples. Then the next round compares the two on the function's own labels (`changeover`):
+where the other does worse the function goes on as before, and the operator is told; else a model is trained on the new
+vectors, and until it is published the one in service answers by the old ones. Vectors that nothing reads any more are
+cleared away by the sweeper.
 """
 
 from __future__ import annotations
@@ -24,7 +26,15 @@ from apps.events.services import record
 from apps.functions.models import Field, FieldType, Function, InputKind
 from apps.samples.models import Sample
 from apps.samples.services.annotations import lock_function
-from apps.training.models import BackboneChoice, FunctionWork, ReadKind, Rereading, TrainedModel, WorkKind
+from apps.training.models import (
+    BackboneChoice,
+    FunctionWork,
+    ReadKind,
+    Rereading,
+    RereadingState,
+    TrainedModel,
+    WorkKind,
+)
 from apps.training.services import chosen
 from apps.training.services.embedding import MAX_CHUNK, Pace, cost_of
 from apps.training.services.encoders import backbone, base_of, names_with
@@ -59,11 +69,12 @@ class Change:
 
 
 @transaction.atomic
-def use_backbone(*, modality: Modality, manifest: Manifest | None) -> Change:
+def use_backbone(*, modality: Modality, manifest: Manifest | None, is_anyway: bool = False) -> Change:
     """Read samples of a kind with a pulled backbone from now on, or, without one, with the built-in ones again.
 
-    Every function that has such samples reads them anew in the background. Raises Conflict where the name stood for
-    other files before.
+    Every function that has such samples reads them anew in the background, and changes over unless that does worse on
+    its own labels, or whatever it does if `is_anyway`. Where it was chosen already, functions that stayed as they were
+    are asked again. Raises Conflict where the name stood for other files before.
     """
     known = {choice.name: choice for choice in BackboneChoice.objects.select_for_update().filter(kind=modality.value)}
     before = next((choice.name for choice in known.values() if choice.is_current), "")
@@ -71,14 +82,15 @@ def use_backbone(*, modality: Modality, manifest: Manifest | None) -> Change:
     if manifest:
         _require_same(manifest, known.get(after))
     if before == after:
-        return Change(before, after, 0, 0)
-    BackboneChoice.objects.filter(kind=modality.value, is_current=True).update(is_current=False)
-    if manifest:
-        BackboneChoice.objects.update_or_create(name=after, defaults=_facts(manifest))
-    function_ids = _begin_rereading(modality, before, after)
-    _record(modality, before, after)
+        function_ids = _ask_again(modality, is_anyway=is_anyway)
+    else:
+        BackboneChoice.objects.filter(kind=modality.value, is_current=True).update(is_current=False)
+        if manifest:
+            BackboneChoice.objects.update_or_create(name=after, defaults=_facts(manifest))
+        function_ids = _begin_rereading(modality, before, after, is_anyway=is_anyway)
+        _record(modality, before, after)
     transaction.on_commit(chosen.forget)
-    n_samples = Sample.everywhere.filter(function__in=function_ids).count()
+    n_samples = Sample.everywhere.filter(function__in=function_ids).count() if function_ids else 0
     return Change(before, after, len(function_ids), n_samples)
 
 
@@ -90,7 +102,7 @@ def reread_function(*, function_id: int) -> Progress:
     function = Function.objects.filter(pk=function_id).first()
     if function is None:
         return Progress.DONE
-    if not Rereading.objects.filter(function=function_id).exists():
+    if not Rereading.objects.filter(function=function_id, state=RereadingState.READING).exists():
         rows = FunctionWork.objects.filter(function=function_id, kind=WorkKind.REREAD)
         rows.update(done_revision=F("wanted_revision"))
         return Progress.DONE
@@ -117,7 +129,8 @@ def unread_backbones() -> list[str]:
         return []
     kinds = (Modality.TEXT, Modality.IMAGE)
     in_use = {name for kind in kinds for name in names_with(found.name_for(kind), kind)}
-    in_use |= {name for (_pk, kind), before in found.before.items() for name in names_with(before, Modality(kind))}
+    of_before = Rereading.objects.exclude(state=RereadingState.TAKEN).values_list("kind", "name").distinct()
+    in_use |= {name for kind, before in of_before for name in names_with(before, Modality(kind))}
     live = TrainedModel.objects.filter(is_live=True).values_list("backbone_versions", flat=True)
     in_use |= {base_of(name) for versions in live.iterator() for name in versions}
     known = {*found.choices, *(name for kind in kinds for name in for_modality(kind))}
@@ -146,23 +159,47 @@ def _facts(manifest: Manifest) -> dict[str, object]:
     }
 
 
-def _begin_rereading(modality: Modality, before: str, after: str) -> list[int]:
+def _begin_rereading(modality: Modality, before: str, after: str, *, is_anyway: bool) -> list[int]:
     """Have every function that has such samples keep on reading as before until its samples were read anew.
 
-    Where one still reads with what is chosen now, because the change before this was not done, there is nothing to do.
+    Where one reads with what is chosen now, because the change before this was not done or not taken, there is nothing
+    to do.
     """
-    waiting = dict(Rereading.objects.filter(kind=modality.value).values_list("function_id", "name"))
-    Rereading.objects.filter(kind=modality.value, name=after).delete()
+    rows = Rereading.objects.filter(kind=modality.value)
+    rows.filter(state=RereadingState.TAKEN).delete()
+    rows.filter(state=RereadingState.READ).update(name=before)  # it was to be compared, and reads with that by now
+    known = set(rows.values_list("function_id", flat=True))
+    rows.filter(name=after).delete()
+    rows.update(state=RereadingState.READING, is_anyway=is_anyway)
     function_ids = _functions_reading(modality).values_list("pk", flat=True)
-    new = [Rereading(function_id=pk, kind=modality.value, name=before) for pk in function_ids if pk not in waiting]
-    Rereading.objects.bulk_create(new)
-    changed = sorted([row.function_id for row in new] + [pk for pk, name in waiting.items() if name != after])
-    for pk in changed:
+    Rereading.objects.bulk_create(
+        Rereading(function_id=pk, kind=modality.value, name=before, is_anyway=is_anyway)
+        for pk in function_ids
+        if pk not in known
+    )
+    return _want_rereading(list(rows.values_list("function_id", flat=True)))
+
+
+def _ask_again(modality: Modality, *, is_anyway: bool) -> list[int]:
+    """Have functions that stayed as they were read what came since, and be asked again, or change over anyway."""
+    rows = Rereading.objects.filter(kind=modality.value)
+    if is_anyway:
+        rows.filter(state=RereadingState.READ).delete()
+        rows.filter(state=RereadingState.READING).update(is_anyway=True)
+    kept = rows.filter(state=RereadingState.KEPT)
+    function_ids = list(kept.values_list("function_id", flat=True))
+    kept.update(state=RereadingState.READING, is_anyway=is_anyway)
+    return _want_rereading(function_ids)
+
+
+def _want_rereading(function_ids: list[int]) -> list[int]:
+    """Ask for functions to be read from their first sample on. Returns them in their order."""
+    for pk in sorted(function_ids):
         FunctionWork.objects.get_or_create(function_id=pk, kind=WorkKind.REREAD)
         work = FunctionWork.objects.filter(function=pk, kind=WorkKind.REREAD)
         work.update(wanted_revision=F("wanted_revision") + 1, cursor=0, n_failures=0, retry_at=None, message="")
         enqueue_on_commit(JobName.REREAD_FUNCTION, pk)
-    return changed
+    return sorted(function_ids)
 
 
 def _record(modality: Modality, before: str, after: str) -> None:
@@ -222,13 +259,19 @@ def _next_chunk(function: Function, cursor: int) -> dict[int, int]:
 
 @transaction.atomic
 def _finish(function: Function, work: FunctionWork) -> bool:
-    """Let the function read with the chosen backbone from now on, and train it. Returns whether it does."""
+    """Let the function read with the chosen backbone from now on, and have a round ask whether it does worse.
+
+    Returns whether it reads with it. Where no model is in service there is nothing to compare it with.
+    """
     lock_function(function.pk)
     require_mine(work)
     mine = FunctionWork.objects.filter(pk=work.pk, wanted_revision=work.wanted_revision)
     if _next_chunk(function, work.cursor) or not mine.update(done_revision=work.wanted_revision, cursor=0):
         return False  # more came, or another backbone was chosen
-    Rereading.objects.filter(function=function).delete()
+    rows = Rereading.objects.filter(function=function, state=RereadingState.READING)
+    is_served = TrainedModel.objects.filter(function=function, is_live=True).exists()
+    (rows.filter(is_anyway=True) if is_served else rows).delete()
+    rows.update(state=RereadingState.READ)
     FunctionWork.objects.filter(function=function, kind=WorkKind.TRAIN).update(done_revision=0)
     want_predictions(function.pk)
     want_survey(function.pk)

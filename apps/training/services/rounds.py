@@ -21,7 +21,16 @@ from apps.events.kinds import Live
 from apps.events.services import announce
 from apps.functions.models import Function
 from apps.training.models import FunctionWork, PartState, RunState, TrainedModel, TrainingRun, WorkKind
-from apps.training.services import adapting_verdict, choosing, deciding, encoders, fan_out, figures, publishing
+from apps.training.services import (
+    adapting_verdict,
+    changeover,
+    choosing,
+    deciding,
+    encoders,
+    fan_out,
+    figures,
+    publishing,
+)
 from apps.training.services.arrays import RoundInput, read_round
 from apps.training.services.embedding import forget_embedding
 from apps.training.services.fan_out import Batch
@@ -98,6 +107,7 @@ def _has_news(function_id: int) -> bool:
 
 
 def _run_round(function: Function, work: FunctionWork) -> RoundOutcome:
+    changeover.settle(function, work)
     given = read_round(function)
     if given.revision <= work.done_revision:
         return RoundOutcome.NOTHING_NEW
@@ -133,7 +143,7 @@ def _is_sent_out(function: Function, work: FunctionWork, run: TrainingRun, given
     if not fan_out.can_be_shared(given):
         return False
     newest = choosing.newest_whole(function)
-    serving = _serving_blend(newest)
+    serving = choosing.blend_of(newest)
     lines = fan_out.lines_of(given, serving)
     if not fan_out.pays(function, given, lines):
         return False
@@ -214,17 +224,9 @@ def _train(function: Function, work: FunctionWork, run: TrainingRun, given: Roun
         seed=SEED,
         deadline=Deadline.after(ROUND_SECONDS),
         on_first=show_first if wants_first else None,
-        serving=_serving_blend(newest),
+        serving=choosing.blend_of(newest),
         device=encoders.device(),
     )
-
-
-def _serving_blend(newest: TrainedModel | None) -> Blend | None:
-    """None where no model is there, or one of an earlier version, whose recipe has no rights now."""
-    try:
-        return Blend.from_json(newest.recipe) if newest else None
-    except ValueError:
-        return None
 
 
 def _record_run(function: Function, work: FunctionWork, revision: int) -> TrainingRun:

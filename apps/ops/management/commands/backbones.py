@@ -16,6 +16,12 @@ from apps.training.services import chosen
 from apps.training.services.rereading import use_backbone
 
 GIGABYTE = 1_000_000_000
+USE = (
+    "Read texts or pictures with a pulled backbone, in the whole installation. The workers read every sample anew, and "
+    "each function goes on as before meanwhile. Then the two are compared on the function's own labels, on samples "
+    "held out: where the new one does worse beyond doubt, that function stays with what it had, and `list` says so "
+    "with figures; --anyway changes over all the same. With fewer than 20 labels nothing can be told: it changes over."
+)
 
 
 class Command(BaseCommand):
@@ -29,7 +35,8 @@ class Command(BaseCommand):
         pull.add_argument("asked", metavar="NAME[@REVISION]", help="a preset, OWNER/MODEL as a hub has it, or ./FOLDER")
         pull.add_argument("--name", default="", help="what it is called here (needed for a folder)")
         pull.add_argument("--max-gb", type=float, default=MAX_BYTES / GIGABYTE, help="the most that is fetched")
-        use = parts.add_parser("use", help="read texts or pictures with one that was pulled")
+        use = parts.add_parser("use", help="read texts or pictures with one that was pulled", description=USE)
+        use.add_argument("--anyway", action="store_true", help="also where it does worse on a function's own labels")
         which = use.add_mutually_exclusive_group(required=True)
         which.add_argument("name", nargs="?", metavar="NAME")
         which.add_argument("--default", choices=["text", "image"], help="read these with the built-in ones again")
@@ -41,7 +48,7 @@ class Command(BaseCommand):
             elif what == "pull":
                 self._pull(options["asked"], options["name"], options["max_gb"])
             else:
-                self._use(options["name"], options["default"])
+                self._use(options["name"], options["default"], is_anyway=options["anyway"])
         except (HundredfoldError, EngineError) as error:
             raise CommandError(str(error)) from error
 
@@ -60,12 +67,13 @@ class Command(BaseCommand):
             f"checksum recorded. Read with it: `manage.py backbones use {manifest.name}`."
         )
 
-    def _use(self, name: str | None, default: str | None) -> None:
+    def _use(self, name: str | None, default: str | None, *, is_anyway: bool) -> None:
         if settings.BACKBONES == "tiny":
             raise CommandError("HUNDREDFOLD_BACKBONES=tiny reads with weightless ones for tests, whatever is chosen.")
         manifest = self._opened(name) if name else None
         modality = manifest.kind.modality if manifest else Modality(default or "")
-        self._say(*consequences(use_backbone(modality=modality, manifest=manifest), modality, manifest))
+        change = use_backbone(modality=modality, manifest=manifest, is_anyway=is_anyway)
+        self._say(*consequences(change, modality, manifest, is_anyway=is_anyway))
 
     def _opened(self, name: str) -> Manifest:
         """Open it first: what cannot be read must not be chosen."""
