@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from django.db.models import F
 from django.utils import timezone
 
 from apps.functions.models import Function
-from apps.training.models import Adaptation, AdaptationState, FunctionWork, TrainedModel
+from apps.training.models import Adaptation, AdaptationState, FunctionWork, TrainedModel, WorkKind
 
 BETTER = "better"
 """Under this name `TrainedModel.changes` has how many of the same samples were right before and after a better model
@@ -22,7 +23,7 @@ def better_sentence(function: Function, work: FunctionWork | None) -> str:
     """Return what there is to say of a better model now; empty where there is nothing.
 
     `work` is the function's row of `WorkKind.ADAPT`, as `training_state` has read it: without one nobody ever looked
-    for a better model, and nothing more is read. With it that is one small query or two.
+    for a better model, and nothing more is read. With it that is two small queries at most.
     """
     if work is None:
         return ""
@@ -54,17 +55,20 @@ def _is_being_made(work: FunctionWork) -> bool:
 
 
 def _waits_for_a_round(newest: Adaptation | None) -> bool:
-    """That takes a second; what nobody judges, after an upgrade say, is on its way nowhere."""
+    """That takes a second; what nobody judges, after an upgrade say, or with too few labels left, goes nowhere."""
     if newest is None or newest.state != AdaptationState.TRYING:
         return False
-    return newest.created_at > timezone.now() - JUDGED_WITHIN
+    rounds = FunctionWork.objects.filter(function=newest.function_id, kind=WorkKind.TRAIN)
+    seen_all = rounds.filter(done_revision__gte=F("function__data_revision"))
+    return newest.created_at > timezone.now() - JUDGED_WITHIN and not seen_all.exists()
 
 
 def _usual_time(newest: Adaptation | None) -> str:
     """Nothing where it is short: it takes longer than last time while somebody labels, and gives way to them."""
     if newest is None or newest.seconds < WORTH_SAYING_SECONDS:
         return ""
-    if newest.seconds < MINUTE_SECONDS:
-        return f" The last one took about {round(newest.seconds / 10) * 10} seconds."
+    tens = round(newest.seconds / 10) * 10
+    if tens < MINUTE_SECONDS:
+        return f" The last one took about {tens} seconds."
     minutes = round(newest.seconds / MINUTE_SECONDS)
     return f" The last one took about {'a minute' if minutes == 1 else f'{minutes} minutes'}."

@@ -52,6 +52,7 @@ def test_a_worker_that_died_makes_nothing(text_function: Function) -> None:
     [
         (17.5, ""),
         (32.0, " The last one took about 30 seconds."),
+        (56.0, " The last one took about a minute."),
         (61.0, " The last one took about a minute."),
         (130.0, " The last one took about 2 minutes."),
     ],
