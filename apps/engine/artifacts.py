@@ -5,6 +5,7 @@ The manifest holds the checksum of the arrays; the caller keeps the checksum of 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -30,6 +31,8 @@ from apps.engine.types import Recipe, Task
 FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 ARRAYS = "model.safetensors"
+OUT_OF_MEANS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.ETIMEDOUT}
+"""What a machine says that has no more open files, memory or space to read anything with."""
 LIBRARIES = ("numpy", "scipy", "safetensors")
 """The libraries a head's numbers come from; the manifest says which versions."""
 
@@ -114,10 +117,10 @@ def load(folder: Path, *, sha256: str) -> Artifact:
     ArtifactCorrupt
         If a file is missing or any byte of it is not what was saved.
     """
-    text = _read(folder / MANIFEST)
+    text = read_whole(folder / MANIFEST)
     if sha256_of(text) != sha256:
         raise ArtifactCorrupt(f"{folder / MANIFEST} is not the manifest that was saved.")
-    arrays = _read(folder / ARRAYS)
+    arrays = read_whole(folder / ARRAYS)
     manifest: dict[str, object] = json.loads(text)
     if manifest["format_version"] != FORMAT_VERSION:
         raise ArtifactCorrupt(f"{folder} has format {manifest['format_version']}, which this version cannot read.")
@@ -203,10 +206,21 @@ def _fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _read(path: Path) -> bytes:
+def read_whole(path: Path) -> bytes:
+    """Return what is in a file.
+
+    Raises
+    ------
+    ArtifactCorrupt
+        If it is not there, or cannot be read.
+    OSError
+        If this process or machine has run out of what it takes to read any file: that says nothing about this one.
+    """
     try:
         return path.read_bytes()
     except OSError as error:
+        if error.errno in OUT_OF_MEANS:
+            raise
         raise ArtifactCorrupt(f"{path} cannot be read: {error.strerror}.") from error
 
 

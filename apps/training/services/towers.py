@@ -15,6 +15,7 @@ import numpy as np
 import structlog
 from django.conf import settings
 
+from apps.core.database_storage import NotAsSaved
 from apps.engine import adapt, artifacts, backbones
 from apps.engine.adapt import Tower
 from apps.engine.backbones import BackboneSpec, Input
@@ -149,10 +150,13 @@ def held_bytes() -> int:
 
 
 def _content(adaptation: Adaptation) -> bytes:
+    """A machine whose disk is full, say, does not make it damaged: that is raised as it comes."""
+    path = folder_of(adaptation) / FILE
     try:
-        return files.fetch(folder_of(adaptation) / FILE).read_bytes()
-    except OSError as error:
-        raise ArtifactCorrupt(f"{folder_of(adaptation) / FILE} cannot be read: {error}") from error
+        files.fetch(path)
+    except NotAsSaved as error:
+        raise ArtifactCorrupt(f"{path} cannot be read: {error}") from error
+    return artifacts.read_whole(path)
 
 
 def embed_with(
