@@ -1,6 +1,7 @@
-"""Fitting towers in a process of its own: niced and on one thread, so that nobody waits for it, and ended at any time.
+"""Fitting towers in a process of its own, on one thread, so that nobody waits for it, and ended at any time.
 
-A step cannot be interrupted and holds memory and cores; beside it in one process every answer would take longer.
+A step cannot be interrupted and holds memory and cores; beside it in one process every answer would take longer. It
+computes when nobody else wants to; where somebody always does, it takes a small share all the same.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,9 @@ ASK_SECONDS = 0.2
 """How often it is asked whether the result is still wanted."""
 PICTURE_PX = 224
 """Side at which pictures are sent: what the image backbone looks at."""
+PATIENCE_SECONDS, LEAST_SHARE = 120.0, 0.1
+"""A child that has stood in line so long in all, and computed for less than such a share of the time, is put in another
+one: what it did is little. A nice process gets that share beside one other on its core."""
 OUT_OF_TIME = 75
 """The child's exit status when the deadline came first."""
 PR_SET_PDEATHSIG = 1
@@ -44,6 +49,17 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 
 class Cancelled(Exception):
     """Nobody wants the towers any more: what they were to be fitted on has changed."""
+
+
+class _Starved(Exception):
+    """The machine is never idle for long enough."""
+
+
+class Turn(StrEnum):
+    """When a child computes."""
+
+    IDLE = "idle"  # when nobody else wants to
+    NICE = "nice"  # a little always
 
 
 def fit_apart(
@@ -172,8 +188,19 @@ def _fitted(
 
 
 def _answer(sent: bytes, until: Deadline, cancelled: Callable[[], bool]) -> bytes:
+    """Return what a child answers: one that computes when nobody else wants to, or, where it starves, a nice one.
+
+    It begins anew because nobody without privileges may take a process out of the idle class.
+    """
+    try:
+        return _answer_of(Turn.IDLE, sent, until, cancelled)
+    except _Starved:
+        return _answer_of(Turn.NICE, sent, until, cancelled)
+
+
+def _answer_of(turn: Turn, sent: bytes, until: Deadline, cancelled: Callable[[], bool]) -> bytes:
     """Return what the child answers; whatever happens, it is no longer there afterwards."""
-    command = [sys.executable, "-m", "apps.engine.adapt.process", str(os.getpid())]
+    command = [sys.executable, "-m", "apps.engine.adapt.process", str(os.getpid()), turn]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     pipe = subprocess.PIPE
     # Started by this thread, with which it would die; talked to by another, since a communication that was timed out
@@ -188,6 +215,8 @@ def _answer(sent: bytes, until: Deadline, cancelled: Callable[[], bool]) -> byte
                 until.check()
                 if cancelled():
                     raise Cancelled("The towers are not wanted any more.")
+                if turn is Turn.IDLE and is_starved(child.pid, patience=PATIENCE_SECONDS):
+                    raise _Starved
         finally:
             child.kill()  # does nothing to one that has ended
     out, err = answer.result()
@@ -198,10 +227,22 @@ def _answer(sent: bytes, until: Deadline, cancelled: Callable[[], bool]) -> byte
     return out
 
 
+def is_starved(pid: int, *, patience: float) -> bool:
+    """Whether a process of one thread has waited so many seconds for a core, and hardly got one; see `LEAST_SHARE`.
+
+    Waiting for anything else is not counted. Where the kernel does not tell, nobody is.
+    """
+    try:
+        ran_ns, waited_ns, _ = map(int, Path(f"/proc/{pid}/schedstat").read_text().split())
+    except (OSError, ValueError):
+        return False
+    return waited_ns > patience * 1e9 and ran_ns < LEAST_SHARE * (ran_ns + waited_ns)
+
+
 def main() -> None:
     """Read what to fit from standard input, write the towers to standard output."""
     _die_with(parent=int(sys.argv[1]))
-    _give_way()
+    _give_way(Turn(sys.argv[2]))
     facts, arrays = _unpacked(sys.stdin.buffer.read())
     signal.alarm(int(float(str(facts["seconds"]))) + 30)  # native code may not come to look at the time
     deadline = Deadline.after(float(str(facts["seconds"])))
@@ -233,15 +274,15 @@ def main() -> None:
     sys.stdout.buffer.write(pack_towers(towers))
 
 
-def _give_way() -> None:
-    """Compute when nobody else wants to.
+def _give_way(turn: Turn) -> None:
+    """Let others compute first.
 
     A process that is only nice keeps its turn of milliseconds from a call that comes in between; one of the idle class
     is put off at once. With one of two cores busy, calls of one text took 1.4 times as long (p95) beside a nice one as
     without it, 1.06 times beside an idle one.
     """
     os.nice(NICENESS)
-    if hasattr(os, "SCHED_IDLE"):
+    if turn is Turn.IDLE and hasattr(os, "SCHED_IDLE"):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 

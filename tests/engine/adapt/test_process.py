@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from apps.engine.runtime import Deadline
 from apps.engine.types import IntArray
 
 ROOT = Path(__file__).parents[3]
+STARTED = subprocess.Popen
 HELD_OUT = [np.arange(0, 24, 3), np.array([], dtype=np.int64)]
 
 
@@ -81,12 +84,11 @@ def endless(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Put a process that never answers in the place of the one that fits; it writes its number to the file returned."""
     noted = tmp_path / "pid"
     code = f"import os, time; open({str(noted)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
-    started = subprocess.Popen
 
     def popen(command: list[str], **options: object) -> subprocess.Popen[bytes]:
-        return started([command[0], "-c", code], **options)  # type: ignore[call-overload,no-any-return]  # passed on
+        return STARTED([command[0], "-c", code], **options)  # type: ignore[call-overload,no-any-return]  # passed on
 
-    monkeypatch.setattr(process.subprocess, "Popen", popen)
+    monkeypatch.setattr(subprocess, "Popen", popen)
     return noted
 
 
@@ -117,6 +119,51 @@ def test_the_deadline_ends_it(endless: Path) -> None:
     assert not is_running(endless)
 
 
+def test_one_that_starves_begins_anew_with_a_share_of_its_own(endless: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first child never answers and is called starved; the second is a real one."""
+    inputs, labels = texts()
+    never_answers, turns = subprocess.Popen, []
+
+    def popen(command: list[str], **options: object) -> subprocess.Popen[bytes]:
+        turns.append(command[-1])
+        start = never_answers if command[-1] == "idle" else STARTED
+        return start(command, **options)  # type: ignore[call-overload,no-any-return]  # passed on
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    monkeypatch.setattr(process, "is_starved", lambda pid, *, patience: is_running(endless))
+    assert len(fit_apart("tiny-text", inputs, labels, HELD_OUT)) == 2
+    assert turns == ["idle", "nice"]
+    assert not is_running(endless)
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="there is no class of idle processes here")
+def test_who_gets_no_core_starves_and_who_waits_for_something_else_does_not() -> None:
+    """Two of the same core: one that computes all the time, and one of the idle class."""
+    core = {min(os.sched_getaffinity(0))}
+    code = "import os; os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass"
+    sleep = "import time; time.sleep(600)"
+    command = [sys.executable, "-c"]
+    with ExitStack() as stack:
+        _busy, idle, asleep = (
+            stack.enter_context(child_on(core, [*command, one])) for one in ("while True: pass", code, sleep)
+        )
+        until = time.monotonic() + 30
+        while not process.is_starved(idle.pid, patience=0.5) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert process.is_starved(idle.pid, patience=0.5)
+        assert not process.is_starved(idle.pid, patience=3600)
+        assert not process.is_starved(asleep.pid, patience=0.5)
+    assert not process.is_starved(idle.pid, patience=0.0)
+
+
+@contextmanager
+def child_on(cores: set[int], command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:
+        os.sched_setaffinity(child.pid, cores)
+        yield child
+        child.kill()
+
+
 def test_others_go_on_while_one_waits(endless: Path) -> None:
     """The waiting thread must not hold the interpreter: another one counts meanwhile."""
     inputs, labels = texts()
@@ -133,7 +180,7 @@ def test_it_dies_with_its_parent(tmp_path: Path) -> None:
     own_niceness = min(19, os.nice(0) + process.NICENESS)  # the tests themselves may be niced
     code = f"""
 import os, subprocess, sys, time
-command = [sys.executable, "-m", "apps.engine.adapt.process", str(os.getpid())]
+command = [sys.executable, "-m", "apps.engine.adapt.process", str(os.getpid()), "idle"]
 child = subprocess.Popen(command, stdin=subprocess.PIPE)
 print(child.pid, flush=True)
 while open(f"/proc/{{child.pid}}/stat").read().rsplit(")", 1)[1].split()[16] != "{own_niceness}":
