@@ -213,6 +213,7 @@ class _Round:
         self, chosen: Mixture, decision: Decision, candidates: Sequence[Candidate], *, is_complete: bool
     ) -> RoundResult:
         """Fit the chosen recipes on every sample."""
+        chosen = selection.as_shown(chosen, self.truth)
         is_tags = self.data.task is Task.TAGS
         predictor = Predictor(
             tuple(self._member(candidate, weight) for candidate, weight in chosen.members),

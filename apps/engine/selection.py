@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,13 +46,15 @@ class Truth:
         of_label: FloatArray = pred_probs[np.arange(len(self.labels)), self.labels][self.counts]
         return of_label
 
-    def temperature(self, scores: FloatArray) -> float:
+    def temperature(
+        self, scores: FloatArray, *, fit: Callable[[FloatArray, IntArray], float] = calibration.fit_temperature
+    ) -> float:
         """Return the temperature at which held-out scores mean what they say."""
         if self.task is Task.TAGS:
             pairs = scores[self.counts]
             two_sided = np.stack([np.zeros_like(pairs), pairs], axis=1)
-            return calibration.fit_temperature(two_sided, self.labels[self.counts])
-        return calibration.fit_temperature(scores[self.counts], self.labels[self.counts])
+            return fit(two_sided, self.labels[self.counts])
+        return fit(scores[self.counts], self.labels[self.counts])
 
     def losses(self, pred_probs: FloatArray) -> FloatArray:
         """Return the nats lost on each sample that counts; of tags, the mean over those that count."""
@@ -126,9 +128,7 @@ def judge(recipe: Recipe, scores: FloatArray, truth: Truth, *, seconds: float) -
 
 def mixture(members: Sequence[tuple[Candidate, float]], truth: Truth) -> Mixture:
     """Return what these candidates say together. A member alone is calibrated already."""
-    of_members = [candidate.pred_probs for candidate, _weight in members]
-    weights = [weight for _candidate, weight in members]
-    averaged = predictor.mixed(of_members, weights, temperature=1.0, task=truth.task)
+    averaged = _averaged(members, truth)
     temperature = truth.temperature(predictor.log_scores(averaged, truth.task)) if len(members) > 1 else 1.0
     pred_probs = predictor.tempered(averaged, temperature, task=truth.task)
     return Mixture(members, temperature, pred_probs, truth.losses(pred_probs))
@@ -140,6 +140,21 @@ def gain_of(losses: FloatArray, *, over: FloatArray) -> tuple[float, float]:
     n = len(differences)
     gain = float(differences.mean()) if n else 0.0
     return gain, float(differences.std(ddof=1) / np.sqrt(n)) if n > 1 else float("inf")
+
+
+def as_shown(chosen: Mixture, truth: Truth) -> Mixture:
+    """Return what is to serve at the temperature its confidence is shown at. It is as often right as before."""
+    averaged = _averaged(chosen.members, truth)
+    scores = predictor.log_scores(averaged, truth.task)
+    temperature = truth.temperature(scores, fit=calibration.fit_temperature_shown)
+    pred_probs = predictor.tempered(averaged, temperature, task=truth.task)
+    return Mixture(chosen.members, temperature, pred_probs, truth.losses(pred_probs))
+
+
+def _averaged(members: Sequence[tuple[Candidate, float]], truth: Truth) -> FloatArray:
+    of_members = [candidate.pred_probs for candidate, _weight in members]
+    weights = [weight for _candidate, weight in members]
+    return predictor.mixed(of_members, weights, temperature=1.0, task=truth.task)
 
 
 def decide(winner: Mixture, serving: Mixture | None) -> tuple[Mixture, Decision]:

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import softmax
 
 from apps.engine import metrics
-from apps.engine.calibration import fit_temperature
+from apps.engine.calibration import fit_temperature, fit_temperature_shown
 
 
 @pytest.mark.parametrize("sharpness", [0.2, 1.0, 5.0])
@@ -41,3 +41,24 @@ def test_scores_without_information_give_a_finite_temperature(scores: np.ndarray
     temperature = fit_temperature(scores, np.zeros(len(scores), dtype=int))
     assert np.isfinite(temperature)
     assert temperature > 0
+
+
+class TestShown:
+    def test_where_nothing_held_out_was_wrong_it_is_not_surer_than_that_can_tell(self) -> None:
+        random = np.random.default_rng(2)
+        scores = random.normal(size=(100, 3)) * 10
+        labels = scores.argmax(axis=1)
+        said = softmax(scores / fit_temperature(scores, labels), axis=1).max(axis=1).mean()
+        shown = softmax(scores / fit_temperature_shown(scores, labels), axis=1).max(axis=1).mean()
+        assert shown < said
+        assert shown < 100.5 / 101
+
+    def test_where_much_was_wrong_and_samples_are_many_it_hardly_differs(self) -> None:
+        random = np.random.default_rng(3)
+        honest = random.normal(size=(2_000, 3)) * 2
+        labels = np.array([random.choice(3, p=row) for row in softmax(honest, axis=1)])
+        assert fit_temperature_shown(honest, labels) == pytest.approx(fit_temperature(honest, labels), rel=0.01)
+
+    def test_where_everything_was_wrong_some_confidence_is_left(self) -> None:
+        scores = np.tile([2.0, 0.0], (10, 1))
+        assert np.isfinite(fit_temperature_shown(scores, np.ones(10, dtype=int)))

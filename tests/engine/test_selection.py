@@ -156,3 +156,21 @@ def test_what_would_not_be_done_in_time_is_passed_over() -> None:
     seconds = {"minilm": 100.0, "lexical": 3.0, "pixels": 1.0}
     tried = search.explore(planned, flat, served=[], until=Deadline.after(5.0), cost=lambda one: seconds[one.backbone])
     assert [one.recipe.backbone for one in tried] == ["minilm", "pixels"]  # the first always, since one must be tried
+
+
+class TestAsShown:
+    def test_one_alone_is_shown_less_sure_where_nothing_held_out_was_wrong(self) -> None:
+        right = saying(np.linspace(0.9, 0.999, 60), recipe())
+        chosen = selection.mixture([(right, 1.0)], TRUTH)
+        shown = selection.as_shown(chosen, TRUTH)
+        assert shown.pred_probs.max(axis=1).mean() < chosen.pred_probs.max(axis=1).mean()
+        assert shown.members == chosen.members
+
+    def test_what_is_likeliest_stays_so_at_any_temperature(self) -> None:
+        random = np.random.default_rng(0)
+        blend = [(saying(random.uniform(0.05, 0.95, 60), recipe(C)), 0.5) for C in (1.0, 3.0)]
+        chosen = selection.mixture(blend, TRUTH)
+        shown = selection.as_shown(chosen, TRUTH)
+        assert (shown.pred_probs.argmax(axis=1) == chosen.pred_probs.argmax(axis=1)).all()
+        assert shown.temperature > 0
+        np.testing.assert_allclose(shown.pred_probs.sum(axis=1), 1.0, rtol=1e-5)
