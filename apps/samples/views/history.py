@@ -19,7 +19,7 @@ def history_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
         function=function, person=request.user, may=request.access.also, page_number=request.GET.get("page", 1)
     )
     context = {"function": function, "tab": "", "page_obj": page, "lines": lines}
-    context["is_undoing"] = any(line.n_undone is not None for line in lines)
+    context["is_moving"] = any(line.is_under_way or line.n_undone is not None for line in lines)
     response = render(request, "samples/history_page.html" + ("#acts" if request.htmx else ""), context)
     patch_vary_headers(response, ["HX-Request"])
     return response
