@@ -27,7 +27,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -148,11 +148,13 @@ class MiniLM:
         The upper layers, too, run once for the rows of all towers together: only the deltas are taken one by one.
         """
         towers = [_own(tower) for tower, _ in wanted]
-        asked = [np.unique(rows) for _, rows in wanted]
-        needed = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *asked]))
-        parts, owners = _in_parts(self._tokens([inputs[row] for row in needed]))
+        is_asked = np.zeros((len(wanted), len(inputs)), dtype=np.bool_)
+        for of_one, (_, rows) in zip(is_asked, wanted, strict=True):
+            of_one[rows] = True
+        asked, needed = [np.flatnonzero(of_one) for of_one in is_asked], np.flatnonzero(is_asked.any(axis=0))
+        parts, owners = _in_parts(self._tokens([inputs[row] for row in needed.tolist()]))
         owners = needed[owners] if len(needed) else owners
-        is_of = [np.isin(owners, rows) for rows in asked]
+        is_of = is_asked[:, owners]
         n_pooled = [N_POOLED if tower is None else len(TOWER_LAYERS) for tower in towers]
         pooled = [np.empty((int(of.sum()), n, WIDTH), dtype=np.float32) for of, n in zip(is_of, n_pooled, strict=True)]
         places = [np.cumsum(of) - 1 for of in is_of]
@@ -183,25 +185,26 @@ class MiniLM:
         """
         with self._turn, torch.inference_mode(), devices.threads_for(ids.numel(), self._device, few=FEW_TOKENS):
             lower = list(self._encoder.states(ids, is_token, n_layers=N_SHARED))
-        found: list[torch.Tensor] = []
+        found: dict[int, torch.Tensor] = {}
         for group in _groups(wanted, n_rows=max(len(ids), self._room.size() // ids.shape[1])):
-            at = np.concatenate([rows for _, rows in group])
-            ends = np.cumsum([len(rows) for _, rows in group]).tolist()
+            group.sort(key=_place_in_pass)
+            at = np.concatenate([one.rows for one in group])
+            ends = np.cumsum([len(one.rows) for one in group]).tolist()
             n_tokens = len(at) * ids.shape[1]
             with self._turn, torch.inference_mode(), devices.threads_for(n_tokens, self._device, few=FEW_TOKENS):
                 own = torch.from_numpy(at).to(self._device)
                 below, own_is_token = [of_layer[own] for of_layer in lower], is_token[own]
                 spans = [
-                    (slice(end - len(rows), end), tower)
-                    for end, (tower, rows) in zip(ends, group, strict=True)
-                    if tower is not None and len(rows)
+                    (slice(end - len(one.rows), end), one.tower)
+                    for end, one in zip(ends, group, strict=True)
+                    if one.tower is not None and len(one.rows)
                 ]
                 states = [*below, *self._upper(below[-1], own_is_token, spans)]
-                for end, (tower, rows) in zip(ends, group, strict=True):
-                    those = slice(end - len(rows), end)
-                    pool = _pooled_states if tower is None else _tower_states
-                    found.append(pool([of_layer[those] for of_layer in states], own_is_token[those]))
-        return found
+                for end, one in zip(ends, group, strict=True):
+                    those = slice(end - len(one.rows), end)
+                    pool = _pooled_states if one.tower is None else _tower_states
+                    found[one.number] = pool([of_layer[those] for of_layer in states], own_is_token[those])
+        return [found[number] for number in range(len(wanted))]
 
     def _upper(
         self, x: torch.Tensor, is_token: torch.Tensor, spans: Sequence[tuple[slice, MiniLMTower]]
@@ -334,22 +337,33 @@ def _tower_states(states: Sequence[torch.Tensor], is_token: torch.Tensor) -> tor
     return torch.stack([mean_of(states[layer], is_token) for layer in TOWER_LAYERS], dim=1)
 
 
-def _groups(
-    wanted: Sequence[tuple[MiniLMTower | None, IntArray]], *, n_rows: int
-) -> Iterator[list[tuple[MiniLMTower | None, IntArray]]]:
+class _Wanted(NamedTuple):
+    """What stands where in a list of what is wanted: rows of a pass, and the tower that has them."""
+
+    number: int
+    tower: MiniLMTower | None
+    rows: IntArray
+
+
+def _groups(wanted: Sequence[tuple[MiniLMTower | None, IntArray]], *, n_rows: int) -> Iterator[list[_Wanted]]:
     """Yield those that follow each other and want so many rows together at most, or one that wants more."""
-    group: list[tuple[MiniLMTower | None, IntArray]] = []
-    for one in wanted:
-        if group and sum(len(rows) for _, rows in [*group, one]) > n_rows:
+    group: list[_Wanted] = []
+    for number, (tower, rows) in enumerate(wanted):
+        if group and sum(len(one.rows) for one in group) + len(rows) > n_rows:
             yield group
             group = []
-        group.append(one)
+        group.append(_Wanted(number, tower, rows))
     if group:
         yield group
 
 
+def _place_in_pass(one: _Wanted) -> int:
+    """Return what to sort by so that towers of one row stand together: their deltas are laid on in one product."""
+    return one.tower.rank if one.tower is not None and len(one.rows) == 1 else 0
+
+
 def _owned(spans: Sequence[tuple[slice, MiniLMTower]], layer: int) -> Iterator[Own]:
-    """Yield the deltas of a layer; of towers that have one row each stacked, so that all of them take one product."""
+    """Yield the deltas of a layer; of towers that have one row each and follow each other, stacked."""
     singles: defaultdict[int, list[tuple[slice, MiniLMTower]]] = defaultdict(list)
     for rows, tower in spans:
         if rows.stop - rows.start == 1:
@@ -362,8 +376,7 @@ def _owned(spans: Sequence[tuple[slice, MiniLMTower]], layer: int) -> Iterator[O
             yield Own(those[0][0], own[0])
             continue
         stacked = {name: Delta(*map(torch.stack, zip(*(of[name] for of in own), strict=True))) for name in PRODUCTS}
-        device = stacked[PRODUCTS[0]].up.device
-        yield Own(torch.tensor([rows.start for rows, _ in those], device=device), stacked)
+        yield Own(slice(those[0][0].start, those[-1][0].stop), stacked)
 
 
 def _own(tower: Tower | None) -> MiniLMTower | None:

@@ -10,7 +10,7 @@ from apps.engine import adapt, backbones
 from apps.engine.adapt import contrast, lowrank, text
 from apps.engine.adapt.contrast import contrastive_loss, likeness
 from apps.engine.backbones.minilm import MAX_LEARNED, N_SHARED, MiniLM
-from apps.engine.backbones.transformer import Delta
+from apps.engine.backbones.transformer import PRODUCTS, Delta, Own
 from apps.engine.errors import ArtifactCorrupt, DeadlineExpired
 from apps.engine.readers.state import State
 from apps.engine.runtime import Deadline
@@ -128,13 +128,36 @@ def test_a_loaded_tower_computes_what_it_computed_when_it_learned(minilm: MiniLM
     x = torch.randn(3, 7, 384, generator=torch.Generator().manual_seed(0))
     beside = merged = x
     for layer, own in zip(layers, deltas, strict=True):
-        beside = layer.through(beside, None, [text.Own(slice(0, 3), own)])
+        beside = layer.through(beside, None, [Own(slice(0, 3), own)])
         whole = {
             name: (weight + own[name].up @ own[name].down, bias) if name in own else (weight, bias)
-            for name, (weight, bias) in vars(layer).items()
+            for name, (weight, bias) in ((name, pair) for name, pair in vars(layer).items() if name != "packed")
         }
-        merged = type(layer)(**whole).through(merged, None)
+        merged = type(layer)(packed={}, **whole).through(merged, None)
     assert float((beside - merged).abs().max()) < 1e-4
+
+
+def test_what_makes_a_pass_fast_changes_no_number(minilm: MiniLM, fitted: State) -> None:
+    """Packed weights, and deltas laid on in place, of one tower for its rows and of many stacked, one row each."""
+    layers = [layer.to(torch.float32) for layer in minilm._encoder.layers[N_SHARED:]]
+    towers = [lowrank.from_state(state, layers, dtype=torch.float32) for state in (fitted, shifted(fitted))]
+    x = torch.randn(6, 7, 384, generator=torch.Generator().manual_seed(0))
+    whose = [None, None, 0, 0, 1, 0]
+    plain, fast = [x[row : row + 1] for row in range(6)], x
+    for i, layer in enumerate(layers):
+        of_both = [tower[i] for tower in towers]
+        own = [[Own(slice(0, 1), of_both[one])] if one is not None else [] for one in whose]
+        plain = [layer.through(row, None, of_row) for row, of_row in zip(plain, own, strict=True)]
+        stacked = {
+            name: Delta(*map(torch.stack, zip(of_both[1][name], of_both[0][name], strict=True))) for name in PRODUCTS
+        }
+        with torch.inference_mode():
+            ready = layer.with_packed()
+            assert bool(ready.packed) == torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch's own
+            fast = ready.through(fast, None, [Own(slice(2, 4), of_both[0]), Own(slice(4, 6), stacked)])
+    rows, expected = fast.mean(dim=1), torch.cat(plain).mean(dim=1)
+    lengths = expected.norm(dim=1, keepdim=True)
+    assert float((rows / lengths - expected / lengths).abs().max()) < 1e-5
 
 
 def test_a_tower_is_small(minilm: MiniLM, fitted: State) -> None:
