@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, softmax
 
 from apps.engine import matrices
+from apps.engine.heads.scoring import ScoringHead
 from apps.engine.matrices import Matrix
 from apps.engine.types import FloatArray, IntArray, Task
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from apps.engine.heads import Head
 
 
-class AsReadHead:
+class AsReadHead(ScoringHead):
     """Hands on what the reader made: one score per label. Nothing is learned but how much to trust it.
 
     Attributes
@@ -37,18 +37,6 @@ class AsReadHead:
     def decision_function(self, X: Matrix) -> FloatArray:
         """Return the rows."""
         return matrices.dense(X)
-
-    def predict_proba(self, X: Matrix) -> FloatArray:
-        """Return probabilities `(n_samples, n_classes)`, not yet calibrated."""
-        scores = self.decision_function(X)
-        pred_probs: FloatArray = expit(scores) if self.task is Task.TAGS else softmax(scores, axis=1)
-        return pred_probs
-
-    def predict(self, X: Matrix) -> IntArray:
-        """Return the likeliest class of each row, `(n_samples,)`; of tags, 1 or 0 for each, `(n_samples, n_tags)`."""
-        scores = self.decision_function(X)
-        predicted: IntArray = scores.argmax(axis=1)
-        return (scores > 0).astype(np.int64) if self.task is Task.TAGS else predicted
 
     def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the learned state."""

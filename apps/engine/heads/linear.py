@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, softmax
 
 from apps.engine import matrices
+from apps.engine.heads.scoring import ScoringHead
 from apps.engine.heads.span import Span, span
 from apps.engine.matrices import Matrix
 from apps.engine.types import FloatArray, IntArray, Task
@@ -25,7 +25,7 @@ MOST_SPANNED = 2_000
 """Samples up to which their span is looked for: 0.1 s for 1,000, 0.8 s for 2,000."""
 
 
-class LinearHead(ABC):
+class LinearHead(ScoringHead):
     """A head whose scores are products with weights.
 
     Parameters
@@ -93,17 +93,6 @@ class LinearHead(ABC):
         """Return scores `(n_samples, len(classes_))`, whose softmax (of tags: sigmoid) is `predict_proba`."""
         scores: FloatArray = matrices.product(X, self.coef_.T) + self.intercept_
         return scores
-
-    def predict_proba(self, X: Matrix) -> FloatArray:
-        """Return probabilities `(n_samples, len(classes_))`, columns as in `classes_`, not yet calibrated."""
-        scores = self.decision_function(X)
-        pred_probs: FloatArray = expit(scores) if self.task is Task.TAGS else softmax(scores, axis=1)
-        return pred_probs
-
-    def predict(self, X: Matrix) -> IntArray:
-        """Return the likeliest class of each row, `(n_samples,)`; of tags, 1 or 0 for each, `(n_samples, n_tags)`."""
-        scores = self.decision_function(X)
-        return (scores > 0).astype(np.int64) if self.task is Task.TAGS else self.classes_[scores.argmax(axis=1)]
 
     def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the learned state."""

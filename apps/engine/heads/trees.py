@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, logit, softmax
+from scipy.special import logit
 
 from apps.engine import matrices
 from apps.engine.heads.ensemble import NO_TREES, TreeEnsemble, collect, joined
+from apps.engine.heads.scoring import ScoringHead
 from apps.engine.matrices import Matrix
 from apps.engine.types import FloatArray, IntArray, Task
 
@@ -34,7 +35,7 @@ numbers and 60 steps of 0.1 0.721. On 19 of them 0.711, histogram boosting in it
 hardly faster; at 500 labels 0.701 and 0.704. What a histogram saves comes with more samples than a tree sees here."""
 
 
-class TreeHead(ABC):
+class TreeHead(ScoringHead):
     """What forests and boosted trees have in common: an output a class, to which the trees add.
 
     Infinite numbers count as missing. Of tags, each has trees of its own, grown on the samples of which it is known
@@ -96,17 +97,6 @@ class TreeHead(ABC):
     def decision_function(self, X: Matrix) -> FloatArray:
         """Return scores `(n_samples, len(classes_))`, whose softmax (of tags: sigmoid) is `predict_proba`."""
         return self._scores(self.outputs(X)).astype(np.float32)
-
-    def predict_proba(self, X: Matrix) -> FloatArray:
-        """Return probabilities `(n_samples, len(classes_))`, columns as in `classes_`, not yet calibrated."""
-        scores = self.decision_function(X)
-        pred_probs: FloatArray = expit(scores) if self.task is Task.TAGS else softmax(scores, axis=1)
-        return pred_probs
-
-    def predict(self, X: Matrix) -> IntArray:
-        """Return the likeliest class of each row, `(n_samples,)`; of tags, 1 or 0 for each, `(n_samples, n_tags)`."""
-        scores = self.decision_function(X)
-        return (scores > 0).astype(np.int64) if self.task is Task.TAGS else self.classes_[scores.argmax(axis=1)]
 
     def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the learned state."""

@@ -2,7 +2,6 @@
 
 import tempfile
 from dataclasses import dataclass, replace
-from io import BytesIO
 from typing import IO, cast
 from zipfile import ZipFile
 
@@ -24,19 +23,18 @@ from apps.samples.checks import clean_name
 from apps.samples.layout import Layout, beginning, sniffed, with_columns, with_header
 from apps.samples.media import forget_folder
 from apps.samples.models import ImportFormat
-from apps.samples.reading.archives import BadMember, UnreadableZip, members, open_zip, read_member
+from apps.samples.reading.archives import UnreadableZip, members, open_zip
 from apps.samples.reading.columns import Role
 from apps.samples.reading.json_lines import NotARecord
 from apps.samples.reading.kinds import OLD_OFFICE, NotReadable, is_named_table, suffix_of, why_no_office_file
 from apps.samples.reading.sheets import sheet_to_csv
 from apps.samples.reading.workbooks import Sheet, check_workbook, is_office_file
+from apps.samples.reading.zipped_tables import TABLE_SUFFIXES, zipped_table
 from apps.samples.services.imports import LayoutChoice, as_readable_text, with_choice
 from apps.training.selectors import training_state
 from apps.training.services.serving import Served
 
 _ZIP_STARTS = frozenset({b"PK\x03\x04", b"PK\x05\x06"})
-_TABLES = frozenset({".csv", ".tsv", ".xlsx", ".jsonl", ".ndjson"})
-_TABLE_IN_ZIP_MAX_BYTES = 64 * 1024 * 1024
 _PICTURES_INSTEAD = "This function takes pictures: drop them, a folder of them, or a zip."
 FILE_COLUMN = "file"
 
@@ -104,26 +102,16 @@ def _create_from_zip(job: FilePrediction, file: IO[bytes]) -> FilePrediction:
 
 def _create_with_pictures(job: FilePrediction, file: IO[bytes], archive: ZipFile) -> FilePrediction:
     """One table, and beside it the pictures its cells name."""
-    tables = [each for each in members(archive, use_folders=False) if suffix_of(each.name) in _TABLES]
-    if len(tables) != 1:
-        raise NotReadable("Put one table into the zip (CSV, .xlsx or JSON lines), beside the pictures its cells name.")
-    try:
-        content = read_member(archive, tables[0], max_bytes=_TABLE_IN_ZIP_MAX_BYTES)
-    except BadMember as reason:
-        raise NotReadable(f"The table in the zip cannot be read. {reason}") from reason
-    table = BytesIO(content)
-    if not content.startswith(b"PK"):
-        job.options["pictures_key"] = store(job, file)
-        return _create_from_text(job, table, tables[0].name)
-    with open_zip(table) as book:
-        check_workbook(book)
+    table = zipped_table(archive)
     job.options["pictures_key"] = store(job, file)
-    return _create_from_workbook(job, table)
+    if table.is_workbook:
+        return _create_from_workbook(job, table.content)
+    return _create_from_text(job, table.content, table.name)
 
 
 def _create_from_picture(function: Function, person: User | None, file: IO[bytes], name: str) -> FilePrediction:
     """Without scripts a page sends one picture like any file."""
-    if suffix_of(name) in _TABLES:
+    if suffix_of(name) in TABLE_SUFFIXES:
         raise NotReadable(_PICTURES_INSTEAD)
     file.seek(0)
     content = file.read(settings.IMAGE_MAX_BYTES + 1)

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from io import BytesIO
 from typing import IO, cast
 from zipfile import ZipFile
 
@@ -25,7 +24,7 @@ from apps.samples.checks import clean_name
 from apps.samples.layout import Layout, beginning, sniffed, with_columns, with_header
 from apps.samples.media import folder_of, forget_files
 from apps.samples.models import Import, ImportFormat, ImportState
-from apps.samples.reading.archives import BadMember, UnreadableZip, label_counts, members, open_zip, read_member
+from apps.samples.reading.archives import UnreadableZip, label_counts, members, open_zip
 from apps.samples.reading.columns import Role
 from apps.samples.reading.encodings import CHOICES, rewrite_as_utf8, sniff
 from apps.samples.reading.json_lines import NotARecord, array_to_lines
@@ -35,20 +34,18 @@ from apps.samples.reading.kinds import (
     NotReadable,
     is_named_table,
     kind_of,
-    suffix_of,
     why_no_office_file,
 )
 from apps.samples.reading.sheets import sheet_to_csv
 from apps.samples.reading.tables import DELIMITERS, Dialect
 from apps.samples.reading.tag_cells import TagSeparator
 from apps.samples.reading.workbooks import Sheet, check_workbook, is_office_file
+from apps.samples.reading.zipped_tables import zipped_table
 from apps.samples.services.import_acts import close_act
 from apps.samples.services.records import record_import
 from apps.samples.services.table_columns import choose_uses, make_fields, propose_uses
 
 _START_BYTES = 1024
-_TABLES_IN_ZIPS = frozenset({".csv", ".tsv", ".xlsx", ".jsonl", ".ndjson"})
-_TABLE_IN_ZIP_MAX_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -105,19 +102,9 @@ def _create_import_with_pictures(
     function: Function, person: User | None, file: IO[bytes], archive: ZipFile, name: str
 ) -> Import:
     """One table, and beside it the pictures its cells name."""
-    tables = [each for each in members(archive, use_folders=False) if suffix_of(each.name) in _TABLES_IN_ZIPS]
-    if len(tables) != 1:
-        raise NotReadable("Put one table into the zip (CSV, .xlsx or JSON lines), beside the pictures its cells name.")
-    try:
-        content = read_member(archive, tables[0], max_bytes=_TABLE_IN_ZIP_MAX_BYTES)
-    except BadMember as reason:
-        raise NotReadable(f"The table in the zip cannot be read. {reason}") from reason
-    is_workbook = content.startswith(b"PK")
-    if is_workbook:
-        with open_zip(BytesIO(content)) as book:
-            check_workbook(book)
-    create = _create_sheet_import if is_workbook else _create_text_import
-    job = create(function, person, BytesIO(content), tables[0].name)
+    table = zipped_table(archive)
+    create = _create_sheet_import if table.is_workbook else _create_text_import
+    job = create(function, person, table.content, table.name)
     job.original_name = clean_name(name)
     job.options["pictures_key"] = _store(function, file)
     job.save(update_fields=["original_name", "options"])
