@@ -162,7 +162,10 @@ predictions = Predictions()
 
 def load_answerer(function: Function) -> Answerer | None:
     """Return the published model, or what guesses before there is one; None where nothing has anything to say."""
-    return serving.load_live(function.pk) or load_untrained(function)
+    try:
+        return serving.load_live(function.pk) or load_untrained(function)
+    except OSError as error:  # out of open files, say: the model is as it was, and the next call may find it
+        raise _cannot_load(function.public_id, error) from error
 
 
 def read_content(data: Data, layout: Layout, *, find_picture: FindPicture | None = None) -> Content:
@@ -290,7 +293,7 @@ def _tower(answerer: Answerer, spec: BackboneSpec) -> Tower | None:
         # Who loads the model anew finds the same, and lets the one before it answer. Not here: others wait.
         in_database_thread(partial(serving.load_model, answerer.model))
         raise Unavailable(TAKING_OVER) from error
-    except BackboneUnavailable as error:
+    except (BackboneUnavailable, OSError) as error:
         raise _cannot_load(spec.name, error) from error
 
 
@@ -301,7 +304,7 @@ def _embed(wanted: Sequence[Wanted], contents: Sequence[Content]) -> list[FloatA
         raise _cannot_load(wanted[0].spec.name, error) from error
 
 
-def _cannot_load(name: str, error: BackboneUnavailable) -> Unavailable:
+def _cannot_load(name: str, error: BackboneUnavailable | OSError) -> Unavailable:
     logger.error("backbone_unavailable", what=name, error=str(error))
     return Unavailable("The model cannot be loaded on this server; its log says why.")
 

@@ -48,6 +48,11 @@ class ActLine:
         return None if progress is None else min(progress.n_done, self.act.n_samples)
 
     @property
+    def is_undone(self) -> bool:
+        """Whether it was taken back, and nobody is still at that."""
+        return self.act.undone_at is not None and self.act.undoing is None
+
+    @property
     def n_stay(self) -> int:
         """How many samples somebody had changed since, when it was taken back: they stay as they are."""
         return outcome_of(self.act).n_left

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -190,6 +192,23 @@ def test_without_the_backbone_below_callers_are_asked_to_come_back(
     assert answer.status_code == 503
     assert "cannot be loaded" in answer.json()["message"]
     assert not TrainedModel.objects.filter(is_damaged=True).exists()
+
+
+def test_a_server_out_of_open_files_asks_callers_to_come_back_and_takes_nothing_for_damaged(
+    adapted: Function, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_path: Path) -> bytes:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    forget_towers(monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", fail)
+        answer = post(path_of(adapted), json={"data": ASKED})
+    assert answer.status_code == 503
+    assert "cannot be loaded" in answer.json()["message"]
+    assert not TrainedModel.objects.filter(is_damaged=True).exists()
+    assert post(path_of(adapted), json={"data": ASKED}).status_code == 200
+    assert live(adapted).model.adaptation is not None
 
 
 def test_a_model_whose_backbone_went_after_it_was_looked_up_is_not_there_for_now(

@@ -392,10 +392,11 @@ class TestPages:
         page = member_client.get(history).content.decode()
         assert "Being undone: 2 of 7" in page
         assert "every 2s" in page
+        assert "is-undone" not in page
         go_on_to_the_end(act)
         page = member_client.get(history, headers={"HX-Request": "true"}).content.decode()
         assert ">Undone<" in page
-        assert "1 changed since, left" in page
+        assert "1 changed since stays as it is" in page
         assert "every 2s" not in page
 
     def test_another_persons_act_under_way_cannot_be_asked_for_by_who_may_not_undo_it(
