@@ -15,6 +15,8 @@ BETTER = "better"
 """Under this name `TrainedModel.changes` has how many of the same samples were right before and after a better model
 took over: `{"before": 84, "after": 91, "of": 100}`."""
 ON_ITS_WAY = "A better model is on its way."
+MADE_ANEW = "The better model is learning your newest labels."
+"""What is made anew with more labels is no promise: it may get fewer of the same samples right, by chance."""
 TOLD_FOR, JUDGED_WITHIN = timedelta(days=1), timedelta(minutes=10)
 WORTH_SAYING_SECONDS, MINUTE_SECONDS = 20, 60
 
@@ -29,9 +31,9 @@ def better_sentence(function: Function, work: FunctionWork | None) -> str:
         return ""
     newest = Adaptation.objects.filter(function=function).order_by("-pk").first()
     if _is_being_made(work):
-        return f"{ON_ITS_WAY}{_usual_time(newest)}"
+        return f"{_on_its_way(function)}{_usual_time(newest)}"
     if _waits_for_a_round(newest):
-        return ON_ITS_WAY
+        return _on_its_way(function)
     if newest is None or newest.state != AdaptationState.USED:
         return ""
     told = TrainedModel.objects.filter(adaptation=newest, published_at__gt=timezone.now() - TOLD_FOR)
@@ -47,6 +49,11 @@ def gain_words(changes: Mapping[str, object]) -> str:
         return ""
     before, after, n = (int(found[name]) for name in ("before", "after", "of"))
     return f"{after - before:,} more right ({before:,} to {after:,} of {n:,})" if after > before else ""
+
+
+def _on_its_way(function: Function) -> str:
+    live = TrainedModel.objects.filter(function=function, is_live=True)
+    return MADE_ANEW if live.exclude(adaptation=None).exists() else ON_ITS_WAY
 
 
 def _is_being_made(work: FunctionWork) -> bool:
@@ -69,6 +76,6 @@ def _usual_time(newest: Adaptation | None) -> str:
         return ""
     tens = round(newest.seconds / 10) * 10
     if tens < MINUTE_SECONDS:
-        return f" The last one took about {tens} seconds."
+        return f" Last time that took about {tens} seconds."
     minutes = round(newest.seconds / MINUTE_SECONDS)
-    return f" The last one took about {'a minute' if minutes == 1 else f'{minutes} minutes'}."
+    return f" Last time that took about {'a minute' if minutes == 1 else f'{minutes} minutes'}."

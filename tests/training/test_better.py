@@ -51,10 +51,10 @@ def test_a_worker_that_died_makes_nothing(text_function: Function) -> None:
     ("seconds", "words"),
     [
         (17.5, ""),
-        (32.0, " The last one took about 30 seconds."),
-        (56.0, " The last one took about a minute."),
-        (61.0, " The last one took about a minute."),
-        (130.0, " The last one took about 2 minutes."),
+        (32.0, " Last time that took about 30 seconds."),
+        (56.0, " Last time that took about a minute."),
+        (61.0, " Last time that took about a minute."),
+        (130.0, " Last time that took about 2 minutes."),
     ],
 )
 def test_how_long_the_last_one_took_is_said_where_it_was_long(
@@ -83,6 +83,9 @@ def test_what_it_changed_is_said_on_the_home_the_label_page_and_in_the_list(
     after = TrainedModel.objects.get(is_live=True)
     words = f"{after.n_right - before.n_right} more right ({before.n_right} to {after.n_right} of 60)"
     assert said(text_function) == f"A better model: {words}."
+    at_work(text_function)
+    assert said(text_function) == "The better model is learning your newest labels."
+    at_work(text_function, lease_expires_at=None)
     for name in ("review:function_home", "labeling:label_page", "training:models_page"):
         assert words in owner_client.get(reverse(name, args=[text_function.public_id])).content.decode()
     page = owner_client.get(reverse("training:models_page", args=[text_function.public_id])).content.decode()
