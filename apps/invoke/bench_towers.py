@@ -116,9 +116,18 @@ def measure_towers(
     others = [_twin(desk.function, i) for i in range(n_functions)]
     for other in others:
         put_into_service(other, learned, like=models[Reads.TOWER])
+    frozen = [_twin(desk.function, f"frozen {i}") for i in range(min(n_callers, n_functions))]
+    for other in frozen:
+        put_into_service(other, learned, reads=Reads.FROZEN)
+    called = {
+        "one_frozen": [twins[Reads.FROZEN]],
+        "one_tower": [twins[Reads.TOWER]],
+        "many_frozen": frozen,
+        "many_towers": others[: len(frozen)],
+    }
     return {
         **_beside_frozen(desk, port, inputs, twins),
-        **_together(desk, port, inputs, twins, others[:n_callers]),
+        **_together(desk, port, inputs, called, n_callers=len(frozen)),
         **_at_random(desk, port, inputs, others),
     }
 
@@ -144,17 +153,16 @@ def _beside_frozen(
 
 
 def _together(
-    desk: Desk, port: int, inputs: Sequence[str | bytes], twins: Mapping[Reads, Function], others: Sequence[Function]
+    desk: Desk, port: int, inputs: Sequence[str | bytes], called: Mapping[str, Sequence[Function]], *, n_callers: int
 ) -> dict[str, object]:
-    """Many callers of one frozen function, of one with a tower, and each of a function with a tower of its own."""
-    called = {"frozen": [twins[Reads.FROZEN]], "tower": [twins[Reads.TOWER]], "towers": others}
+    """Many callers at once: of one function, and each of another function, with towers of their own and without."""
     per_second: dict[str, list[float]] = {name: [] for name in called}
     with ExitStack() as stack:
         pipes = {}
         for name, functions in called.items():
             turns = zip(cycle(functions), inputs, strict=False)
             calls = [bench.call_to(function, desk.secret, port, one) for function, one in turns]
-            pipes[name] = stack.enter_context(bench.caller(bench.call_together, calls, len(others)))
+            pipes[name] = stack.enter_context(bench.caller(bench.call_together, calls, n_callers))
         for _ in range(bench.N_ROUNDS):
             for name, pipe in pipes.items():
                 pipe.send(True)
@@ -162,7 +170,7 @@ def _together(
         for pipe in pipes.values():
             pipe.send(None)
     return {
-        "n_callers": len(others),
+        "n_callers": n_callers,
         "calls_per_second": {name: bench.rounded(median(rates)) for name, rates in per_second.items()},
     }
 

@@ -9,12 +9,14 @@ from PIL import Image
 
 from apps.core.jobs import JobName
 from apps.engine import backbones
+from apps.engine.backbones import BackboneSpec
 from apps.functions.models import Function, InputKind
 from apps.samples.media import forget_picture
 from apps.samples.models import Origin, Sample
 from apps.samples.services.intake import NewImage, add_images
 from apps.training.models import Embedding, FunctionWork, Prediction, PredictionKind, WorkKind
 from apps.training.services import Progress, embed_function, embedding, encoders, finish_work, inputs, vectors
+from apps.training.services.vectors import Matrix, write_vectors_of
 from apps.workspaces.models import Workspace
 from tests.training.conftest import OTHERS, PARCELS, REFUNDS, bring, embed_all, label
 
@@ -189,6 +191,47 @@ def test_long_texts_make_short_chunks(text_function: Function, monkeypatch: pyte
         embed_function(function_id=text_function.pk)
         sizes.append(Embedding.objects.count() - before)
     assert sizes == [1, 1, 5]
+
+
+def test_a_chunk_grows_with_what_the_device_reads(text_function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read at once is written a few at a time, and all of it is there in the end."""
+    bring(text_function, [f"short {i}" for i in range(30)])
+    monkeypatch.setattr(embedding, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(embedding.pace, "cost_of_a_chunk", lambda input_kind: 1e9)
+    n_written: list[int] = []
+
+    def write(*, workspace_id: int, hashes: list[str], vectors: dict[BackboneSpec, dict[str, Matrix]]) -> None:
+        n_written.append(len(hashes))
+        write_vectors_of(workspace_id=workspace_id, hashes=hashes, vectors=vectors)
+
+    monkeypatch.setattr(embedding, "write_vectors_of", write)
+    assert embed_function(function_id=text_function.pk) is Progress.DONE
+    assert n_written == [7, 7, 7, 7, 2]
+    assert Embedding.objects.count() == Sample.objects.filter(is_embedded=True).count() == 30
+
+
+def test_contents_that_are_known_teach_no_pace(
+    text_function: Function, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(text_function, REFUNDS)
+    embed_all(text_function)
+    learned: list[float] = []
+    monkeypatch.setattr(embedding.pace, "learn", lambda input_kind, cost, seconds: learned.append(cost))
+    twin = workspace.functions.create(name="Another question", input_kind=InputKind.TEXT)
+    bring(twin, REFUNDS)
+    embed_all(twin)
+    assert learned == []
+    bring(twin, ["x" * 10])
+    embed_all(twin)
+    assert learned == [embedding.TEXT_COST + 10]
+
+
+def test_as_many_are_looked_at_as_fit_if_they_are_short() -> None:
+    assert embedding.n_that_fit(1.0) == 1
+    assert embedding.n_that_fit(500.0) == 500 // embedding.TEXT_COST
+    assert embedding.n_that_fit(1e9) == embedding.MAX_CHUNK
+    assert list(embedding.within(10.0, [(1, 50), (2, 50)])) == [(1, 50)]
+    assert list(embedding.within(100.0, [(1, 50), (2, 50), (3, 1)])) == [(1, 50), (2, 50)]
 
 
 def test_groups_are_rows_that_are_equal_everywhere() -> None:

@@ -36,11 +36,11 @@ from apps.training.models import (
     WorkKind,
 )
 from apps.training.services import chosen
-from apps.training.services.embedding import MAX_CHUNK, Pace, cost_of
+from apps.training.services.embedding import Pace, cost_of, n_that_fit, within
 from apps.training.services.encoders import backbone, base_of, names_with
 from apps.training.services.encoding import Due, new_vectors
 from apps.training.services.inputs import Layout, layout_of
-from apps.training.services.vectors import write_vectors
+from apps.training.services.vectors import write_vectors_of
 from apps.training.services.work import (
     LeaseLost,
     Progress,
@@ -233,13 +233,15 @@ def _read_chunk(function: Function, ahead: Layout, work: FunctionWork) -> bool:
         return _finish(function, work)
     samples = list(Sample.everywhere.filter(pk__in=costs).order_by("pk"))
     vectors = new_vectors(function, [Due(spec, samples) for spec in ahead.specs])
-    with transaction.atomic():
-        lock_function(function.pk)
-        require_mine(work)
-        for spec, of_content in vectors.items():
-            write_vectors(workspace_id=function.workspace_id, spec=spec, vectors=of_content)
-        mine = FunctionWork.objects.filter(pk=work.pk, wanted_revision=work.wanted_revision)
-        mine.update(cursor=max(costs))  # unless another backbone was chosen meanwhile: then from the beginning
+    for start in range(0, len(samples), ROWS_AT_ONCE):
+        own = samples[start : start + ROWS_AT_ONCE]
+        with transaction.atomic():
+            lock_function(function.pk)
+            require_mine(work)
+            hashes = [sample.content_hash for sample in own]
+            write_vectors_of(workspace_id=function.workspace_id, hashes=hashes, vectors=vectors)
+            mine = FunctionWork.objects.filter(pk=work.pk, wanted_revision=work.wanted_revision)
+            mine.update(cursor=own[-1].pk)  # unless another backbone was chosen meanwhile: then from the beginning
     if any(vectors.values()):
         pace.learn(function.input_kind, sum(costs.values()), time.monotonic() - started)
     return False
@@ -249,12 +251,7 @@ def _next_chunk(function: Function, cursor: int) -> dict[int, int]:
     """Return keys and costs of the next samples, those in the bin too; others are read when they are embedded."""
     rows = Sample.everywhere.filter(function=function, is_embedded=True, pk__gt=cursor).order_by("pk")
     most = pace.cost_of_a_chunk(function.input_kind)
-    chosen_ones: dict[int, int] = {}
-    for pk, cost in rows.values_list("pk", cost_of(function.input_kind))[:MAX_CHUNK]:
-        if chosen_ones and sum(chosen_ones.values()) + cost > most:
-            break
-        chosen_ones[pk] = cost
-    return chosen_ones
+    return dict(within(most, rows.values_list("pk", cost_of(function.input_kind))[: n_that_fit(most)]))
 
 
 @transaction.atomic

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +59,15 @@ def write_vectors(*, workspace_id: int, spec: BackboneSpec, vectors: Mapping[str
         for key, vector in vectors.items()
     ]
     Embedding.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def write_vectors_of(
+    *, workspace_id: int, hashes: Collection[str], vectors: Mapping[BackboneSpec, Mapping[str, Matrix]]
+) -> None:
+    """Store those vectors that are of some contents, as `write_vectors`: so that no transaction is a long one."""
+    for spec, of_content in vectors.items():
+        own = {key: of_content[key] for key in hashes if key in of_content}
+        write_vectors(workspace_id=workspace_id, spec=spec, vectors=own)
 
 
 def groups_of(matrices: Iterable[Matrix]) -> npt.NDArray[np.int64]:
