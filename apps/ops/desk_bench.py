@@ -31,13 +31,14 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.core.errors import Unavailable
 from apps.engine.backbones import BackboneSpec
-from apps.functions.models import Function, Label
+from apps.functions.models import Act, Function, Label
 from apps.functions.services import create_function
 from apps.labeling.models import QueueEntry, Reason
 from apps.review.queues import QueueName
 from apps.samples.media import content_hash
 from apps.samples.models import Mark, MarkKind, Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_many
+from apps.samples.services.undoing import go_on_undoing, progress_of
 from apps.training.models import (
     Embedding,
     Finding,
@@ -206,6 +207,7 @@ class Desk:
             merges.append(self._post(url, body))
             act = self.function.acts.latest("id")
             undone.append(self._post(reverse("samples:undo_act", args=[self.function.public_id, act.public_id]), {}))
+            _see_through(act)
         return merges, undone
 
     def _timed(self, name: str, **parameters: object) -> list[float]:
@@ -218,6 +220,12 @@ class Desk:
 
     def _post(self, url: str, body: dict[str, str]) -> float:
         return _seconds(lambda: self.client.post(url, body, headers={"HX-Request": "true"}).status_code, url)
+
+
+def _see_through(act: Act) -> None:
+    """Take the rest back that the request left to a worker."""
+    while (progress := progress_of(Act.objects.get(pk=act.pk))) is not None:
+        go_on_undoing(act_id=act.pk, n_steps=progress.n_steps)
 
 
 def _seconds(ask: Callable[[], int], url: str) -> float:
