@@ -186,6 +186,37 @@ def test_before_there_is_a_map_the_page_says_so_and_draws_it_by_itself(shared_up
     expect(page.locator("[data-empty]")).to_be_hidden()
 
 
+_HOLD = """
+from datetime import timedelta
+from django.utils import timezone
+from apps.training.models import FunctionWork
+rows = FunctionWork.objects.filter(function__public_id={function!r}, kind="survey")
+rows.update(lease_holder="a worker elsewhere", lease_expires_at=timezone.now() + timedelta(seconds={seconds}))
+"""
+
+_BRING = """
+from apps.functions.models import Function
+from apps.samples.services.intake import NewText, add_texts
+function = Function.objects.get(public_id={function!r})
+add_texts(function=function, items=[NewText(text=text) for text in {texts!r}], person=None, origin="import")
+"""
+
+
+def test_samples_that_came_since_are_counted_until_the_map_has_them(desk: Desk, page: Page) -> None:
+    open_map(desk, page)
+    newer = page.locator("[data-newer]")
+    expect(newer).to_be_empty()
+    desk.run(_HOLD.format(function=desk.function, seconds=3_600))  # or they might be on it before anybody looks
+    desk.run(_BRING.format(function=desk.function, texts=["one more refund", "one more parcel"]))
+    expect(newer).to_have_text("2 new samples are not on the map yet.", timeout=LONG_MS)  # nobody reloads
+    expect(page.locator("#map-samples [data-sample]")).to_have_count(24)
+    assert violations(page) == []
+    desk.run(_HOLD.format(function=desk.function, seconds=-1))
+    expect(newer).to_be_empty(timeout=LONG_MS)
+    expect(page.locator("#map-samples [data-sample]")).to_have_count(26)
+    expect(page.locator("[data-list-words]")).to_have_text("26 samples")
+
+
 _LABEL_TWO_KINDS = """
 from apps.functions.models import Function
 from apps.samples.models import PickedBy, Sample

@@ -51,13 +51,14 @@ async function load() {
     show_whether_there_is(found !== null);
     if (!found) return;
     const is_first = points === null;
-    if (found.survey !== points?.survey) {
+    const is_new = found.survey !== points?.survey;
+    if (is_new) {
       points = { survey: found.survey, n: found.n, ids: new Ids(found.ids) };
       colours = null;
       view.place(found);
     }
     await recolour();
-    if (is_first) list_in_view();
+    if (is_first || (is_new && lists_what_is_in_view())) list_in_view();
   } catch (error) {
     say(error.message, "danger");
   } finally {
@@ -127,6 +128,11 @@ async function list_these(ids, words) {
   } catch (error) {
     say(error.message, "danger");
   }
+}
+
+// Never under somebody's hands: who goes through the list keeps it.
+function lists_what_is_in_view() {
+  return !lists_chosen && !list.has_focus;
 }
 
 function list_in_view() {
@@ -217,8 +223,7 @@ legend.addEventListener("only", () => {
 let moving = null;
 view.addEventListener("move", () => {
   clearTimeout(moving);
-  // Never under somebody's hands: who goes through the list keeps it.
-  moving = setTimeout(() => points && !lists_chosen && !list.has_focus && list_in_view(), CALM_MS);
+  moving = setTimeout(() => points && lists_what_is_in_view() && list_in_view(), CALM_MS);
 });
 view.addEventListener("theme", paint);
 
