@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from apps.engine.adapt import is_read as is_read
 from apps.functions.models import Function
 from apps.training.better import BETTER
 from apps.training.models import Adaptation, AdaptationState, TrainedModel

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.core.jobs import JobName, enqueue
-from apps.engine import automl
+from apps.engine import adapt, automl
 from apps.engine.errors import NotTrainable
 from apps.engine.runtime import Deadline
 from apps.engine.search import Line
@@ -204,7 +204,7 @@ def _judge(
     that learned from more samples.
     """
     result = _train(function, work, run, given)
-    if given.adaptation is None or adapting_verdict.is_read(result.blend):
+    if given.adaptation is None or adapt.is_read(result.blend):
         return given, result
     adapting_verdict.reject(given.adaptation)
     again = replace(read_round(function), rejected=given.adaptation)
