@@ -15,7 +15,7 @@ BETTER = "better"
 """Under this name `TrainedModel.changes` has how many of the same samples were right before and after a better model
 took over: `{"before": 84, "after": 91, "of": 100}`."""
 ON_ITS_WAY = "A better model is on its way."
-MADE_ANEW = "The better model is learning your newest labels."
+MADE_ANEW = "The better model learns your new labels."
 """What is made anew with more labels is no promise: it may get fewer of the same samples right, by chance."""
 TOLD_FOR, JUDGED_WITHIN = timedelta(days=1), timedelta(minutes=10)
 WORTH_SAYING_SECONDS, MINUTE_SECONDS = 20, 60

@@ -84,7 +84,7 @@ def test_what_it_changed_is_said_on_the_home_the_label_page_and_in_the_list(
     words = f"{after.n_right - before.n_right} more right ({before.n_right} to {after.n_right} of 60)"
     assert said(text_function) == f"A better model: {words}."
     at_work(text_function)
-    assert said(text_function) == "The better model is learning your newest labels."
+    assert said(text_function) == "The better model learns your new labels."
     at_work(text_function, lease_expires_at=None)
     for name in ("review:function_home", "labeling:label_page", "training:models_page"):
         assert words in owner_client.get(reverse(name, args=[text_function.public_id])).content.decode()
