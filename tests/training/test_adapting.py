@@ -27,7 +27,6 @@ from apps.training.services import (
     Progress,
     RoundOutcome,
     adapt_function,
-    adapting_verdict,
     adapting_views,
     finish_work,
     prediction,
@@ -189,7 +188,7 @@ def test_one_that_is_no_better_any_more_does_not_hide_what_was_labelled(
     text_function: Function, adapted: Adaptation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = TrainedModel.objects.latest("number")
-    monkeypatch.setattr(adapting_verdict, "is_read", lambda blend: False)
+    monkeypatch.setattr("apps.engine.adapt.is_read", lambda blend: False)
     relabel(text_function, Sample.objects.filter(function=text_function).earliest("pk"), "Shipping")
     assert train_function(function_id=text_function.pk) is RoundOutcome.PUBLISHED
     model = TrainedModel.objects.latest("number")
