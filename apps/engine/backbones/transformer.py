@@ -15,6 +15,9 @@ from torch.nn import functional
 
 N_HEADS = 12
 NORM_EPSILON = 1e-12
+FEW_TOKENS = 32
+"""Tokens whose deltas a processor takes in float32: in bfloat16 small products take longer to begin than to compute. Of
+one text of 11 tokens, both frozen and adapted: 4.3 instead of 4.7 ms, of 28 tokens 7.0 instead of 7.2."""
 
 
 class Delta(NamedTuple):
@@ -91,7 +94,7 @@ class Layer:
             elif down.ndim == 3:
                 made[rows].baddbmm_(x[rows] @ down.mT, up.mT)
             else:
-                made[rows].flatten(0, 1).addmm_(functional.linear(x[rows].flatten(0, 1), down), up.T)
+                _lay_on(made[rows].flatten(0, 1), x[rows].flatten(0, 1), deltas[name])
         return made
 
     def _linear(self, name: str, x: torch.Tensor) -> torch.Tensor:
@@ -100,6 +103,15 @@ class Layer:
             return functional.linear(x, weight, bias)
         made: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, self.packed[name], bias, "none", [], "")
         return made
+
+
+def _lay_on(made: torch.Tensor, x: torch.Tensor, delta: Delta) -> None:
+    """Add a delta to what was made of tokens, both `(n, width)`, in place."""
+    down, up = delta
+    if len(x) <= FEW_TOKENS and x.device.type == "cpu":
+        made += functional.linear(functional.linear(x.float(), down.float()), up.float())
+    else:
+        made.addmm_(functional.linear(x, down), up.T)
 
 
 def packed(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

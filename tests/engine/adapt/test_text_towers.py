@@ -141,8 +141,8 @@ def test_what_makes_a_pass_fast_changes_no_number(minilm: MiniLM, fitted: State)
     """Packed weights, and deltas laid on in place, of one tower for its rows and of many stacked, one row each."""
     layers = [layer.to(torch.float32) for layer in minilm._encoder.layers[N_SHARED:]]
     towers = [lowrank.from_state(state, layers, dtype=torch.float32) for state in (fitted, shifted(fitted))]
-    x = torch.randn(6, 7, 384, generator=torch.Generator().manual_seed(0))
-    whose = [None, None, 0, 0, 1, 0]
+    x = torch.randn(6, 20, 384, generator=torch.Generator().manual_seed(0))
+    whose = [None, 0, 0, 0, 1, 0]
     plain, fast = [x[row : row + 1] for row in range(6)], x
     for i, layer in enumerate(layers):
         of_both = [tower[i] for tower in towers]
@@ -154,7 +154,8 @@ def test_what_makes_a_pass_fast_changes_no_number(minilm: MiniLM, fitted: State)
         with torch.inference_mode():
             ready = layer.with_packed()
             assert bool(ready.packed) == torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch's own
-            fast = ready.through(fast, None, [Own(slice(2, 4), of_both[0]), Own(slice(4, 6), stacked)])
+            few, many = Own(slice(1, 2), of_both[0]), Own(slice(2, 4), of_both[0])
+            fast = ready.through(fast, None, [few, many, Own(slice(4, 6), stacked)])
     rows, expected = fast.mean(dim=1), torch.cat(plain).mean(dim=1)
     lengths = expected.norm(dim=1, keepdim=True)
     assert float((rows / lengths - expected / lengths).abs().max()) < 1e-5
