@@ -19,7 +19,7 @@ GIGABYTE = 1_000_000_000
 USE = (
     "Read texts or pictures with a pulled backbone, in the whole installation. The workers read every sample anew, and "
     "each function goes on as before meanwhile. Then the two are compared on the function's own labels, on samples "
-    "held out: where the new one does worse beyond doubt, that function stays with what it had, and `list` says so "
+    "held out: where the new one does worse, beyond chance, that function stays with what it had, and `list` says so "
     "with figures; --anyway changes over all the same. With fewer than 20 labels nothing can be told: it changes over."
 )
 
