@@ -73,7 +73,7 @@ def needed_to_undo(act: Act, person: User) -> frozenset[Action]:
 
 
 def undo_act(*, act: Act, person: User | None) -> UndoOutcome:
-    """Take an act back, in transactions of a few hundred samples. Undoing twice undoes once.
+    """Take an act back, in short transactions. Undoing twice undoes once.
 
     Of an act of more than `IN_A_REQUEST` samples a worker does what takes longer than a moment, and of any act that
     comes while another is being taken back. Raises Conflict where what is there now stands in the way.
