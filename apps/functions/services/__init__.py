@@ -4,7 +4,7 @@ Whoever changes labels or samples of a function locks the function's row first (
 samples do), so that two of them never wait on each other in a circle.
 """
 
-from apps.functions.services.acts import begin_act, count_act
+from apps.functions.services.acts import begin_act, count_act, is_undone
 from apps.functions.services.changes import ROWS_PER_TRANSACTION, note_data_change
 from apps.functions.services.fields import (
     NewField,
@@ -41,6 +41,7 @@ __all__ = [
     "describe_label",
     "get_or_create_fields",
     "get_or_create_labels",
+    "is_undone",
     "least_labels",
     "note_data_change",
     "recolour_label",

@@ -14,6 +14,14 @@ def begin_act(
     return Act.objects.create(function=function, kind=kind, person=person, facts=dict(facts or {}))
 
 
+def is_undone(act: Act) -> bool:
+    """Whether somebody has taken it back, asked anew: what is not done yet by then is not done at all.
+
+    Under the function's lock. Who sees an act in the history need not wait until whoever does it is done.
+    """
+    return Act.objects.filter(pk=act.pk, undone_at__isnull=False).exists()
+
+
 def count_act(*, act: Act, n_samples: int) -> Act:
     """Say how many samples it changed; one that changed none is nothing to undo, and not kept."""
     act.n_samples = n_samples

@@ -241,16 +241,24 @@ def delete_label(*, label: Label, actor: User | None = None) -> Act:
 
 
 def free_samples(label: Label) -> None:
-    """Take a deleted label from what still says it."""
+    """Take a deleted label from what still says it, unless it is brought back meanwhile."""
     while tagged := list(label.tagged.values_list("pk", flat=True)[:ROWS_PER_TRANSACTION]):
         with transaction.atomic():
             lock(label.function_id)
+            if not _is_deleted(label):
+                return
             label.tagged.filter(pk__in=tagged).delete()
     while pks := list(label.samples.values_list("pk", flat=True)[:ROWS_PER_TRANSACTION]):
         with transaction.atomic():
             lock(label.function_id)
+            if not _is_deleted(label):
+                return
             label.samples.filter(pk__in=pks).update(label=None, annotation=None, labelled_at=None)
             note_data_change(label.function_id)
+
+
+def _is_deleted(label: Label) -> bool:
+    return Label.objects.filter(pk=label.pk, deleted_at__isnull=False).exists()
 
 
 def gone_labels() -> list[Label]:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from apps.functions.models import Act, Function, Label, OutputKind
-from apps.functions.services import note_data_change
+from apps.functions.services import is_undone, note_data_change
 from apps.samples.models import Annotation, Opinion, PickedBy, ReviewState, Sample, SampleTag
 from apps.samples.services.known_answers import let_known_answers_follow
 from apps.samples.services.saying import ROWS_PER_TRANSACTION, KnownLabels, Said, repeat_tags
@@ -199,6 +199,8 @@ def _say_of_many(
 @transaction.atomic
 def _annotate_chunk(function: Function, said: dict[int, Said], source: _Source) -> int:
     gives = lock_function(function.pk)
+    if source.act is not None and is_undone(source.act):
+        return 0
     labels = KnownLabels(function.pk)
     wanted = {
         pk: labels.checked(each, gives)

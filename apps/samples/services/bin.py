@@ -16,7 +16,7 @@ from apps.core.jobs import JobName, enqueue_on_commit
 from apps.events.kinds import Audit, Live
 from apps.events.services import announce, record
 from apps.functions.models import Act, ActKind, Function
-from apps.functions.services import begin_act, count_act, note_data_change
+from apps.functions.services import begin_act, count_act, is_undone, note_data_change
 from apps.samples.media import forget_pictures
 from apps.samples.models import Sample
 from apps.samples.rows import picture_keys
@@ -67,6 +67,8 @@ def put_into_bin(*, function: Function, sample_keys: Sequence[int], act: Act, on
     for keys in _chunks(sample_keys, BINNED_AT_ONCE):
         with transaction.atomic():
             lock_function(function.pk)
+            if act.kind == ActKind.DELETE_SAMPLES and is_undone(act):
+                break
             rows = Sample.objects.filter(pk__in=keys).only("id", "annotation_id")
             n += _bin(function, list(rows if only is None else rows.filter(only)), act)
     return n

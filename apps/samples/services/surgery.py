@@ -46,21 +46,30 @@ def carried(label: Label) -> "QuerySet[SampleTag] | QuerySet[Sample]":
 
 
 def move_samples(source: Label) -> None:
-    """Let samples repeat the label that theirs was merged into."""
-    target = source.merged_into_id
+    """Let samples repeat the label that theirs was merged into, unless the two are parted meanwhile."""
     while pks := list(Sample.objects.filter(label=source).values_list("pk", flat=True)[:MOVED_AT_ONCE]):
         with transaction.atomic():
-            lock_function(source.function_id)
+            target = _lock_merged(source)
+            if target is None:
+                return
             Sample.objects.filter(pk__in=pks, label=source).update(label=target)
             note_data_change(source.function_id)
     while rows := list(source.tagged.values_list("pk", "sample_id", "is_present")[:MOVED_AT_ONCE]):
         with transaction.atomic():
-            lock_function(source.function_id)
+            target = _lock_merged(source)
+            if target is None:
+                return
             _move_tags(rows, target)
             note_data_change(source.function_id)
 
 
-def _move_tags(rows: Sequence[tuple[int, int, bool]], target: int | None) -> None:
+def _lock_merged(source: Label) -> int | None:
+    """Lock the function. Returns what the label is another name of by now."""
+    lock_function(source.function_id)
+    return Label.objects.filter(pk=source.pk).values_list("merged_into", flat=True).first()
+
+
+def _move_tags(rows: Sequence[tuple[int, int, bool]], target: int) -> None:
     """Where a sample has both, one row is left, and being on wins."""
     sample_ids = [sample_id for _pk, sample_id, _is_present in rows]
     both = set(SampleTag.objects.filter(sample__in=sample_ids, label=target).values_list("sample_id", flat=True))

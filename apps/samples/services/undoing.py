@@ -118,7 +118,7 @@ def _go_on(act: Act, stages: Sequence[Stage], progress: Progress, *, at_least: i
         stage = stages[progress.stage]
         keys = stage.left(act, progress.after)
         for start in range(0, len(keys), stage.n_at_once):
-            if n_keys and n_keys >= at_least and time.monotonic() >= until:
+            if n_keys > at_least and time.monotonic() >= until:
                 return progress.n_steps
             chunk = keys[start : start + stage.n_at_once]
             after = _step(act, progress, stage, person, chunk)
