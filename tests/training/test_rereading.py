@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -20,7 +22,7 @@ from apps.samples.models import Origin, Sample
 from apps.training.models import BackboneChoice, Embedding, FunctionWork, Prediction, Rereading, TrainedModel, WorkKind
 from apps.training.notes import language_sentence
 from apps.training.selectors import is_finished
-from apps.training.services import chosen, encoders, finish_work, rereading, sweeper
+from apps.training.services import chosen, embedding, encoders, finish_work, rereading, sweeper
 from apps.training.services.choosing import pin_model
 from apps.training.services.embedding import embed_function
 from apps.training.services.inputs import layout_of
@@ -185,6 +187,34 @@ def test_another_choice_in_the_middle_begins_anew(
     finish_work(function_id=trained.pk)
     assert set(live(trained).backbone_versions) == {"third"}
     assert vectors_of("third") == 16
+
+
+def test_contents_that_another_function_has_teach_no_pace(
+    trained: Function, pulled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twin = trained.workspace.functions.create(name="Another question", input_kind=InputKind.TEXT)
+    bring(twin, [*OTHERS, "x" * 10])
+    finish_work(function_id=twin.pk)
+    use("second", pulled)
+    reread(trained)
+    learned: list[float] = []
+    monkeypatch.setattr(rereading.Pace, "learn", lambda self, kind, cost, seconds: learned.append(cost))
+    reread(twin)
+    assert learned == [embedding.TEXT_COST + 10]
+
+
+def test_what_is_being_read_is_locked_before_the_work_as_a_choice_does(trained: Function, pulled: Path) -> None:
+    """In another order a choice and the end of a reading could wait for each other, where rows are locked."""
+    with CaptureQueriesContext(connection) as choice:
+        use("second", pulled)
+    reread_function(function_id=trained.pk)
+    with CaptureQueriesContext(connection) as end:
+        assert reread_function(function_id=trained.pk) is Progress.DONE
+    last = [query["sql"] for query in end.captured_queries]
+    begun = max(place for place, sql in enumerate(last) if sql.startswith("BEGIN"))
+    for queries in ([query["sql"] for query in choice.captured_queries], last[begun:]):
+        tables = [table for sql in queries for table in ("training_rereading", "training_functionwork") if table in sql]
+        assert tables.index("training_rereading") < tables.index("training_functionwork")
 
 
 def test_choosing_what_is_chosen_changes_nothing(trained: Function, pulled: Path) -> None:

@@ -63,7 +63,9 @@ class Pace:
         return FIRST_COST if rate is None else rate * CHUNK_SECONDS
 
     def learn(self, input_kind: str, cost: float, seconds: float) -> None:
-        """At most doubles: one lucky chunk, of contents known already, must not make the next one long."""
+        """At most doubles: one lucky chunk must not make the next one long. What cost nothing teaches nothing."""
+        if not cost:
+            return
         with self._lock:
             ceiling = 2 * self._per_second.get(input_kind, FIRST_COST / CHUNK_SECONDS)
             self._per_second[input_kind] = min(cost / max(seconds, 1e-6), ceiling)
@@ -105,10 +107,7 @@ def _embed_chunk(function: Function, work: FunctionWork) -> None:
     vectors = new_vectors(function, due)
     for start in range(0, len(samples), ROWS_AT_ONCE):
         _keep(function, work, samples[start : start + ROWS_AT_ONCE], vectors)
-    read = {content_hash for of_content in vectors.values() for content_hash in of_content}
-    if read:  # contents that were known say nothing about the pace
-        cost = sum(costs[sample.pk] for sample in samples if sample.content_hash in read)
-        pace.learn(function.input_kind, cost, time.monotonic() - started)
+    pace.learn(function.input_kind, cost_of_new(samples, costs, vectors), time.monotonic() - started)
 
 
 def _keep(
@@ -185,6 +184,14 @@ def within(most: float, costs: Iterable[tuple[int, int]]) -> Iterator[tuple[int,
         if n_before and (total > most or n_before == MAX_CHUNK):
             return
         yield pk, cost
+
+
+def cost_of_new(
+    samples: Sequence[Sample], costs: Mapping[int, int], vectors: Mapping[BackboneSpec, Mapping[str, Matrix]]
+) -> int:
+    """Return what those samples cost that were read: contents that were known say nothing about the pace."""
+    read = {content_hash for of_content in vectors.values() for content_hash in of_content}
+    return sum(costs[sample.pk] for sample in samples if sample.content_hash in read)
 
 
 def cost_of(input_kind: str) -> Value | CombinedExpression:

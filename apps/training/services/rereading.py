@@ -36,7 +36,7 @@ from apps.training.models import (
     WorkKind,
 )
 from apps.training.services import chosen
-from apps.training.services.embedding import Pace, cost_of, n_that_fit, within
+from apps.training.services.embedding import Pace, cost_of, cost_of_new, n_that_fit, within
 from apps.training.services.encoders import backbone, base_of, names_with
 from apps.training.services.encoding import Due, new_vectors
 from apps.training.services.inputs import Layout, layout_of
@@ -242,8 +242,7 @@ def _read_chunk(function: Function, ahead: Layout, work: FunctionWork) -> bool:
             write_vectors_of(workspace_id=function.workspace_id, hashes=hashes, vectors=vectors)
             mine = FunctionWork.objects.filter(pk=work.pk, wanted_revision=work.wanted_revision)
             mine.update(cursor=own[-1].pk)  # unless another backbone was chosen meanwhile: then from the beginning
-    if any(vectors.values()):
-        pace.learn(function.input_kind, sum(costs.values()), time.monotonic() - started)
+    pace.learn(function.input_kind, cost_of_new(samples, costs, vectors), time.monotonic() - started)
     return False
 
 
@@ -261,6 +260,8 @@ def _finish(function: Function, work: FunctionWork) -> bool:
     Returns whether it reads with it. Where no model is in service there is nothing to compare it with.
     """
     lock_function(function.pk)
+    # Before its work, as `use_backbone` goes: in another order the two could wait for each other.
+    list(Rereading.objects.select_for_update().filter(function=function).values_list("pk"))
     require_mine(work)
     mine = FunctionWork.objects.filter(pk=work.pk, wanted_revision=work.wanted_revision)
     if _next_chunk(function, work.cursor) or not mine.update(done_revision=work.wanted_revision, cursor=0):
