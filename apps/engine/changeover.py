@@ -16,7 +16,7 @@ from apps.engine.automl import FEWEST_COUNTED
 from apps.engine.errors import DeadlineExpired, NotTrainable
 from apps.engine.runtime import Deadline
 from apps.engine.selection import TIE
-from apps.engine.types import Blend, RoundResult, TrainingData
+from apps.engine.types import Blend, FoldRows, IntArray, RoundResult, TrainingData
 
 MOST_COMPARED = 5_000
 """Of more samples so many are looked at, spread evenly: the error of the difference is less than a percent by then."""
@@ -52,7 +52,8 @@ def compare(
 ) -> Comparison | None:
     """Compare two readings of the same samples; None where there is too little, or too little time, to tell.
 
-    `serving` are the recipes in service, which read as `before`. What was adapted to the samples may be in one of them.
+    `serving` are the recipes in service, which read as `before`. What was adapted to the samples may be in one of them,
+    or in both if no sample that the layers of `before` learned from is held out elsewhere by those of `after`.
     """
     if len(before.labels) > MOST_COMPARED:
         rows = np.linspace(0, len(before.labels) - 1, MOST_COMPARED).astype(np.int64)
@@ -62,7 +63,7 @@ def compare(
     folds = automl.folds_of(before if after.folds is None else after, seed)
     try:
         of_before, of_after = (
-            automl.train(replace(data, held_out=folds), seed=seed, deadline=deadline, serving=blend, device=device)
+            automl.train(_held_out_by(folds, data), seed=seed, deadline=deadline, serving=blend, device=device)
             for data, blend in ((before, serving), (after, None))
         )
     except (NotTrainable, DeadlineExpired):
@@ -71,6 +72,12 @@ def compare(
     gain, error = selection.gain_of(truth.losses(of_after.pred_probs), over=truth.losses(of_before.pred_probs))
     n_counted = int(before.is_counted.sum())
     return Comparison(n_counted, _n_right(before, of_before), _n_right(before, of_after), gain, error)
+
+
+def _held_out_by(folds: IntArray, data: TrainingData) -> TrainingData:
+    """Samples that layers never saw may be in any fold of theirs."""
+    adapted = {name: FoldRows(folds, own.rows) for name, own in data.adapted.items()}
+    return replace(data, adapted=adapted, held_out=folds)
 
 
 def _n_right(data: TrainingData, result: RoundResult) -> int:

@@ -29,7 +29,7 @@ def better_sentence(function: Function, work: FunctionWork | None) -> str:
     """
     if work is None:
         return ""
-    newest = Adaptation.objects.filter(function=function).order_by("-pk").first()
+    newest = Adaptation.objects.in_use().filter(function=function).order_by("-pk").first()
     if _is_being_made(work):
         return f"{_on_its_way(function)}{_usual_time(newest)}"
     if _waits_for_a_round(newest):

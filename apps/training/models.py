@@ -198,7 +198,14 @@ class RoundPart(Leased):
 class AdaptationState(models.TextChoices):
     TRYING = "trying", "Not judged yet"
     USED = "used", "Read by the newest model"
-    REJECTED = "rejected", "Not better than without"
+    REJECTED = "rejected", "Not better than what was there"
+    OVERTAKEN = "overtaken", "A newer one is read"
+
+
+class AdaptationQuerySet(models.QuerySet["Adaptation"]):
+    def in_use(self) -> "AdaptationQuerySet":
+        """Those that rounds read: of a function the newest of them."""
+        return self.filter(state__in=(AdaptationState.TRYING, AdaptationState.USED))
 
 
 class Adaptation(models.Model):
@@ -206,8 +213,8 @@ class Adaptation(models.Model):
 
     `base` and `base_version` are the backbone's, `version` says how the layers were made and are read. It learned from
     `n_annotations` samples with the labels `label_ids`; `learned_from` are their annotations, as ranges of keys. The
-    layers are in a file beside the function's models, of checksum `sha256`. A round judges it: only the newest that is
-    not rejected is ever read.
+    layers are in a file beside the function's models, of checksum `sha256`. A round judges it, and one that was made
+    anew is held against the one before: see `in_use` for which is read.
     """
 
     WORKSPACE_PATH: ClassVar[str] = "function__workspace"
@@ -226,6 +233,8 @@ class Adaptation(models.Model):
     sha256 = models.CharField(max_length=64)
     seconds = models.FloatField()
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = AdaptationQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]

@@ -39,7 +39,8 @@ from apps.samples.services.annotations import lock_function
 from apps.training.models import Adaptation, AdaptationState, FunctionWork, WorkKind
 from apps.training.services import fan_out_towers, files, towers
 from apps.training.services.adapting_due import LOOK_AGAIN_SECONDS, adaptable_base, seconds_until_due
-from apps.training.services.adapting_views import keep_vectors
+from apps.training.services.adapting_verdict import is_worse
+from apps.training.services.adapting_views import View, keep_vectors
 from apps.training.services.arrays import RoundInput, read_round
 from apps.training.services.encoders import backbone, device, timings_file
 from apps.training.services.encoding import Due
@@ -161,6 +162,10 @@ def _adapt(function: Function, work: FunctionWork) -> None:
     try:
         _make_vectors(made, encoder, learned, given, watch)
         towers.keep_file(made, replace(learned, folds=np.array(list(dealt.fold_of.values()))), list(dealt.fold_of))
+        watch.check()
+        if dealt.warm and is_worse(function, View(function, made, towers.Folds(learned.n_folds, dealt.fold_of))):
+            made.state, made.sha256 = AdaptationState.REJECTED, ""
+            files.drop(towers.folder_of(made))
         made.seconds = time.monotonic() - started
         _hand_over(made, work, watch)
     except BaseException:
@@ -192,9 +197,9 @@ def _deal(function: Function, encoder: Adaptable, given: RoundInput) -> _Dealt:
 
 
 def _before(function: Function, encoder: Adaptable) -> tuple[adapt.Adaptation | None, Mapping[str, int]]:
-    """Return what to set out from: the newest adaptation, unless it was no good or cannot be read any more."""
-    newest = Adaptation.objects.filter(function=function).order_by("-pk").first()
-    if newest is None or newest.state == AdaptationState.REJECTED or not newest.sha256:
+    """Return what to set out from: the adaptation in use, unless it cannot be read any more."""
+    newest = Adaptation.objects.in_use().filter(function=function).order_by("-pk").first()
+    if newest is None or not newest.sha256:
         return None, {}
     newest.function = function
     try:
@@ -274,12 +279,15 @@ def _make_vectors(
 
 
 def _hand_over(made: Adaptation, work: FunctionWork, watch: _Watch) -> None:
-    """Let the next round judge it. What was labelled meanwhile is looked at again: it may be much already."""
+    """Let the next round judge it, unless the one before stays. What was labelled meanwhile is looked at again."""
     with transaction.atomic():
         lock_function(work.function_id)
         require_mine(work)
         if not watch.is_still_wanted():
             raise Cancelled("What is being learned is of no use any more.")
-        made.save(force_insert=True)
         FunctionWork.objects.filter(pk=work.pk).update(done_revision=made.data_revision, retry_at=None)
-        note_data_change(work.function_id)
+        if made.state == AdaptationState.TRYING:
+            before = Adaptation.objects.in_use().filter(function=work.function_id)
+            before.update(state=AdaptationState.OVERTAKEN)
+            note_data_change(work.function_id)
+        made.save(force_insert=True)

@@ -8,7 +8,9 @@ from apps.functions.models import Function
 from apps.training.better import BETTER
 from apps.training.models import Adaptation, AdaptationState, TrainedModel
 from apps.training.services import choosing, files, held_out, towers
-from apps.training.services.arrays import RoundInput
+from apps.training.services.adapting_views import View
+from apps.training.services.arrays import RoundInput, read_round
+from apps.training.services.changeover import compare_rounds
 from apps.training.services.held_out import Kept
 
 
@@ -19,6 +21,17 @@ def reject(adaptation: Adaptation) -> None:
     # The row first, as with models: a folder without a row is removed by the sweeper.
     if mine.filter(trained_models=None).update(sha256=""):
         files.drop(towers.folder_of(adaptation))
+
+
+def is_worse(function: Function, renewed: View) -> bool:
+    """Whether layers that learned anew do worse than those in use, on the same samples held out alike.
+
+    What they learned before they set out from again, and ten steps of chance lie between the two: nobody is to see
+    answers go wrong that were right because of that.
+    """
+    before, after = read_round(function), read_round(function, view=renewed)
+    found = compare_rounds(function, before, after) if before.adaptation and after.adaptation else None
+    return found is not None and found.is_worse
 
 
 def is_news(function: Function, given: RoundInput) -> bool:

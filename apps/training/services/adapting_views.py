@@ -1,6 +1,6 @@
 """What a round reads of an adaptation: its samples fold by fold, through layers that never saw that fold.
 
-Only the newest adaptation is ever read, and only while it is not rejected. A sample labelled after it was made has no
+Only one adaptation is ever read, the newest in use. A sample labelled after it was made has no
 vectors of it yet, and no layers saw it: it goes into the fold of a duplicate, or else into the one that has fewest of
 its label, and its vectors are made then and there. Where many are missing (a file of labels was brought, a grid was
 accepted), a round makes as many as a moment allows and leaves the others to the job that embeds samples; another round
@@ -22,7 +22,7 @@ from apps.engine.errors import ArtifactCorrupt
 from apps.engine.types import FloatArray, FoldRows, IntArray
 from apps.functions.models import Function
 from apps.samples.models import Sample
-from apps.training.models import Adaptation, AdaptationState, TrainedModel
+from apps.training.models import Adaptation, TrainedModel
 from apps.training.services import towers
 from apps.training.services.encoding import Due, new_vectors
 from apps.training.services.inputs import Layout
@@ -37,7 +37,7 @@ AT_ONCE = 32
 
 @dataclass(frozen=True)
 class View:
-    """The newest adaptation of a function, as rounds read it."""
+    """An adaptation of a function, as rounds read it."""
 
     function: Function
     adaptation: Adaptation
@@ -93,8 +93,8 @@ class View:
 
 def readable(function: Function, layout: Layout) -> View | None:
     """Return the adaptation that rounds read now, if there is one. One small query."""
-    adaptation = Adaptation.objects.filter(function=function).order_by("-pk").first()
-    if adaptation is None or adaptation.state == AdaptationState.REJECTED or not adaptation.sha256:
+    adaptation = Adaptation.objects.in_use().filter(function=function).order_by("-pk").first()
+    if adaptation is None or not adaptation.sha256:
         return None
     if adaptation.base not in {spec.name for spec in layout.specs} or not towers.is_current(adaptation):
         return None

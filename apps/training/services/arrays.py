@@ -68,18 +68,20 @@ class _Row:
     picked_by: str
 
 
-def read_round(function: Function, *, with_adapted: bool = True, layout: Layout | None = None) -> RoundInput:
+def read_round(
+    function: Function, *, with_adapted: bool = True, view: View | None = None, layout: Layout | None = None
+) -> RoundInput:
     """Read a function's annotations and what models read of the samples. The revision first: see `RoundInput`.
 
-    What is read of an adaptation is made first where it is missing, as far as that takes a moment. With a `layout`, as
-    samples are read by that one.
+    What is read of an adaptation is made first where it is missing, as far as that takes a moment: of `view`, or else
+    of the one in use. With a `layout`, as samples are read by that one.
     """
     revision = Function.objects.values_list("data_revision", flat=True).get(pk=function.pk)
     layout = layout_of(function) if layout is None else layout
     labels = tuple(function.labels.in_use())
     rows = _annotated(function, labels)
     ready = [row for row in rows if row.is_embedded]
-    view = _view(function, layout, ready) if with_adapted else None
+    view = _complete(view or readable(function, layout), ready) if with_adapted else None
     specs = [*layout.specs, *(view.specs if view else [])]
     embeddings, missing = embeddings_of(function, specs, [row.content_hash for row in ready])
     contents = read_contents(layout, Sample.objects.filter(function=function, annotation__isnull=False))
@@ -101,10 +103,9 @@ def read_round(function: Function, *, with_adapted: bool = True, layout: Layout 
     )
 
 
-def _view(function: Function, layout: Layout, rows: Sequence[_Row]) -> View | None:
+def _complete(view: View | None, rows: Sequence[_Row]) -> View | None:
     """Return the adaptation that is read, once the samples have its vectors or the time for that is over."""
-    view = readable(function, layout) if len(rows) <= MOST_READ else None
-    if view is None:
+    if view is None or len(rows) > MOST_READ:
         return None
     try:
         view.complete({row.pk: row.content_hash for row in rows})

@@ -59,8 +59,12 @@ def settle(function: Function, work: FunctionWork) -> None:
 
 def _compare(function: Function, names: dict[str, str]) -> Comparison | None:
     """`names` are the backbones of before, by kind."""
+    return compare_rounds(function, read_round(function, layout=layout_with(function, names)), read_round(function))
+
+
+def compare_rounds(function: Function, before: RoundInput, after: RoundInput) -> Comparison | None:
+    """Compare two readings of what both have of a function's samples; None where there is too little to tell."""
     newest = choosing.newest_whole(function)
-    before, after = read_round(function, layout=layout_with(function, names)), read_round(function)
     rows, rows_of_after = _in_both(before, after)
     if newest is None or not len(rows):
         return None

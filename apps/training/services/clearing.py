@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from apps.functions.models import Function
 from apps.samples.services.annotations import lock_function
-from apps.training.models import Adaptation, AdaptationState, FunctionWork, TrainedModel, WorkKind
+from apps.training.models import Adaptation, AdaptationQuerySet, FunctionWork, TrainedModel, WorkKind
 from apps.training.services import files, towers
 from apps.training.services.serving import artifact_folder
 
@@ -36,22 +36,16 @@ def clear_old_artifacts() -> None:
 def unread_adaptations(public_ids: Collection[str]) -> tuple[list[str], list[str]]:
     """Return whose vectors nobody reads, of these adaptations, and of the others those whose folds no round reads.
 
-    Read are those of live models and of the newest ones, and of a function's newest adaptation unless it was rejected.
+    Read are those of live models and of the newest ones, and of the adaptation that a function's rounds read.
     A model somebody goes back to has the vectors made again. While any adaptation is being made, those without a row
     may be of that one.
     """
-    of_function = OuterRef("function")
-    newer = Adaptation.objects.filter(function=of_function, pk__gt=OuterRef("pk"))
-    models = TrainedModel.objects.filter(function=of_function).exclude(published_at=None)
-    newest = models.order_by("-number").values("adaptation")[:1]
+    models = TrainedModel.objects.filter(function=OuterRef("function")).exclude(published_at=None)
+    is_newest = Q(pk=Subquery(models.order_by("-number").values("adaptation")[:1]))
+    is_live = Exists(models.filter(is_live=True, adaptation=OuterRef("pk")))
     rows = Adaptation.objects.filter(public_id__in=public_ids).exclude(sha256="")
-    rows = rows.annotate(
-        is_newest=~Exists(newer),
-        is_live=Exists(models.filter(is_live=True, adaptation=OuterRef("pk"))),
-        of_newest_model=Subquery(newest),
-    )
-    in_rounds = {row.public_id for row in rows if row.is_newest and row.state != AdaptationState.REJECTED}
-    served = {row.public_id for row in rows if row.is_live or row.of_newest_model == row.pk}
+    in_rounds = set(_in_rounds(rows).values_list("public_id", flat=True))
+    served = set(rows.filter(is_newest | is_live).values_list("public_id", flat=True))
     unread = set(public_ids) - in_rounds - served
     making = FunctionWork.objects.filter(kind=WorkKind.ADAPT, lease_expires_at__gt=timezone.now())
     if making.exists():
@@ -59,11 +53,17 @@ def unread_adaptations(public_ids: Collection[str]) -> tuple[list[str], list[str
     return sorted(unread), sorted(served - in_rounds)
 
 
+def _in_rounds(rows: AdaptationQuerySet) -> AdaptationQuerySet:
+    """Return those that rounds read."""
+    newer = Adaptation.objects.in_use().filter(function=OuterRef("function"), pk__gt=OuterRef("pk"))
+    return rows.in_use().exclude(Exists(newer))
+
+
 def _clear_adaptations() -> None:
-    """Remove the layers that no model reads which can still answer, but for the newest of each function."""
-    newer = Adaptation.objects.filter(function=OuterRef("function"), pk__gt=OuterRef("pk"))
+    """Remove the layers that no model reads which can still answer, but for those that rounds read."""
     in_use = TrainedModel.objects.filter(adaptation=OuterRef("pk"), is_damaged=False).exclude(sha256="")
-    unused = Adaptation.objects.filter(Exists(newer)).exclude(sha256="").exclude(Exists(in_use))
+    with_files = Adaptation.objects.exclude(sha256="").exclude(Exists(in_use))
+    unused = with_files.exclude(pk__in=_in_rounds(Adaptation.objects.all()).values("pk"))
     for adaptation in unused.select_related("function"):
         with transaction.atomic():
             lock_function(adaptation.function_id)

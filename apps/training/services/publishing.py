@@ -182,7 +182,7 @@ def _write(
         if is_last:
             _record_new_recipe(model, result)
             if model.adaptation is not None:
-                Adaptation.objects.filter(pk=model.adaptation.pk).update(state=AdaptationState.USED)
+                Adaptation.objects.in_use().filter(pk=model.adaptation.pk).update(state=AdaptationState.USED)
             FunctionWork.objects.filter(pk=work.pk).update(done_revision=given.revision)
             _finish_run(run, result)
             want_inspection(model.function_id)
