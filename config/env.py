@@ -10,11 +10,11 @@ _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
 def text(name: str, default: str = "") -> str:
-    """Read a string; a variable ending in `_FILE` names a file that holds it."""
+    """Read a string, given empty as if not given; a variable ending in `_FILE` names a file that holds it."""
     file = os.environ.get(f"{PREFIX}{name}_FILE")
     if file:
         return Path(file).read_text(encoding="utf-8").strip()
-    return os.environ.get(PREFIX + name, default)
+    return os.environ.get(PREFIX + name) or default
 
 
 def flag(name: str, *, default: bool) -> bool:

@@ -267,7 +267,7 @@ if BACKBONES not in {"default", "tiny"}:
     raise ImproperlyConfigured("HUNDREDFOLD_BACKBONES must be default or tiny.")
 
 # Backbones and large heads run here; engine.runtime has the words. Whether it is there is found out when it is used.
-DEVICE = env.text("DEVICE") or "auto"
+DEVICE = env.text("DEVICE", "auto")
 if not DEVICE_NAME.fullmatch(DEVICE):
     raise ImproperlyConfigured(f"HUNDREDFOLD_DEVICE must be auto, cpu, cuda or cuda:N, not {DEVICE!r}.")
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 
 from apps.core import heartbeat
 from apps.core.jobs import Queue
+from apps.core.schema import n_migrations_due
 from apps.engine.errors import DeviceUnavailable, EngineError
 from apps.engine.runtime import describe_device
 from apps.engine.types import Modality
@@ -76,8 +76,7 @@ def _data_directory() -> tuple[bool, str]:
 
 def _database() -> tuple[bool, str]:
     try:
-        executor = MigrationExecutor(connection)
-        n_due = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+        n_due = n_migrations_due()
     except DatabaseError as error:
         return False, f"{connection.vendor} does not answer: {str(error).strip()}"
     if n_due:

@@ -28,6 +28,12 @@ def test_a_secret_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert env.text("DATABASE_URL") == "postgresql://db"
 
 
+def test_an_empty_variable_counts_as_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`HUNDREDFOLD_DATA_DIR=` is not the directory one happens to be in."""
+    monkeypatch.setenv("HUNDREDFOLD_DATA_DIR", "")
+    assert env.text("DATA_DIR", "var") == "var"
+
+
 def test_s02_a_generated_key_is_for_its_owner_only_and_stays(tmp_path: Path) -> None:
     path = tmp_path / "secret_key"
     key = load_or_create_secret_key("", path)

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
 
+from apps.core.schema import require_tables
 from apps.events.models import ChainHead
 from apps.events.services import verify_chain
 
@@ -15,6 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("workspaces", nargs="*", metavar="WORKSPACE")
 
     def handle(self, *_args: object, **options: object) -> None:
+        require_tables()
         named = options["workspaces"]
         workspaces = (
             named if isinstance(named, list) and named else list(ChainHead.objects.values_list("pk", flat=True))

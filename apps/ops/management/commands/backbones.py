@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.core.errors import HundredfoldError
+from apps.core.schema import require_tables
 from apps.engine.backbones.hub_files import MAX_BYTES
 from apps.engine.backbones.registry import Manifest, Registry
 from apps.engine.errors import EngineError
@@ -70,6 +71,7 @@ class Command(BaseCommand):
     def _use(self, name: str | None, default: str | None, *, is_anyway: bool) -> None:
         if settings.BACKBONES == "tiny":
             raise CommandError("HUNDREDFOLD_BACKBONES=tiny reads with weightless ones for tests, whatever is chosen.")
+        require_tables()
         manifest = self._opened(name) if name else None
         modality = manifest.kind.modality if manifest else Modality(default or "")
         change = use_backbone(modality=modality, manifest=manifest, is_anyway=is_anyway)

@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from apps.accounts.models import LinkPurpose, User
 from apps.accounts.services import create_link
+from apps.core.schema import require_tables
 from apps.ops import data_lock
 
 
@@ -18,6 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("email")
 
     def handle(self, *args: object, email: str, **options: object) -> None:
+        require_tables()
         user = User.objects.filter(email__iexact=email.strip(), is_active=True).first()
         if user is None:
             raise CommandError(f"Nobody here has the address {email}.")

@@ -7,6 +7,7 @@ from django.core.files.base import File
 from django.core.files.storage import Storage, storages
 from django.core.management.base import BaseCommand, CommandError
 
+from apps.core.schema import require_tables
 from apps.training.services import files
 
 
@@ -16,6 +17,7 @@ class Command(BaseCommand):
     def handle(self, *args: object, **options: object) -> None:
         if not files.are_apart():
             raise CommandError("Files already lie in the data directory. First say HUNDREDFOLD_FILES=database.")
+        require_tables()
         n_pictures = store_folder(Path(settings.MEDIA_ROOT), storages["default"])
         n_models = store_folder(Path(settings.ARTIFACTS_DIR), storages["artifacts"])
         self.stdout.write(f"{n_pictures} pictures and uploads, {n_models} files of models were stored.")
