@@ -10,7 +10,7 @@ from django.test import Client
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
-    from apps.functions.models import Function
+    from apps.functions.models import Function, Label
     from apps.samples.models import Sample
     from apps.workspaces.models import Workspace
 
@@ -85,6 +85,16 @@ def text_function(workspace: "Workspace") -> "Function":
     for position, name in enumerate(["Refund", "Shipping"]):
         function.labels.create(name=name, position=position, colour=position)
     return function
+
+
+@pytest.fixture
+def refund(text_function: "Function") -> "Label":
+    return text_function.labels.get(name="Refund")
+
+
+@pytest.fixture
+def shipping(text_function: "Function") -> "Label":
+    return text_function.labels.get(name="Shipping")
 
 
 def client_of(user: "User") -> Client:

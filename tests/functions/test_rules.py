@@ -13,16 +13,6 @@ from apps.functions.services import rules
 from apps.workspaces.audit_sentences import sentence
 
 
-@pytest.fixture
-def refund(text_function: Function) -> Label:
-    return text_function.labels.get(name="Refund")
-
-
-@pytest.fixture
-def shipping(text_function: Function) -> Label:
-    return text_function.labels.get(name="Shipping")
-
-
 def revision(function: Function) -> int:
     return Function.objects.values_list("data_revision", flat=True).get(pk=function.pk)
 

@@ -17,11 +17,6 @@ HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
-def refund(text_function: Function) -> Label:
-    return text_function.labels.get(name="Refund")
-
-
-@pytest.fixture
 def reviewer_client(workspace: Workspace) -> Client:
     user: User = make_user("rea@example.com", "Rea Reviewer")
     workspace.memberships.create(user=user, role=Role.REVIEWER)

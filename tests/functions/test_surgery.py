@@ -38,16 +38,6 @@ def say(samples: list[Sample], owner: User) -> Say:
 
 
 @pytest.fixture
-def refund(text_function: Function) -> Label:
-    return text_function.labels.get(name="Refund")
-
-
-@pytest.fixture
-def shipping(text_function: Function) -> Label:
-    return text_function.labels.get(name="Shipping")
-
-
-@pytest.fixture
 def money(text_function: Function) -> Label:
     return services.add_label(function=text_function, name="Money back")
 

@@ -22,11 +22,6 @@ pytestmark = pytest.mark.django_db
 Row = dict[str, object]
 
 
-@pytest.fixture
-def refund(text_function: Function) -> Label:
-    return text_function.labels.get(name="Refund")
-
-
 def ask(client: Client, function: Function, **query: str | int) -> Row:
     response = client.get(
         reverse("labeling:grid_samples", args=[function.public_id]), query, headers={"accept": "application/json"}

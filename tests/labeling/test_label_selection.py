@@ -18,11 +18,6 @@ pytestmark = pytest.mark.django_db
 Row = dict[str, object]
 
 
-@pytest.fixture
-def refund(text_function: Function) -> Label:
-    return text_function.labels.get(name="Refund")
-
-
 def send(client: Client, function: Function, **body: object) -> tuple[int, Row]:
     response = client.post(
         reverse("labeling:label_selection", args=[function.public_id]),

@@ -26,16 +26,6 @@ from tests.review.conftest import Add
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def refund(text_function: Function) -> Label:
-    return text_function.labels.get(name="Refund")
-
-
-@pytest.fixture
-def shipping(text_function: Function) -> Label:
-    return text_function.labels.get(name="Shipping")
-
-
 def find(
     kind: FindingKind, sample: Sample, *, score: float = 1.0, label: Label | None = None, **more: object
 ) -> Finding:

@@ -55,16 +55,6 @@ def samples(text_function: Function) -> list[Sample]:
     return add_texts(function=text_function, items=items, person=None, origin=Origin.BROWSER).samples
 
 
-@pytest.fixture
-def refund(text_function: Function) -> Label:
-    return text_function.labels.get(name="Refund")
-
-
-@pytest.fixture
-def shipping(text_function: Function) -> Label:
-    return text_function.labels.get(name="Shipping")
-
-
 def put_in(samples: list[Sample], person: User | None = None) -> Act:
     ids = [sample.public_id for sample in samples]
     return the_bin.bin_samples(function=samples[0].function, sample_ids=ids, person=person)

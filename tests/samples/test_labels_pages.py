@@ -19,16 +19,6 @@ JSON = {"Accept": "application/json"}
 
 
 @pytest.fixture
-def refund(text_function: Function) -> Label:
-    return text_function.labels.get(name="Refund")
-
-
-@pytest.fixture
-def shipping(text_function: Function) -> Label:
-    return text_function.labels.get(name="Shipping")
-
-
-@pytest.fixture
 def samples(text_function: Function) -> list[Sample]:
     items = [NewText(f"message <{i}>", label_name="Refund" if i < 3 else "Shipping") for i in range(4)]
     return add_texts(function=text_function, items=items, person=None, origin=Origin.IMPORT).samples

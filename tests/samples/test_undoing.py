@@ -42,16 +42,6 @@ def samples(text_function: Function) -> list[Sample]:
 
 
 @pytest.fixture
-def refund(text_function: Function) -> Label:
-    return text_function.labels.get(name="Refund")
-
-
-@pytest.fixture
-def shipping(text_function: Function) -> Label:
-    return text_function.labels.get(name="Shipping")
-
-
-@pytest.fixture
 def by_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is large: two samples a step, three keys read at a time, one step a message."""
     monkeypatch.setattr(acts, "IN_A_REQUEST", 0)

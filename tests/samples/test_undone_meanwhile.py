@@ -27,16 +27,6 @@ def samples(text_function: Function) -> list[Sample]:
 
 
 @pytest.fixture
-def refund(text_function: Function) -> Label:
-    return text_function.labels.get(name="Refund")
-
-
-@pytest.fixture
-def shipping(text_function: Function) -> Label:
-    return text_function.labels.get(name="Shipping")
-
-
-@pytest.fixture
 def labelled(samples: list[Sample], refund: Label, member: User) -> list[Sample]:
     pairs = [(sample.pk, refund.pk) for sample in samples]
     annotate_many(function=refund.function, pairs=pairs, person=member, picked_by=PickedBy.QUEUE)

@@ -79,8 +79,8 @@ def test_what_is_shared_is_computed_once_for_all_towers(
     of_frozen, of_adapted = towers.embed_wanted(wanted, OTHERS)
     assert read == [3]  # nobody asked for the third text
     assert np.allclose(of_frozen, TinyText(frozen).encode(OTHERS[:2]))
-    alone = towers.embed_with([adapted], lambda spec: towers.tower_of(adaptation), [OTHERS[1], OTHERS[3]])
-    assert np.allclose(of_adapted, alone[adapted.name])
+    alone = [towers.Wanted(adapted, np.array([0, 1]), towers.tower_of(adaptation))]
+    assert np.allclose(of_adapted, towers.embed_wanted(alone, [OTHERS[1], OTHERS[3]])[0])
     assert not np.allclose(of_adapted[0], of_frozen[1])
 
 

@@ -7,7 +7,7 @@ once, and a model is always asked in the way it was taught.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -157,17 +157,6 @@ def _content(adaptation: Adaptation) -> bytes:
     except NotAsSaved as error:
         raise ArtifactCorrupt(f"{path} cannot be read: {error}") from error
     return artifacts.read_whole(path)
-
-
-def embed_with(
-    specs: Sequence[BackboneSpec],
-    tower_for: Callable[[BackboneSpec], Tower | None],
-    contents: Sequence[Input | Row],
-) -> dict[str, Matrix]:
-    """Return `(len(contents), dim)` by name; `tower_for` gives what makes an adapted one. See `embed_wanted`."""
-    rows = np.arange(len(contents))
-    wanted = [Wanted(spec, rows, tower_for(spec)) for spec in specs]
-    return {one.spec.name: matrix for one, matrix in zip(wanted, embed_wanted(wanted, contents), strict=True)}
 
 
 def embed_wanted(wanted: Sequence[Wanted], contents: Sequence[Input | Row]) -> list[Matrix]:
