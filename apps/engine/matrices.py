@@ -55,6 +55,14 @@ def dense(X: Matrix) -> FloatArray:
     return X
 
 
+def written_out(X: Matrix) -> FloatArray:
+    """Return the rows with all their zeros. For few columns: nothing here sees to it that there is room."""
+    if isinstance(X, SideBySide):
+        return np.concatenate([written_out(part) for part in X.parts], axis=1)
+    rows: FloatArray = X if isinstance(X, np.ndarray) else X.toarray()
+    return rows
+
+
 def product(X: Matrix, W: FloatArray) -> FloatArray:
     """Return `X @ W`, `(n_rows, k)`, for `W` `(dim, k)`."""
     if not isinstance(X, SideBySide):

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.engine import automl, backbones, metrics
+from apps.engine import automl, backbones, metrics, search
 from apps.engine.errors import DeadlineExpired, NotTrainable
+from apps.engine.heads import linear
 from apps.engine.runtime import Deadline
 from apps.engine.types import Blend, Inputs, Modality, Recipe, RoundResult, Rule, TrainingData, Verdict
 
@@ -246,6 +247,38 @@ def test_a_blend_that_can_no_longer_be_tried_is_replaced(gone: Recipe) -> None:
     result = automl.train(given_data(X, y, 3), serving=Blend(((here, 0.5), (gone, 0.5))))
     assert result.decision.verdict is Verdict.FIRST
     assert gone not in {trial.recipe for trial in result.trials}
+
+
+JOINED = Recipe("minilm+lexical", "discriminant", {"shrinkage": 0.6})
+
+
+def texts_and_blobs(n: int, n_words: int) -> TrainingData:
+    """Samples of which some words are not told apart by the embedding."""
+    X, y = blobs(n, 3, dim=8, spread=2.0)
+    random = np.random.default_rng(0)
+    texts = [f"w{random.integers(n_words)} of{label}" for label in y]
+    return TrainingData(Inputs(n, {"minilm": X}, texts), y, 3, np.arange(n))
+
+
+def test_a_function_grows_beyond_the_samples_of_which_a_served_recipe_can_be_fitted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (search, linear):
+        monkeypatch.setattr(module, "MOST_SPANNED", 60)
+    few, many = texts_and_blobs(60, 500), texts_and_blobs(61, 500)
+    assert JOINED in {trial.recipe for trial in automl.train(few, serving=Blend.of(JOINED)).trials}
+    assert JOINED in automl.served_recipes(few, Blend.of(JOINED))
+    result = automl.train(many, serving=Blend(((JOINED, 0.5), (Recipe("minilm", "logistic", {"C": 1.0}), 0.5))))
+    assert JOINED not in {trial.recipe for trial in result.trials}
+    assert metrics.accuracy(result.pred_probs, many.labels) > 0.8
+
+
+def test_more_samples_than_all_their_words_and_numbers_are_learned_from() -> None:
+    data = texts_and_blobs(400, 2)
+    result = automl.train(data, serving=Blend.of(JOINED))
+    assert JOINED in {trial.recipe for trial in result.trials}
+    assert metrics.accuracy(result.pred_probs, data.labels) > 0.9
+    assert metrics.accuracy(result.predictor.pred_probs(data.inputs), data.labels) > 0.9
 
 
 def test_words_are_told_apart_that_no_embedding_shows() -> None:

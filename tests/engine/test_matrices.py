@@ -45,6 +45,10 @@ def test_dense_parts_become_one_array() -> None:
         matrices.dense(KINDS["both"])
 
 
+def test_rows_are_written_out_with_their_zeros(matrix: Matrix) -> None:
+    np.testing.assert_array_equal(matrices.written_out(matrix), WHOLE)
+
+
 @pytest.mark.parametrize("rows", [np.zeros((0, 3)), np.ones((4, 3)), np.full((4, 3), 0.1)])
 def test_rows_that_are_all_the_same_have_no_spread(rows: np.ndarray) -> None:
     assert matrices.spread(rows) == 0.0

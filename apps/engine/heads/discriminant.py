@@ -158,7 +158,7 @@ class DiscriminantHead(LinearHead):
         self._known: _Known | None = None
 
     def _learn(self, X: Matrix, y: IntArray, start: Head | None) -> None:
-        rows = matrices.dense(X)
+        rows = matrices.written_out(X)  # words too: not in their span they are fewer than the samples, see `search`
 
         def there() -> _Known:
             from apps.engine.heads import on_gpu  # imports torch
