@@ -5,7 +5,9 @@
 import { keys } from "../keys.js";
 import { ActiveTime } from "../label/active-time.js";
 import { Api, Failure } from "../label/api.js";
-import { ask_before_leaving, stay_when_signed_out, tell_saved, when_there_may_be_more } from "../label/around.js";
+import {
+  ask_before_leaving, show_new_labels, stay_when_signed_out, tell_saved, when_there_may_be_more,
+} from "../label/around.js";
 import { chip_of } from "../label/chips.js";
 import { Holding } from "../label/holding.js";
 import { LabelFilter } from "../label/label-filter.js";
@@ -341,16 +343,7 @@ labels.addEventListener("change", () => {
   part("no-labels").hidden = labels.n > 0;
   show();
 });
-new_label.addEventListener("made", ({ detail }) => {
-  if (!detail.labelId) {
-    status.say(detail.words); // suggested only
-    return;
-  }
-  labels.show(detail.labels);
-  const label = labels.by_id(detail.labelId);
-  const key = keys.words_of_label(labels.all.indexOf(label));
-  status.say("New label ", chip_of(label), key ? ` on key ${key}` : "");
-});
+show_new_labels(new_label, { labels, status });
 outbox.addEventListener("change", show_waiting);
 outbox.addEventListener("arrived", tell_saved);
 outbox.addEventListener("refused", ({ detail }) => {

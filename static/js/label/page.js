@@ -4,7 +4,9 @@
 import { keys } from "../keys.js";
 import { ActiveTime } from "./active-time.js";
 import { Api, Failure } from "./api.js";
-import { ask_before_leaving, stay_when_signed_out, tell_saved, when_there_may_be_more } from "./around.js";
+import {
+  ask_before_leaving, show_new_labels, stay_when_signed_out, tell_saved, when_there_may_be_more,
+} from "./around.js";
 import { chip_of, words_for } from "./chips.js";
 import { keep_up } from "./going.js";
 import { History } from "./history.js";
@@ -310,16 +312,12 @@ labels.addEventListener("change", () => {
   part("no-labels").hidden = labels.n > 0;
   show();
 });
-new_label.addEventListener("made", ({ detail }) => {
-  if (!detail.labelId) {
-    status.say(detail.words); // suggested only
-    return;
-  }
-  labels.show(detail.labels);
-  const label = labels.by_id(detail.labelId);
-  if (gives_tags && item_now()) labels.toggle(label.id); // made because this sample has it
-  const key = keys.words_of_label(labels.all.indexOf(label));
-  status.say("New label ", chip_of(label), key ? ` on key ${key}` : "");
+show_new_labels(new_label, {
+  labels,
+  status,
+  and(label) {
+    if (gives_tags && item_now()) labels.toggle(label.id); // made because this sample has it
+  },
 });
 remarks.addEventListener("written", ({ detail: { item, text } }) => {
   outbox.add({ kind: "comment", token: new_token(), about: item.sampleId, text });
