@@ -1,7 +1,7 @@
-"""Whether another backbone does worse than the one in use: both read the same samples, and hold out the same ones.
+"""Whether another backbone, or one that learned anew, does worse than what is in use, on the same samples held out.
 
 Each is given a whole round, so that the best of the one is compared with the best of the other. The rule is that of
-`selection.decide` with the parts turned round: what was asked for takes over, unless what is there has more right, and
+`selection.decide` with the parts turned round: the new one takes over, unless what is there has more right, and
 loses less by more than one standard error of the difference.
 """
 
@@ -36,7 +36,7 @@ class Comparison:
     def is_worse(self) -> bool:
         """Whether the new reading does worse, beyond the uncertainty of the comparison.
 
-        To be as often right and less sure of it is not worse: somebody asked for the new one.
+        To be as often right and less sure of it is not worse: somebody asked for the new one, or it knows more labels.
         """
         return self.n_right_after < self.n_right_before and -self.gain > max(self.gain_error, TIE)
 

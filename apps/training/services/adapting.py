@@ -2,9 +2,9 @@
 
 The first model stands within a second, from embeddings that are the same for everybody. This makes another reading of
 the same samples in the background, in a process of its own, while people go on labelling; the next round judges it with
-all labels there are by then, and its model takes over only if it is better (`adapting_verdict`). Nothing asks for it
-but the database (`adapting_due`), so that nothing is lost when a worker dies: a file without a row, and vectors of no
-adaptation, are cleared away by the sweeper.
+all labels there are by then, and its model takes over only if it is better. What set out from layers in use is held
+against these first (`adapting_verdict`). Nothing asks for it but the database (`adapting_due`), so that nothing is lost
+when a worker dies: a file without a row, and vectors of no adaptation, are cleared away by the sweeper.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A round asks, before anything is learned from the new vectors: the best of the r
 in service among them, against the best on the new ones, on the same labelled samples, held out alike. Where the new
 ones lose beyond the uncertainty of that, the function goes on as before, in everything; `manage.py backbones list` says
 so, with figures, and `use NAME --anyway` has it change over all the same. Where there are too few labels to tell, what
-the operator chose counts.
+the operator chose counts. `adapting_verdict` compares layers that learned anew with those in use in the same way.
 """
 
 from __future__ import annotations
