@@ -109,7 +109,7 @@ import sys
 import pytest
 given = ["-q", "--confcutdir=tests/engine", "-p", "no:django", "-p", "no:cacheprovider"]
 assert pytest.main([*given, "--collect-only", "tests/engine"]) == 0
-assert pytest.main([*given, "tests/engine/test_metrics.py"]) == 0
+assert pytest.main([*given, "tests/engine/test_metrics.py", "tests/engine/test_changeover.py"]) == 0
 """
     done = run_python(NO_WEB + code)
     assert done.returncode == 0, done.stdout[-2_000:] + done.stderr

@@ -1,4 +1,4 @@
-"""Taking an act back while what it does to samples is still going on, in another process."""
+"""Taking an act back while what it does to samples still goes on in another process, or after more was done to it."""
 
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -12,7 +12,7 @@ from apps.functions.services import surgery as of_labels
 from apps.samples.models import Origin, PickedBy, Sample, SampleTag
 from apps.samples.services import acts, annotations, surgery, undoing
 from apps.samples.services import bin as recycling
-from apps.samples.services.annotations import annotate_many, tag_many
+from apps.samples.services.annotations import annotate_many, annotate_sample, tag_many
 from apps.samples.services.bulk import label_selection
 from apps.samples.services.intake import NewText, add_texts
 
@@ -136,6 +136,29 @@ def test_nothing_more_is_put_into_the_bin_by_an_act_taken_back_meanwhile(
     recycling.bin_samples(function=refund.function, sample_ids=[sample.public_id for sample in labelled], person=member)
     assert refund.function.samples.count() == N_SAMPLES
     assert labels_of(labelled) == ["Refund"] * N_SAMPLES
+
+
+def test_a_merge_is_taken_back_though_the_other_label_was_deleted_since(
+    labelled: list[Sample], refund: Label, shipping: Label, member: User
+) -> None:
+    by_hand = annotate_sample(sample=labelled[0], label=shipping, person=member, picked_by=PickedBy.PERSON)
+    merge = surgery.merge_labels(source=refund, target=shipping, person=member)
+    services.delete_label(label=shipping, actor=member)
+    assert labels_of(labelled) == [None] * N_SAMPLES
+    outcome = acts.undo_act(act=merge, person=member)
+    assert labels_of(labelled) == [None, *["Refund"] * (N_SAMPLES - 1)]
+    assert (outcome.n_restored, outcome.n_left) == (N_SAMPLES - 1, 0)
+    assert not Sample.objects.filter(annotation=by_hand).exists()
+
+
+def test_a_merge_of_tags_is_taken_back_though_the_other_was_deleted_since(
+    tagged: list[Sample], refund: Label, shipping: Label, member: User
+) -> None:
+    merge = surgery.merge_labels(source=refund, target=shipping, person=member)
+    services.delete_label(label=shipping, actor=member)
+    assert tags_on(refund) == 0
+    acts.undo_act(act=merge, person=member)
+    assert tags_on(refund) == N_SAMPLES
 
 
 @pytest.mark.parametrize("n_in_a_request", [N_SAMPLES - 1, N_SAMPLES])

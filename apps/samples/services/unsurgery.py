@@ -5,6 +5,7 @@ again meanwhile gets nothing back.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from django.db.models import Exists, OuterRef, QuerySet
 
@@ -54,7 +55,7 @@ def stages_of(act: Act) -> list[Stage]:
     if act.kind == ActKind.MERGE_LABELS:
         is_tags = act.function.output_kind == OutputKind.TAGS
         given = _retelling(act, "source") if is_tags else Stage(_merged, _give_back, MOVED_AT_ONCE)
-        return [given, Stage(_parted, _settle_parted, SETTLED_AT_ONCE)]
+        return [given, Stage(_parted, _settle_parted, SETTLED_AT_ONCE), *_freed_with_root(act)]
     if act.kind != ActKind.DELETE_LABEL:
         return []
     settled = Stage(_spoken_of, _settle_spoken_of, SETTLED_AT_ONCE)
@@ -62,6 +63,15 @@ def stages_of(act: Act) -> list[Stage]:
         return [_retelling(act, "label"), settled]
     pointed = Stage(_plain_ones, _point_back, POINTED_AT_ONCE)
     return [pointed, Stage(_bare_ones, _relabel, RESTORED_AT_ONCE), settled]
+
+
+def _freed_with_root(act: Act) -> list[Stage]:
+    """What the label it had been merged into took from samples when that was deleted itself."""
+    if label_of(act, "root").deleted_at is None:
+        return []
+    if act.function.output_kind == OutputKind.TAGS:
+        return []  # rows of tags were made anew from what was said
+    return [Stage(partial(_bare_ones, name="source"), partial(_relabel, name="source"), RESTORED_AT_ONCE)]
 
 
 def stages_of_split(act: Act) -> list[Stage]:
@@ -151,15 +161,15 @@ def _point_back(act: Act, _person: User | None, keys: Sequence[int]) -> Done:
     return Done(n_restored=len(still))
 
 
-def _bare_ones(act: Act, after: int) -> list[int]:
+def _bare_ones(act: Act, after: int, *, name: str = "label") -> list[int]:
     """Of samples that nobody has labelled since their label was deleted, those that had it."""
-    said = Annotation.objects.filter(label__in=_own(act, "label"), sample__annotation=None, sample__deleted_at=None)
+    said = Annotation.objects.filter(label__in=_own(act, name), sample__annotation=None, sample__deleted_at=None)
     rows = said.filter(sample__gt=after).order_by("sample_id").values_list("sample_id", flat=True)
     return list(rows.distinct()[:SLICE_KEYS])
 
 
-def _relabel(act: Act, _person: User | None, keys: Sequence[int]) -> Done:
-    own = set(_keys(_own(act, "label")))
+def _relabel(act: Act, _person: User | None, keys: Sequence[int], *, name: str = "label") -> Done:
+    own = set(_keys(_own(act, name)))
     bare = Sample.objects.filter(pk__in=keys, annotation=None).values_list("pk", flat=True)
     states = {pk: stack[-1] if stack else None for pk, stack in standing_of(list(bare)).items()}
     states = {pk: state for pk, state in states.items() if state is None or state.label_id in own}
