@@ -283,8 +283,10 @@ def abandon(function_id: int, batch: str) -> None:
 def drop_finished() -> None:
     """Remove parts of rounds that ended without them."""
     for function_id, batch in RoundPart.objects.filter(kind=PartKind.LINE).values_list("function", "batch").distinct():
-        if not TrainingRun.objects.filter(pk=_run_pk(batch), state=RunState.RUNNING).exists():
-            drop(Function.objects.get(pk=function_id), batch)
+        if TrainingRun.objects.filter(pk=_run_pk(batch), state=RunState.RUNNING).exists():
+            continue
+        if function := Function.objects.filter(pk=function_id).first():  # else its parts went with it
+            drop(function, batch)
 
 
 def forget_finished() -> None:
