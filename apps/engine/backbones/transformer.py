@@ -30,7 +30,8 @@ class Delta(NamedTuple):
 class Own(NamedTuple):
     """Rows of a pass that have deltas, and these by the name of the product.
 
-    One delta for all of the rows, or, in inference mode, one for each: `(n_rows, out, rank)` and `(n_rows, rank, in)`.
+    One delta for all of the rows, or, where nothing is learned, one for each: `(n_rows, out, rank)` and
+    `(n_rows, rank, in)`.
     """
 
     rows: slice
@@ -89,7 +90,7 @@ class Layer:
         made = self._linear(name, x)
         for rows, deltas in own:
             down, up = deltas[name]
-            if not torch.is_inference_mode_enabled():  # all rows have the same; for gradients nothing changes in place
+            if torch.is_grad_enabled():  # all rows have the same; for gradients nothing changes in place
                 made = made + functional.linear(functional.linear(x, down), up)
             elif down.ndim == 3:
                 made[rows].baddbmm_(x[rows] @ down.mT, up.mT)
@@ -99,7 +100,7 @@ class Layer:
 
     def _linear(self, name: str, x: torch.Tensor) -> torch.Tensor:
         weight, bias = getattr(self, name)
-        if name not in self.packed or not torch.is_inference_mode_enabled():
+        if name not in self.packed or torch.is_grad_enabled():
             return functional.linear(x, weight, bias)
         made: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, self.packed[name], bias, "none", [], "")
         return made
