@@ -40,6 +40,7 @@ WORDS = {
     "B": "where is my parcel it has not arrived track delivery courier late address door today",
 }
 N_WARM_UP = 20
+IDLE_SECONDS = 75
 N_ROUNDS = 7
 
 
@@ -175,7 +176,10 @@ def _served() -> Iterator[int]:
     from apps.invoke.asgi import InvokeApp
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(InvokeApp(), lifespan="off", log_config=None, access_log=False))
+        config = uvicorn.Config(
+            InvokeApp(), lifespan="off", log_config=None, access_log=False, timeout_keep_alive=IDLE_SECONDS
+        )
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         yield int(listener.getsockname()[1])

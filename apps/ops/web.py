@@ -13,6 +13,9 @@ from apps.events.live import end_streams
 from apps.ops.routines import Routine
 from apps.training.services import files, forget_leftover_copies
 
+KEEP_ALIVE_SECONDS = 75
+"""Longer than load balancers hold an idle connection, which is a minute mostly: else a call is sent into one that was
+closed that moment, and fails."""
 # Open event streams never end by themselves; without a limit one browser tab would hold a stop for ever.
 GRACE_SECONDS = 2
 COPIES_SECONDS = 600.0
@@ -36,6 +39,7 @@ def serve(listener: socket.socket) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         # Forwarded addresses count only where an operator put a proxy in front and said so.
         proxy_headers=settings.IS_HTTPS,
     )
