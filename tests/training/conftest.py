@@ -11,9 +11,11 @@ from apps.functions.models import Function
 from apps.samples.models import Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_many
 from apps.samples.services.intake import NewText, add_texts
-from apps.training.services import arrays, embed_function, encoders, serving, sweeper, towers
+from apps.training.models import Adaptation
+from apps.training.services import arrays, embed_function, encoders, finish_work, serving, sweeper, towers
 from apps.training.services.vectors import MatrixCache
 from apps.training.services.work import Progress
+from tests.training.hard_texts import adapt_now, bring_labelled, hard_texts
 
 REFUNDS = [
     "please refund my money",
@@ -32,6 +34,19 @@ PARCELS = [
     "parcel shipping to norway possible",
 ]
 OTHERS = ["refund of my money", "parcel still not delivered", "late parcel delivery", "refund the charge"]
+
+
+@pytest.fixture
+def learned(text_function: Function) -> Function:
+    """Forty labelled texts and a model, nothing adapted."""
+    bring_labelled(text_function, hard_texts(40))
+    finish_work(function_id=text_function.pk)
+    return text_function
+
+
+@pytest.fixture
+def adapted(learned: Function) -> Adaptation:
+    return adapt_now(learned)
 
 
 @pytest.fixture

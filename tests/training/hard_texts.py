@@ -11,7 +11,8 @@ from apps.functions.models import Function
 from apps.samples.models import Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_many
 from apps.samples.services.intake import NewText, add_texts
-from apps.training.services import Progress, embed_function
+from apps.training.models import Adaptation, FunctionWork, WorkKind
+from apps.training.services import Progress, adapt_function, embed_function, finish_work
 
 NAMES = ("Refund", "Shipping")
 WORDS = [str(number) for number in random.Random("words").sample(range(10**6), 60)]
@@ -46,6 +47,15 @@ def label_all(function: Function, samples: list[Sample], names: list[str]) -> No
         (sample.pk, key_of[name]) for sample, name in zip(samples, names, strict=True)
     ]
     annotate_many(function=function, pairs=pairs, person=None, picked_by=PickedBy.PERSON)
+
+
+def adapt_now(function: Function) -> Adaptation:
+    """Adapt whatever the clock says, and let a round judge it."""
+    FunctionWork.objects.filter(function=function, kind=WorkKind.ADAPT).update(done_revision=0, retry_at=None)
+    Adaptation.objects.filter(function=function).update(seconds=0.0)  # no rest after a long one
+    assert adapt_function(function_id=function.pk) is Progress.DONE
+    finish_work(function_id=function.pk)
+    return Adaptation.objects.filter(function=function).latest("pk")
 
 
 def _text(draw: random.Random, side: int) -> str:

@@ -24,7 +24,6 @@ from apps.training.models import (
     WorkKind,
 )
 from apps.training.services import (
-    Progress,
     RoundOutcome,
     adapt_function,
     adapting_views,
@@ -37,18 +36,10 @@ from apps.training.services import (
 from apps.training.services.rounds import read_round
 from apps.workspaces.models import Workspace
 from tests.training.conftest import bring
-from tests.training.hard_texts import bring_labelled, hard_texts, label_all, noise_texts
+from tests.training.hard_texts import adapt_now, bring_labelled, hard_texts, label_all, noise_texts
 from tests.training.reading import as_read
 
 pytestmark = pytest.mark.django_db
-
-
-def adapt_now(function: Function) -> Adaptation:
-    """Adapt whatever the clock says, and let a round judge it."""
-    FunctionWork.objects.filter(function=function, kind=WorkKind.ADAPT).update(done_revision=0, retry_at=None)
-    assert adapt_function(function_id=function.pk) is Progress.DONE
-    finish_work(function_id=function.pk)
-    return Adaptation.objects.filter(function=function).latest("pk")
 
 
 def test_what_is_better_is_made_judged_and_served(text_function: Function) -> None:

@@ -10,25 +10,16 @@ from django.apps import apps
 
 from apps.engine import adapt
 from apps.functions.models import Function
-from apps.training.models import Adaptation, AdaptationState, Embedding, FunctionWork, TrainedModel, WorkKind
-from apps.training.services import Progress, adapt_function, adapting, adapting_due, finish_work, towers
+from apps.training.models import Adaptation, AdaptationState, Embedding, TrainedModel
+from apps.training.services import adapting, adapting_due, finish_work, towers
 from apps.training.services.adapting_views import readable
 from apps.training.services.arrays import RoundInput
 from apps.training.services.inputs import layout_of
 from apps.training.services.sweeper import drop_orphan_embeddings, drop_unpublished_artifacts
-from tests.training.hard_texts import bring_labelled, hard_texts
+from tests.training.hard_texts import adapt_now, bring_labelled, hard_texts
 
 pytestmark = pytest.mark.django_db
 Fit = Callable[..., adapt.Adaptation]
-
-
-def adapt_now(function: Function) -> Adaptation:
-    """Adapt whatever the clock says, and let a round judge it."""
-    FunctionWork.objects.filter(function=function, kind=WorkKind.ADAPT).update(done_revision=0, retry_at=None)
-    Adaptation.objects.update(seconds=0.0)
-    assert adapt_function(function_id=function.pk) is Progress.DONE
-    finish_work(function_id=function.pk)
-    return Adaptation.objects.filter(function=function).latest("pk")
 
 
 @pytest.fixture

@@ -48,26 +48,12 @@ from apps.training.services import (
     train_function,
 )
 from tests.training.conftest import bring
-from tests.training.hard_texts import bring_labelled, hard_texts
+from tests.training.hard_texts import adapt_now, bring_labelled, hard_texts
 from tests.training.reading import as_read
-from tests.training.test_adapting import adapt_now
 from tests.training.test_adapting_life import assert_nothing_is_left, meanwhile
 from tests.training.test_sweeper import asked_for_all
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def learned(text_function: Function) -> Function:
-    """Forty labelled texts and a model, nothing adapted."""
-    bring_labelled(text_function, hard_texts(40))
-    finish_work(function_id=text_function.pk)
-    return text_function
-
-
-@pytest.fixture
-def adapted(learned: Function) -> Adaptation:
-    return adapt_now(learned)
 
 
 def answer(function: Function) -> str:
@@ -290,7 +276,7 @@ class TestMeanwhile:
         meanwhile(monkeypatch, lambda: learned.workspace.delete())
         assert adapt_function(function_id=learned.pk) is Progress.BUSY
         assert not Adaptation.objects.exists()
-        sweeper._progress.__init__()  # type: ignore[misc]  # as a new process
+        monkeypatch.setattr(sweeper, "_progress", sweeper._Progress())  # as a new process
         enqueue_unfinished_work()
         assert not folder.exists()
 

@@ -33,25 +33,11 @@ from apps.training.services import (
 )
 from apps.training.services.adapting_due import seconds_until_due
 from apps.training.services.choosing import pin_model, unpin_model, why_not
-from tests.training.hard_texts import bring_labelled, hard_texts, label_all, noise_texts
+from tests.training.hard_texts import adapt_now, bring_labelled, hard_texts, label_all, noise_texts
 from tests.training.reading import as_read
-from tests.training.test_adapting import adapt_now
 from tests.training.test_sweeper import asked_for_all
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def learned(text_function: Function) -> Function:
-    """Forty labelled texts and a model, nothing adapted."""
-    bring_labelled(text_function, hard_texts(40))
-    finish_work(function_id=text_function.pk)
-    return text_function
-
-
-@pytest.fixture
-def adapted(learned: Function) -> Adaptation:
-    return adapt_now(learned)
 
 
 def quiet_for(seconds: float) -> None:

@@ -177,18 +177,24 @@ def test_what_was_tried_shows_as_parts_end(sent_out: list[RoundPart]) -> None:
     assert counts[0] > 0
 
 
+def lose_the_first(parts: list[RoundPart], other_process: Callable[[], None]) -> RoundPart:
+    """Have one process begin the first part and be gone, and another do all the others. Returns the lost one."""
+    lost, *others = parts
+    leases.claim(RoundPart, lost.pk)
+    RoundPart.objects.filter(pk=lost.pk).update(n_attempts=1)
+    other_process()
+    for part in others:
+        run_part(part_id=part.pk)
+    return lost
+
+
 def test_a_part_lost_with_its_worker_is_sent_again_and_costs_one_attempt(
     text_function: Function,
     sent_out: list[RoundPart],
     other_process: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lost, *others = sent_out
-    leases.claim(RoundPart, lost.pk)
-    RoundPart.objects.filter(pk=lost.pk).update(n_attempts=1)
-    other_process()
-    for part in others:
-        run_part(part_id=part.pk)
+    lost = lose_the_first(sent_out, other_process)
     dramatiq.get_broker().flush_all()
     assert train_function(function_id=text_function.pk) is RoundOutcome.IN_PARTS
     assert messages(JobName.RUN_PART) == [], "it may still be at work"

@@ -19,7 +19,7 @@ from apps.samples.models import Sample
 from apps.training.models import FunctionWork, PartState, RoundPart, RunState, TrainedModel, TrainingRun, WorkKind
 from apps.training.services import RoundOutcome, enqueue_unfinished_work, fan_out, run_part, serving, train_function
 from tests.training.conftest import OTHERS, PARCELS, REFUNDS, bring, embed_all, label
-from tests.training.test_fan_out import _many_workers, expire_leases, messages, other_process, sent_out
+from tests.training.test_fan_out import _many_workers, expire_leases, lose_the_first, messages, other_process, sent_out
 
 __all__ = ["_many_workers", "other_process", "sent_out"]
 
@@ -82,12 +82,7 @@ class TestTheBroker:
         other_process: Callable[[], None],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        lost, *others = sent_out
-        leases.claim(RoundPart, lost.pk)
-        RoundPart.objects.filter(pk=lost.pk).update(n_attempts=1)
-        other_process()
-        for part in others:
-            run_part(part_id=part.pk)
+        lost = lose_the_first(sent_out, other_process)
         expire_leases()
         dramatiq.get_broker().flush_all()
         with monkeypatch.context() as patch:

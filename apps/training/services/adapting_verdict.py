@@ -26,8 +26,8 @@ def reject(adaptation: Adaptation) -> None:
 def is_worse(function: Function, renewed: View) -> bool:
     """Whether layers that learned anew do worse than those in use, on the same samples held out alike.
 
-    What they learned before they set out from again, and ten steps of chance lie between the two: nobody is to see
-    answers go wrong that were right because of that.
+    Between the two lie a few more labels and the chance of the steps, and answers that were right are not to go wrong
+    by that chance.
     """
     before, after = read_round(function), read_round(function, view=renewed)
     found = compare_rounds(function, before, after) if before.adaptation and after.adaptation else None
