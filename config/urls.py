@@ -12,4 +12,9 @@ urlpatterns = [
     path("", include("apps.review.urls")),
     path("", include("apps.invoke.urls")),
     path("", include("apps.ops.urls")),
+    path("", include("apps.api.urls")),
 ]
+
+handler400 = "apps.api.errors.bad_request"
+handler404 = "apps.api.errors.not_found"
+handler500 = "apps.api.errors.server_error"

@@ -54,3 +54,19 @@ class Unavailable(HundredfoldError):
     """A process this needs (broker, worker, model) is not there now; trying again later can help."""
 
     code = "unavailable"
+
+
+class QuotaReached(HundredfoldError):
+    """The workspace has used up what it may have; the message names the quota and who can raise it."""
+
+    code = "quota_reached"
+
+
+class Throttled(HundredfoldError):
+    """Too many requests in too short a time; `retry_after_s` says when to come back."""
+
+    code = "throttled"
+
+    def __init__(self, message: str = "", *, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

@@ -7,8 +7,10 @@ STATUS_OF_ERROR: dict[type[errors.HundredfoldError], int] = {
     errors.NotSignedIn: 401,
     errors.NotAllowed: 403,
     errors.NotFound: 404,
+    errors.QuotaReached: 402,
     errors.Conflict: 409,
     errors.TooLarge: 413,
+    errors.Throttled: 429,
     errors.Unavailable: 503,
 }
 

@@ -1,4 +1,4 @@
-"""The audit log: append-only, hash-chained per workspace, without sample text."""
+"""The audit log, append-only and hash-chained per workspace, without sample text; and notices for other programs."""
 
 from __future__ import annotations
 
@@ -51,3 +51,16 @@ class ChainHead(models.Model):
 
     def __str__(self) -> str:
         return f"{self.workspace_id} at {self.sequence}"
+
+
+class Notice(models.Model):
+    """Something that other programs may want to hear of, until the worker has given it to each webhook that does."""
+
+    workspace_id = models.CharField(max_length=40)
+    function_id = models.CharField(max_length=40, blank=True)
+    kind = models.CharField(max_length=40)
+    data = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.function_id or self.workspace_id}"

@@ -19,6 +19,7 @@ class InputKind(models.TextChoices):
 class OutputKind(models.TextChoices):
     LABEL = "label", "One label"
     TAGS = "tags", "Any number of tags"
+    SEARCH = "search", "The samples most like it"
 
 
 class DecidedBy(models.TextChoices):

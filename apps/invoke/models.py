@@ -12,27 +12,105 @@ from django.urls import reverse
 from apps.core.ids import PublicIdField
 from apps.core.leases import Leased
 from apps.functions.models import Function, Label
-from apps.samples.models import ImportFormat
+from apps.samples.models import ImportFormat, Sample
 from apps.training.models import TrainedModel
 from apps.workspaces.models import ApiKey
 
 
 class Invocation(models.Model):
-    """One answered call. Without a model it was a guess, before there was one."""
+    """One call. Without a model it was a guess, before there was one.
+
+    `error` is the code of why it was not answered; such a call has no label, and no confidence either. `novelty` says
+    how unlike the samples it was, as the share of those that are less so: uniform between 0 and 1 while calls are like
+    the samples. `sample` is what was kept of its input.
+    """
 
     function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="invocations")
     model = models.ForeignKey(TrainedModel, null=True, on_delete=models.CASCADE, related_name="+")
     label = models.ForeignKey(Label, null=True, on_delete=models.SET_NULL, related_name="+")
     key = models.ForeignKey(ApiKey, null=True, on_delete=models.SET_NULL, related_name="+")
-    confidence = models.FloatField()
+    sample = models.ForeignKey(Sample, null=True, on_delete=models.SET_NULL, related_name="+")
+    confidence = models.FloatField(null=True)
+    novelty = models.FloatField(null=True)
+    is_for_review = models.BooleanField(default=False)
+    error = models.CharField(max_length=40, blank=True)
     milliseconds = models.FloatField()
     created_at = models.DateTimeField(db_index=True)
 
     class Meta:
         ordering = ["-id"]
+        indexes = [models.Index(fields=["function", "created_at"], name="invocation_by_time")]
 
     def __str__(self) -> str:
-        return f"{self.label_id} ({self.confidence:.2f})"
+        return self.error or f"{self.label_id} ({self.confidence})"
+
+
+class UsageHour(models.Model):
+    """The calls of one function in one whole hour, counted once it is over; newer ones are counted from their rows.
+
+    `milliseconds` and `confidence` are histograms over the bounds of `invoke.usage`, `labels` counts by public id.
+    """
+
+    function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="usage_hours", db_index=False)
+    hour = models.DateTimeField()
+    n_calls = models.PositiveIntegerField()
+    n_errors = models.PositiveIntegerField()
+    n_for_review = models.PositiveIntegerField()
+    milliseconds = models.JSONField(default=list)
+    confidence = models.JSONField(default=list)
+    labels = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["hour"]
+        constraints = [models.UniqueConstraint(fields=["function", "hour"], name="usage_hour_once")]
+
+    def __str__(self) -> str:
+        return f"{self.n_calls} calls of {self.function_id}"
+
+
+class DriftWatch(models.Model):
+    """How far the calls of a function have been compared with what its model learned from.
+
+    `state` is what the comparison carries from call to call (`engine.drift`); it begins anew with every model.
+    """
+
+    function = models.OneToOneField(Function, on_delete=models.CASCADE, related_name="drift_watch")
+    model = models.ForeignKey(TrainedModel, null=True, on_delete=models.CASCADE, related_name="+")
+    last_invocation_id = models.PositiveBigIntegerField(default=0)
+    n_calls = models.PositiveIntegerField(default=0)
+    state = models.JSONField(default=dict)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.n_calls} calls of {self.function_id}"
+
+
+class DriftKind(models.TextChoices):
+    INPUT = "input", "What is sent in has changed"
+    PREDICTION = "prediction", "What is answered has changed"
+
+
+class DriftAlarm(models.Model):
+    """That calls are no longer like what the model learned from, since about when, and who has seen it."""
+
+    WORKSPACE_PATH: ClassVar[str] = "function__workspace"
+    ID_KIND: ClassVar[str] = "alarm"
+
+    public_id = PublicIdField("alarm")
+    function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="drift_alarms")
+    model = models.ForeignKey(TrainedModel, null=True, on_delete=models.SET_NULL, related_name="+")
+    kind = models.CharField(max_length=12, choices=DriftKind)
+    facts = models.JSONField(default=dict)
+    began_at = models.DateTimeField()
+    raised_at = models.DateTimeField(auto_now_add=True)
+    seen_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    seen_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.function_id}"
 
 
 class FileState(models.TextChoices):

@@ -108,6 +108,7 @@ class WorkKind(models.TextChoices):
     PLAN = "plan", "choosing what to ask next"
     ADAPT = "adapt", "adapting a backbone"
     REREAD = "reread", "reading samples with another backbone"
+    INDEX = "index", "sorting samples for searching"
 
 
 class FunctionWork(Leased):
@@ -387,3 +388,23 @@ class Finding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.sample_id}"
+
+
+class SearchIndex(models.Model):
+    """Where the vectors of a search function lie, sorted so that the nearest are found at once.
+
+    A file is never changed: each writing makes a new one, and `sample_ids` in it tells whose vectors they are. Samples
+    that came after it was written are compared one by one.
+    """
+
+    function = models.OneToOneField(Function, on_delete=models.CASCADE, related_name="search_index")
+    backbone = models.CharField(max_length=100)
+    version = models.CharField(max_length=200)
+    file = models.CharField(max_length=200)
+    sha256 = models.CharField(max_length=64)
+    n_samples = models.PositiveIntegerField()
+    last_sample_id = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.n_samples} of {self.function_id}"

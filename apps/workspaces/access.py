@@ -25,7 +25,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from apps.accounts.models import User
-from apps.core.errors import NotAllowed, NotFound
+from apps.core.errors import NotAllowed, NotFound, NotSignedIn
 from apps.core.ids import with_prefix
 from apps.workspaces.models import ApiKey, Workspace
 from apps.workspaces.roles import Action, may
@@ -73,6 +73,14 @@ class Access:
         self._require(getattr(row, "access_role", ""))
         self.workspace = row
         return row
+
+    def own_workspace(self) -> Workspace:
+        """Return the workspace of the key that calls. Raises NotAllowed for a key without the action."""
+        if self.key is None:
+            raise NotSignedIn("Send your key in the header: Authorization: Bearer hf_…")
+        self._require("")
+        self.workspace = self.key.workspace
+        return self.workspace
 
     def also(self, action: Action) -> bool:
         """Whether whoever fetched something here may do this with it as well: a page shows more to some than others."""

@@ -86,7 +86,8 @@ def walk(resolver: URLResolver, namespace: str = "") -> Iterator[Route]:
             yield Route(f"{namespace}{entry.name}", access, tuple(entry.pattern.converters))
 
 
-ROUTES = list(walk(get_resolver()))
+# What takes keys and no cookies is walked by the tests of the API.
+ROUTES = [route for route in walk(get_resolver()) if route.access != "key"]
 GUARDED = [route for route in ROUTES if route.has_object]
 
 

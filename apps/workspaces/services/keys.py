@@ -48,6 +48,7 @@ def create_key(
         owner=owner,
         name=name,
         prefix=prefix,
+        client_id=f"hf_{prefix}",
         secret_hash=_hash(text),
         actions=sorted({action.value for action in actions}),
         expires_at=expires_at,

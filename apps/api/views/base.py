@@ -1,0 +1,61 @@
+"""What every endpoint shares: the key, the declared action, one shape of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.views import APIView, AsView, GenericView
+
+from apps.api.authentication import KeyAuthentication
+from apps.core.errors import NotSignedIn
+from apps.workspaces.access import DECLARED, Access
+from apps.workspaces.models import ApiKey
+from apps.workspaces.roles import Action
+
+BY_KEY = "key"
+"""What the URL map declares of these views; each of their methods declares its own action."""
+
+Handler = TypeVar("Handler", bound=Callable[..., HttpResponseBase])
+
+
+def acts(action: Action) -> Callable[[Handler], Handler]:
+    """Declare what a method of an endpoint does, as `requires` does for pages."""
+
+    def decorate(handler: Handler) -> Handler:
+        setattr(handler, DECLARED, action)
+        return handler
+
+    return decorate
+
+
+class ApiView(APIView):
+    """One address, with a method for each verb. `self.access` fetches; `self.key` is who calls.
+
+    class FunctionView(ApiView):
+        @acts(Action.VIEW)
+        def get(self, request: Request, function_id: str) -> Response:
+            function = self.access.fetch(Function, function_id)
+    """
+
+    authentication_classes: ClassVar[list[type[KeyAuthentication]]] = [KeyAuthentication]  # type: ignore[misc]
+    http_method_names: ClassVar[list[str]] = ["get", "head", "post", "put", "delete"]  # type: ignore[misc]
+    key: ApiKey
+    access: Access
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> AsView[GenericView]:
+        view = super().as_view(**initkwargs)
+        setattr(view, DECLARED, BY_KEY)
+        return view
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if not isinstance(request.auth, ApiKey):
+            raise NotSignedIn
+        self.key = request.auth
+        handler = getattr(self, (request.method or "").lower(), None)
+        if handler is not None:  # else it is a method this address has not, which `dispatch` says
+            self.access = Access(getattr(handler, DECLARED), key=self.key)
