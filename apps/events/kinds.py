@@ -1,4 +1,7 @@
-"""Names of what can happen. `Audit` is kept for ever; `Live` only reaches the browsers that are open now."""
+"""Names of what can happen.
+
+`Audit` is kept for ever, `Live` only reaches the browsers that are open now, `Notify` goes to webhooks that want it.
+"""
 
 from enum import StrEnum
 
@@ -65,3 +68,17 @@ class Live(StrEnum):
     PREDICTIONS_CHANGED = "predictions"
     WORKER_CHANGED = "worker"
     ACCESS_CHANGED = "access"
+
+
+class Notify(StrEnum):
+    """What other programs are told of. These names are public and do not change: receivers compare them."""
+
+    MODEL_TRAINED = "model.trained"
+    MODEL_PUBLISHED = "model.published"
+    ACCURACY_DROPPED = "accuracy.dropped"
+    DRIFT = "drift.alarm"
+    SAMPLE_FLAGGED = "sample.flagged"
+    SAMPLE_REPORTED = "sample.reported"
+    IMPORT_DONE = "import.done"
+    EXPORT_DONE = "export.done"
+    PING = "ping"

@@ -53,6 +53,15 @@ class ChainHead(models.Model):
         return f"{self.workspace_id} at {self.sequence}"
 
 
+class Audience(models.Model):
+    """A workspace in which some webhook is on: nothing is written down for those where nobody would hear of it."""
+
+    workspace_id = models.CharField(max_length=40, primary_key=True)
+
+    def __str__(self) -> str:
+        return self.workspace_id
+
+
 class Notice(models.Model):
     """Something that other programs may want to hear of, until the worker has given it to each webhook that does."""
 

@@ -1,4 +1,4 @@
-"""Writing down what happened (`record`) and telling the open browsers (`announce`)."""
+"""Writing down what happened (`record`), telling the open browsers (`announce`) and other programs (`notify`)."""
 
 import hashlib
 import json
@@ -17,8 +17,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from apps.events.channels import channel_of
-from apps.events.kinds import Audit, Live
-from apps.events.models import ChainHead, Event
+from apps.events.kinds import Audit, Live, Notify
+from apps.events.models import Audience, ChainHead, Event, Notice
 
 JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 
@@ -86,6 +86,24 @@ def verify_chain(workspace: str) -> ChainCheck:
     head = ChainHead.objects.filter(workspace_id=workspace).first() or ChainHead()
     is_complete = (head.sequence, head.hash) == (n_events, previous)
     return ChainCheck(n_events, broken_at=None if is_complete else n_events + 1)
+
+
+def notify(*, workspace: str, kind: Notify, function: str = "", **data: JsonValue) -> None:
+    """Write down, in the caller's transaction, what the workspace's webhooks are told once it has committed.
+
+    One look by primary key where there is no webhook. Never pass sample text: it goes to other machines.
+    """
+    if Audience.objects.filter(pk=workspace).exists():
+        Notice.objects.create(workspace_id=workspace, function_id=function, kind=kind.value, data=data)
+
+
+@transaction.atomic(savepoint=False)
+def keep_audience(*, workspace: str, is_there: bool) -> None:
+    """Note whether anybody hears what happens in the workspace. Its webhooks say so, each time one goes on or off."""
+    if is_there:
+        Audience.objects.get_or_create(workspace_id=workspace)
+    else:
+        Audience.objects.filter(pk=workspace).delete()
 
 
 def announce(*, workspace: str, kind: Live, subject: str = "", **data: JsonValue) -> None:
