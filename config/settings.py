@@ -25,6 +25,8 @@ ALLOWED_HOSTS = env.words("ALLOWED_HOSTS") or [
     host for host in ("localhost", "127.0.0.1", "[::1]", urlsplit(BASE_URL).hostname) if host
 ]
 CSRF_TRUSTED_ORIGINS = [BASE_URL] if BASE_URL else []
+# From whom a forwarded address is believed, where BASE_URL is https.
+PROXIES = env.words("PROXIES") or ["127.0.0.1", "::1"]
 
 INSTALLED_APPS = [
     "django.contrib.auth",

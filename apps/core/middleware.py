@@ -1,4 +1,4 @@
-"""Request ids, and pages for service errors that a view did not answer itself."""
+"""Request ids, who asks, and pages for service errors that a view did not answer itself."""
 
 import re
 import secrets
@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
+from apps.core import caller
 from apps.core.errors import HundredfoldError
 from apps.core.http import status_of
 
@@ -21,7 +22,7 @@ def request_id_of(header: str | None) -> str:
 
 
 class RequestIdMiddleware:
-    """Give each request an id, in the log lines it causes and in `X-Request-ID` of its answer."""
+    """Give each request an id, in the log lines it causes and in `X-Request-ID` of its answer, and say who asks."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -29,7 +30,8 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request_id = request_id_of(request.headers.get("X-Request-ID"))
         request.request_id = request_id  # type: ignore[attr-defined]  # read through AppHttpRequest
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        address = request.META.get("REMOTE_ADDR") or ""
+        with structlog.contextvars.bound_contextvars(request_id=request_id), caller.calling(address):
             response = self.get_response(request)
         response["X-Request-ID"] = request_id
         return response

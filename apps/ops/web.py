@@ -40,8 +40,9 @@ def serve(listener: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        # Forwarded addresses count only where an operator put a proxy in front and said so.
+        # Forwarded addresses count only where an operator put a proxy in front and said so: see `core.caller`.
         proxy_headers=settings.IS_HTTPS,
+        forwarded_allow_ips=settings.PROXIES,
     )
     must_end = threading.Event()
     if files.are_apart():
