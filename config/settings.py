@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "rest_framework",
+    "drf_spectacular",
     "django_dramatiq",
     "apps.core",
     "apps.events",
@@ -251,6 +252,37 @@ REST_FRAMEWORK = {
     ],
     "UNAUTHENTICATED_USER": None,
     "EXCEPTION_HANDLER": "apps.api.errors.handle",
+    "DEFAULT_SCHEMA_CLASS": "apps.api.description.schema.Description",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Hundredfold",
+    "DESCRIPTION": "Given this input, I want this output: bring samples, label them, call what was learned from them.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SORT_OPERATIONS": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.api.description.schema.say_what_ids_are",
+    ],
+    "TAGS": [
+        {"name": "Calling", "description": "An input goes in, an answer comes out."},
+        {"name": "Functions", "description": "What is asked of each input."},
+        {"name": "Labels", "description": "The answers there are."},
+        {"name": "Fields", "description": "The columns of a table function."},
+        {"name": "Samples", "description": "Inputs that the function learns from, or is to answer."},
+        {"name": "Annotations", "description": "What people say is right."},
+        {"name": "Search", "description": "The samples most like an input."},
+        {"name": "Models", "description": "What has been learned, which of it answers, and how right it is."},
+        {"name": "Capture and feedback", "description": "From production back to the people who label."},
+        {"name": "Monitoring", "description": "What was asked and answered, how fast, and whether it still fits."},
+        {"name": "Exports", "description": "Everything that went in, out again."},
+        {"name": "Webhooks", "description": "Being told what happens."},
+        {"name": "Workspace", "description": "Signing in, projects and the audit log."},
+        {"name": "Version 0.9", "description": "What older clients of tags and projects call."},
+    ],
 }
 
 # Caps, in the units of their names.
@@ -258,6 +290,9 @@ UPLOAD_MAX_BYTES = env.integer("UPLOAD_MAX_MB", 512) * 1024 * 1024
 IMAGE_MAX_BYTES = env.integer("IMAGE_MAX_MB", 20) * 1024 * 1024
 IMAGE_MAX_PIXELS = env.integer("IMAGE_MAX_MEGAPIXELS", 64) * 1_000_000
 INVOKE_MAX_BYTES = env.integer("INVOKE_MAX_MB", 16) * 1024 * 1024
+
+# A function of the operator's own, str to str, that texts of captured calls go through before anything is stored.
+REDACT = env.text("REDACT", "")
 
 # Whether the top of a backbone may learn from a function's samples in the background, and how much memory a process
 # gives to what was learned.

@@ -2,8 +2,13 @@
 come through here: see `apps.invoke.asgi`.
 """
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.api.description.views import docs, schema
 
 app_name = "api"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("api/docs/", docs, name="docs"),
+    path("api/schema/", schema, name="schema"),
+]

@@ -37,6 +37,8 @@ from tests.workspaces.conftest import Join, membership_of
 PUBLIC = {
     "account_login",
     "account_logout",
+    "api:docs",
+    "api:schema",
     "ops:healthz",
     "ops:readyz",
     "workspaces:accept_invitation",

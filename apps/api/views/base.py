@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
-from rest_framework.views import APIView, AsView, GenericView
+from rest_framework.views import APIView
 
 from apps.api.authentication import KeyAuthentication
 from apps.core.errors import NotSignedIn
 from apps.workspaces.access import DECLARED, Access
 from apps.workspaces.models import ApiKey
 from apps.workspaces.roles import Action
+
+if TYPE_CHECKING:
+    from rest_framework.views import AsView, GenericView  # there for type checkers alone
 
 BY_KEY = "key"
 """What the URL map declares of these views; each of their methods declares its own action."""

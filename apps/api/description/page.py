@@ -1,0 +1,207 @@
+"""The OpenAPI document as a page shows it: operations by topic, with their fields flattened and ready-made programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from apps.api.description.schema import document
+
+Node = Mapping[str, Any]
+MAX_DEPTH = 4
+KEY_PLACEHOLDER = "YOUR_KEY"
+_KINDS = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "object": "object",
+}
+
+
+@dataclass(frozen=True)
+class FieldLine:
+    """One value that travels: `path` says where in the body it stands, `words` what it may be."""
+
+    path: str
+    words: str
+    is_required: bool
+    description: str
+
+
+@dataclass(frozen=True)
+class Program:
+    """An example to copy; `id` names its element."""
+
+    id: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one address."""
+
+    id: str
+    method: str
+    path: str
+    summary: str
+    description: str
+    scope: str
+    parameters: tuple[FieldLine, ...]
+    body: tuple[FieldLine, ...]
+    media_types: tuple[str, ...]
+    reply: tuple[FieldLine, ...]
+    requests: tuple[Program, ...]
+    replies: tuple[Program, ...]
+    errors: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """Operations that belong together."""
+
+    id: str
+    title: str
+    description: str
+    operations: tuple[Operation, ...]
+
+
+def topics(base_url: str) -> list[Topic]:
+    """Return all there is, in the order of the topics; examples call `base_url`."""
+    found: dict[str, list[Operation]] = {}
+    for path, methods in document()["paths"].items():
+        for method, node in methods.items():
+            for tag in node.get("tags", ["Workspace"])[:1]:
+                found.setdefault(tag, []).append(_operation(path, method, node, base_url))
+    known = {tag["name"]: tag["description"] for tag in document().get("tags", [])}
+    names = [*(name for name in known if name in found), *(name for name in found if name not in known)]
+    return [Topic(_slug(name), name, known.get(name, ""), tuple(found[name])) for name in names]
+
+
+def beginning(base_url: str) -> dict[str, str]:
+    """Return the first two things to try: is the key right, and a token for one."""
+    key = f"curl '{base_url}/v1/functions' \\\n  -H 'Authorization: Bearer {KEY_PLACEHOLDER}'"
+    token = (
+        f"curl -X POST '{base_url}/connect/token' \\\n  -d 'grant_type=client_credentials' \\\n"
+        "  -d 'client_id=YOUR_CLIENT_ID' \\\n  -d 'client_secret=YOUR_SECRET'"
+    )
+    return {"key": key, "token": token}
+
+
+def _operation(path: str, method: str, node: Node, base_url: str) -> Operation:
+    contents = node.get("requestBody", {}).get("content", {})
+    body: Node = next(iter(contents.values()), {})
+    good = node["responses"].get("200", {})
+    reply: Node = next(iter(good.get("content", {}).values()), {})
+    id_ = node["operationId"]
+    return Operation(
+        id=id_,
+        method=method.upper(),
+        path=path,
+        summary=node.get("summary", id_),
+        description=node.get("description", ""),
+        scope=node.get("x-scope", ""),
+        parameters=tuple(_parameter(one) for one in node.get("parameters", [])),
+        body=tuple(_lines(body.get("schema", {}))),
+        media_types=tuple(contents),
+        reply=tuple(_lines(reply.get("schema", {}))),
+        requests=tuple(_requests(id_, path, method, contents, base_url)),
+        replies=tuple(_replies(id_, reply)),
+        errors=tuple((f"{code} {HTTPStatus(int(code)).phrase}", one["description"]) for code, one in _failures(node)),
+    )
+
+
+def _failures(node: Node) -> list[tuple[str, Node]]:
+    return sorted((code, one) for code, one in node["responses"].items() if code != "200")
+
+
+def _parameter(node: Node) -> FieldLine:
+    where = {"path": "in the address", "query": "after the “?”", "header": "header"}[node["in"]]
+    words = f"{where}, {_words(_resolved(node.get('schema', {})))}"
+    return FieldLine(node["name"], words, bool(node.get("required")), node.get("description", ""))
+
+
+def _lines(node: Node, path: str = "", depth: int = 0) -> Iterator[FieldLine]:
+    node = _resolved(node)
+    if depth > MAX_DEPTH:
+        return
+    if node.get("type") == "array":
+        yield from _lines(node.get("items", {}), f"{path}[]", depth + 1)
+        return
+    required = set(node.get("required", []))
+    for name, inner in node.get("properties", {}).items():
+        full = f"{path}.{name}" if path else name
+        described = inner.get("description", "") or _resolved(inner).get("description", "")
+        yield FieldLine(full, _words(_resolved(inner)), name in required, described)
+        yield from _lines(inner, full, depth + 1)
+
+
+def _words(node: Node) -> str:
+    """Say what a value may be, in a few plain words."""
+    if node.get("enum"):
+        return "one of " + ", ".join(str(value) for value in node["enum"] if value not in {None, ""})
+    if alternatives := node.get("oneOf") or node.get("anyOf"):
+        return " or ".join(dict.fromkeys(_words(_resolved(one)) for one in alternatives))
+    if node.get("type") == "array":
+        return f"list of {_words(_resolved(node.get('items', {})))}"
+    words = _KINDS.get(str(node.get("type", "")), "anything")
+    bounds = [f"{word} {node[name]}" for name, word in (("minimum", "from"), ("maximum", "to")) if name in node]
+    return " ".join([words, *bounds])
+
+
+def _resolved(node: Node) -> Node:
+    """Follow references; what is said beside one counts too."""
+    if "$ref" in node:
+        name = node["$ref"].rpartition("/")[2]
+        target: Node = document()["components"]["schemas"][name]
+        return _resolved(target)
+    if len(node.get("allOf", [])) == 1:
+        return {**_resolved(node["allOf"][0]), **{key: value for key, value in node.items() if key != "allOf"}}
+    return node
+
+
+def _requests(id_: str, path: str, method: str, contents: Mapping[str, Node], base_url: str) -> Iterator[Program]:
+    shown = False
+    for media_type, content in contents.items():
+        for number, (title, value) in enumerate(_examples(content)):
+            shown = True
+            text = _curl(base_url + path, method, media_type, value)
+            yield Program(f"{id_}-request-{_slug(media_type)}-{number}", title, text)
+    if not shown:
+        yield Program(f"{id_}-request", "", _curl(base_url + path, method, "", None))
+
+
+def _replies(id_: str, content: Node) -> Iterator[Program]:
+    for number, (title, value) in enumerate(_examples(content)):
+        yield Program(f"{id_}-reply-{number}", title, json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _examples(content: Node) -> Sequence[tuple[str, Any]]:
+    return [(one.get("summary", name), one.get("value")) for name, one in content.get("examples", {}).items()]
+
+
+def _curl(url: str, method: str, media_type: str, value: Any) -> str:
+    lines = [f"curl{'' if method == 'get' else f' -X {method.upper()}'} '{url}'"]
+    if not url.endswith("/connect/token"):
+        lines.append(f"-H 'Authorization: Bearer {KEY_PLACEHOLDER}'")
+    if media_type == "application/json":
+        # In the shell's single quotes only a single quote is special; JSON can write it in another way.
+        body = json.dumps(value, ensure_ascii=False).replace("'", "\\u0027")
+        lines += ["-H 'Content-Type: application/json'", f"-d '{body}'"]
+    elif media_type == "multipart/form-data":
+        lines += [f"-F '{name}={_part(name, part)}'" for name, part in dict(value or {}).items()]
+    elif media_type:
+        lines += [f"-d '{name}={part}'" for name, part in dict(value or {}).items()]
+    return " \\\n  ".join(lines)
+
+
+def _part(name: str, part: object) -> str:
+    return "@picture.jpg" if name == "data" else str(part)
+
+
+def _slug(words: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in words.lower())

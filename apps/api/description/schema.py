@@ -1,0 +1,143 @@
+"""The OpenAPI document: drf-spectacular makes it of views and serializers; what all operations share is added here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+
+from apps.api.serializers.base import WireSerializer
+from apps.api.views.base import ApiView
+from apps.core.ids import ALPHABET, LENGTH
+from apps.workspaces.access import DECLARED
+from apps.workspaces.roles import Action
+from apps.workspaces.scopes import scopes_of
+
+Document = dict[str, Any]
+
+IDEMPOTENCY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description=(
+        "Words of your own, new for each request that is meant. Sent again with the same words, a request is answered "
+        "as it was the first time and does nothing more: safe to repeat after a broken connection. Kept for 24 hours."
+    ),
+)
+_MEANINGS = {
+    HTTPStatus.BAD_REQUEST: "What was sent cannot be used; the message says how to mend it.",
+    HTTPStatus.UNAUTHORIZED: "No valid key came with the request, or its owner has left.",
+    HTTPStatus.PAYMENT_REQUIRED: "The workspace has reached one of its quotas.",
+    HTTPStatus.FORBIDDEN: "The key does not include this.",
+    HTTPStatus.NOT_FOUND: "There is no such object, or it is not this key's.",
+    HTTPStatus.CONFLICT: "Something stands in the way: it is there already, or is still being made.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is of a kind that is not taken here.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "The same Idempotency-Key came with another request.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many requests in too short a time: come back after the seconds in Retry-After.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The server is as busy as it can be: come back after the seconds in Retry-After.",
+}
+_WITH_BODY = (
+    HTTPStatus.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.PAYMENT_REQUIRED,
+)
+_ALWAYS = (HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+_OF_A_KEY = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
+
+
+class ErrorSerializer(WireSerializer):
+    """What every error looks like."""
+
+    message = serializers.CharField(help_text="What is wrong and what to do about it, for people.")
+    code = serializers.CharField(help_text="What is wrong, for programs.")
+    requestId = serializers.CharField(help_text="Names the request in the log of the server.")  # noqa: N815  # the wire's
+    id = serializers.CharField(required=False, help_text="What is there already, where that is the trouble.")
+    existingSampleId = serializers.CharField(  # noqa: N815  # the wire's
+        required=False, help_text="The sample with this content that is there already."
+    )
+
+
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself in an untyped hook
+    """How requests say who they are from."""
+
+    target_class = "apps.api.authentication.KeyAuthentication"
+    name = "key"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, object]:
+        return {"type": "http", "scheme": "bearer", "description": "A key, or a token of `/connect/token`."}
+
+
+class Description(AutoSchema):
+    """Adds to each operation what none of them says by itself: errors, the scope a key needs, repeating safely."""
+
+    def get_override_parameters(self) -> list[Any]:
+        own = list(super().get_override_parameters())
+        return [*own, IDEMPOTENCY] if self.method == "POST" and self._takes_keys else own
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
+        if operation is None:
+            return None
+        for status in self._errors(has_body="requestBody" in operation):
+            operation["responses"].setdefault(str(int(status)), self._error(status))
+        if self._takes_keys:
+            operation["x-scope"] = self._scope
+        return operation
+
+    @property
+    def _takes_keys(self) -> bool:
+        return isinstance(self.view, ApiView)
+
+    @property
+    def _scope(self) -> str:
+        action = getattr(getattr(self.view, self.method.lower()), DECLARED)
+        return next(iter(scopes_of([Action(action)])), "").lower()
+
+    def _errors(self, *, has_body: bool) -> Iterable[HTTPStatus]:
+        found = {*_ALWAYS, *(_OF_A_KEY if self._takes_keys else ()), *(_WITH_BODY if has_body else ())}
+        if self.method in {"POST", "PUT", "DELETE"}:
+            found |= {HTTPStatus.CONFLICT}
+        if self.method == "POST":
+            found |= {HTTPStatus.UNPROCESSABLE_ENTITY}
+        return sorted(found)
+
+    def _error(self, status: HTTPStatus) -> dict[str, Any]:
+        component = self.resolve_serializer(ErrorSerializer(), "response")
+        return {
+            "description": _MEANINGS[status],
+            "content": {"application/json": {"schema": component.ref}},
+        }
+
+
+def say_what_ids_are(result: Document, **_options: object) -> Document:
+    """Describe each id in an address once and the same everywhere."""
+    for path in result["paths"].values():
+        for operation in path.values():
+            for parameter in operation.get("parameters", []):
+                if parameter["in"] == "path" and parameter["name"].endswith("_id"):
+                    kind = parameter["name"].removesuffix("_id")
+                    parameter["description"] = parameter.get("description") or f"The {kind}, `{kind}_` in front or not."
+                    parameter["schema"] = {"type": "string", "example": f"{kind}_{ALPHABET[:LENGTH]}"}
+    return result
+
+
+@cache
+def document() -> Document:
+    """Return the whole document; it is the same for everybody and does not change while the process runs."""
+    # Imported here: the map imports the views, which are described by the class above.
+    from apps.api import urls
+    from apps.api.description import calls
+
+    generator = SchemaGenerator(patterns=[*urls.urlpatterns, *calls.urlpatterns])  # type: ignore[no-untyped-call]
+    made: Document = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return made
