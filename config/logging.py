@@ -43,7 +43,7 @@ def configure(settings: LoggingSettings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings["level"])
-    for noisy in ("httpx", "urllib3", "filelock", "django.utils.autoreload", "uvicorn.access", "PIL"):
+    for noisy in ("httpx", "httpcore2", "urllib3", "filelock", "django.utils.autoreload", "uvicorn.access", "PIL"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

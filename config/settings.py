@@ -1,5 +1,6 @@
 """Settings. Everything that differs between installations comes from `HUNDREDFOLD_…` variables (see .env.example)."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -293,6 +294,17 @@ INVOKE_MAX_BYTES = env.integer("INVOKE_MAX_MB", 16) * 1024 * 1024
 
 # A function of the operator's own, str to str, that texts of captured calls go through before anything is stored.
 REDACT = env.text("REDACT", "")
+
+# Hosts and networks that people may have this server reach although the public internet does not know them.
+OUTBOUND_ALLOW = env.words("OUTBOUND_ALLOW")
+for _word in OUTBOUND_ALLOW:
+    if "/" in _word:
+        try:
+            ip_network(_word, strict=False)
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"HUNDREDFOLD_OUTBOUND_ALLOW names hosts and networks such as 10.0.0.0/8, not {_word!r}."
+            ) from error
 
 # Whether the top of a backbone may learn from a function's samples in the background, and how much memory a process
 # gives to what was learned.
