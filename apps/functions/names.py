@@ -1,4 +1,8 @@
-"""How names are read: what looks the same on the page is the same name."""
+"""How names are read: what looks the same on the page is the same name.
+
+Labels and columns are kept as they came, so that programs find them again under the very name they sent; they are
+compared by `tidy`.
+"""
 
 import unicodedata
 from collections.abc import Iterable
@@ -29,13 +33,15 @@ COLOURS = (
 
 def tidy(text: str) -> str:
     """Compose accents, drop control characters, and make every run of blanks one space."""
+    if text.isascii() and text.isprintable():  # as nearly all are, and there may be thousands to compare
+        return " ".join(text.split())
     composed = unicodedata.normalize("NFC", text)
     return " ".join("".join(" " if unicodedata.category(ch) == "Cc" else ch for ch in composed).split())
 
 
 def label_name(text: str) -> str:
     """Return the name a label gets. Raises InvalidInput when it is empty or too long."""
-    name = tidy(text)
+    name = _as_given(text)
     if not name:
         raise InvalidInput("A label needs a name.")
     if len(name) > LABEL_NAME_MAX:
@@ -45,7 +51,7 @@ def label_name(text: str) -> str:
 
 def field_name(text: str) -> str:
     """Return the name a column gets. Raises InvalidInput when it is empty or too long."""
-    name = tidy(text)
+    name = _as_given(text)
     if not name:
         raise InvalidInput("A column needs a name.")
     if len(name) > LABEL_NAME_MAX:
@@ -65,7 +71,7 @@ def function_name(text: str) -> str:
 
 def label_description(text: str) -> str:
     """Return the description a label gets, which may be empty. Raises InvalidInput when it is too long."""
-    description = tidy(text)
+    description = "".join(" " if unicodedata.category(ch) == "Cc" and ch not in "\r\n" else ch for ch in text).strip()
     if len(description) > DESCRIPTION_MAX:
         raise InvalidInput(f"This description is too long: at most {DESCRIPTION_MAX:,} characters.")
     return description
@@ -85,5 +91,16 @@ def distinct(names: Iterable[str]) -> list[str]:
     """Keep the first of those that differ in upper and lower case only; people do not mean two labels by that."""
     first: dict[str, str] = {}
     for name in names:
-        first.setdefault(name.casefold(), name)
+        first.setdefault(sound(name), name)
     return list(first.values())
+
+
+def sound(name: str) -> str:
+    """Return what names have in common that differ in upper and lower case only, or look the same."""
+    return tidy(name).casefold()
+
+
+def _as_given(text: str) -> str:
+    """Take off the blanks around it; one with control characters in it cannot be shown as it is."""
+    name = text.strip()
+    return tidy(name) if any(unicodedata.category(character) == "Cc" for character in name) else name

@@ -6,6 +6,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Count, Prefetch, Q
 
 from apps.functions.models import Function, KeywordRule, Label, OutputKind
+from apps.functions.names import tidy
 from apps.workspaces.models import Workspace
 
 FUNCTIONS_PER_PAGE = 24
@@ -64,6 +65,16 @@ def standing_labels(function_id: int) -> dict[str, Label]:
     rows = Label.objects.filter(function_id=function_id, deleted_at=None).select_related("merged_into")
     roots = {label.public_id: label.merged_into or label for label in rows}
     return {public_id: root for public_id, root in roots.items() if root.deleted_at is None}
+
+
+def labels_by_look(function: Function) -> dict[str, Label]:
+    """Return what each label's name means, by how that looks (`names.tidy`), upper and lower case apart.
+
+    The name of a label that was merged means the one it was merged into, unless another has been given it since.
+    """
+    merged = function.labels.filter(deleted_at=None, merged_into__deleted_at=None).exclude(merged_into=None)
+    known = {tidy(label.name): label.merged_into for label in merged.select_related("merged_into") if label.merged_into}
+    return known | {tidy(label.name): label for label in function.labels.in_use()}
 
 
 def rules_of(function: Function) -> list[KeywordRule]:

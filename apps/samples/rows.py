@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias, cast
 
+from PIL import Image
+
 from apps.core.errors import HundredfoldError, InvalidInput
 from apps.engine.tables import Cell, CellFacts, cell_text, is_missing, parse_cell
 from apps.engine.types import ColumnType
 from apps.functions.models import Field
-from apps.functions.names import tidy
+from apps.functions.names import sound
 from apps.samples.checks import checked_text
 
 WRITTEN = "_written"
@@ -25,7 +27,8 @@ SEARCHED_CHARACTERS = 20_000
 RowJson: TypeAlias = dict[str, object]
 Picture: TypeAlias = dict[str, str | int]
 """Where a picture of a row is stored: `file`, `width` and `height` in pixels, and the `hash` of what came in."""
-FindPicture: TypeAlias = Callable[[str], Picture]
+FindPicture: TypeAlias = Callable[[str], "Picture | Image.Image"]
+"""Returns where a picture is stored, or the picture itself where nothing is stored, as in calls."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +104,10 @@ def cells_by_name(data: Mapping[str, object], fields: Sequence[TypedField]) -> d
     What is named like no field is passed over: callers may send all they have. Raises InvalidInput where a value is no
     single one.
     """
-    key_of = {each.name.casefold(): each.key for each in fields} | {each.key: each.key for each in fields}
+    key_of = {sound(each.name): each.key for each in fields} | {each.key: each.key for each in fields}
     cells: dict[str, Cell] = {}
     for name, value in data.items():
-        key = key_of.get(name, key_of.get(tidy(name).casefold(), ""))
+        key = key_of.get(name, key_of.get(sound(name), ""))
         if not key:
             continue
         if not isinstance(value, str | float | int | bool | None):
@@ -115,7 +118,7 @@ def cells_by_name(data: Mapping[str, object], fields: Sequence[TypedField]) -> d
 
 def value_and_written(
     cell: Cell, field: TypedField, find_picture: FindPicture | None = None
-) -> tuple[float | str | Picture | None, str, str]:
+) -> tuple[float | str | Picture | Image.Image | None, str, str]:
     """Return a cell's value, the cell as it was written if the value does not say so, and why there is no value."""
     text = cell_text(cell)
     if field.type is ColumnType.IMAGE:
@@ -128,7 +131,7 @@ def value_and_written(
     return value, "" if value is not None and cell_text(value) == text else text, ""
 
 
-def _picture(name: str, field: TypedField, find: FindPicture | None) -> tuple[Picture | None, str]:
+def _picture(name: str, field: TypedField, find: FindPicture | None) -> tuple[Picture | Image.Image | None, str]:
     if find is None:
         return None, f"Column “{field.name}”: a picture comes in a zip together with its table."
     try:

@@ -5,11 +5,12 @@ samples do), so that two of them never wait on each other in a circle.
 """
 
 from apps.functions.services.acts import begin_act, count_act, is_undone
-from apps.functions.services.changes import ROWS_PER_TRANSACTION, note_data_change
+from apps.functions.services.changes import ROWS_PER_TRANSACTION, NameTaken, note_data_change
 from apps.functions.services.fields import (
     NewField,
     delete_field,
     get_or_create_fields,
+    make_field,
     rename_field,
     set_field_type,
     set_field_use,
@@ -21,13 +22,14 @@ from apps.functions.services.functions import (
     rename_function,
     set_automation_target,
 )
-from apps.functions.services.labels import add_label, get_or_create_labels, weigh_label
+from apps.functions.services.labels import add_label, get_or_create_labels, make_label, weigh_label
 from apps.functions.services.rules import MAX_RULES, add_rule, delete_rule
-from apps.functions.services.surgery import delete_label, describe_label, recolour_label, rename_label
+from apps.functions.services.surgery import delete_label, describe_label, edit_label, recolour_label, rename_label
 
 __all__ = [
     "MAX_RULES",
     "ROWS_PER_TRANSACTION",
+    "NameTaken",
     "NewField",
     "add_label",
     "add_rule",
@@ -39,10 +41,13 @@ __all__ = [
     "delete_label",
     "delete_rule",
     "describe_label",
+    "edit_label",
     "get_or_create_fields",
     "get_or_create_labels",
     "is_undone",
     "least_labels",
+    "make_field",
+    "make_label",
     "note_data_change",
     "recolour_label",
     "rename_field",

@@ -11,8 +11,8 @@ from apps.core.errors import Conflict, InvalidInput
 from apps.events.kinds import Audit
 from apps.events.services import JsonValue, record
 from apps.functions.models import Field, FieldType, Function, InputKind
-from apps.functions.names import field_name
-from apps.functions.services.changes import actor_id, announce_change, lock, note_data_change
+from apps.functions.names import field_name, sound
+from apps.functions.services.changes import NameTaken, actor_id, announce_change, lock, note_data_change
 
 FIELDS_MAX = 1_000
 
@@ -37,14 +37,14 @@ def get_or_create_fields(
     if function.input_kind != InputKind.TABLE:
         raise InvalidInput("Only a function of table rows has columns.")
     lock(function.pk)
-    known = {known.name.casefold(): known for known in function.fields.all()}
+    known = {sound(known.name): known for known in function.fields.all()}
     new: dict[str, Field] = {}
     last = function.fields.aggregate(last=Max("position"))["last"]
     for wanted in fields:
         name = field_name(wanted.name)
-        if name.casefold() not in known and name.casefold() not in new:
+        if sound(name) not in known and sound(name) not in new:
             position = len(new) + (0 if last is None else last + 1)
-            new[name.casefold()] = _row(function, wanted, name, position)
+            new[sound(name)] = _row(function, wanted, name, position)
     if len(known) + len(new) > FIELDS_MAX:
         raise InvalidInput(f"A function has at most {FIELDS_MAX:,} columns. Leave some out.")
     Field.objects.bulk_create(new.values())
@@ -53,7 +53,22 @@ def get_or_create_fields(
         _record(Audit.FIELD_CREATED, function, function.public_id, actor, fields=names)
         note_data_change(function.pk)
     known |= new
-    return {wanted.name: known[field_name(wanted.name).casefold()] for wanted in fields}
+    return {wanted.name: known[sound(wanted.name)] for wanted in fields}
+
+
+@transaction.atomic
+def make_field(*, function: Function, name: str, type: str, actor: User | None = None) -> tuple[Field, bool]:
+    """Return the column of that name, and whether it was made now: one that is there stays as it is.
+
+    For programs, which send the same again and at the same time; they know what a column holds.
+    """
+    lock(function.pk)
+    clean_name = field_name(name)
+    for there in function.fields.all():
+        if sound(there.name) == sound(clean_name):
+            return there, False
+    wanted = NewField(name=clean_name, type=type, is_confirmed=True)
+    return get_or_create_fields(function=function, fields=[wanted], actor=actor)[clean_name], True
 
 
 def _row(function: Function, wanted: NewField, name: str, position: int) -> Field:
@@ -77,8 +92,8 @@ def rename_field(*, field: Field, name: str, actor: User | None = None) -> Field
     if clean_name == old_name:
         return field
     for other in field.function.fields.exclude(pk=field.pk):
-        if other.name.casefold() == clean_name.casefold():
-            raise Conflict(f"There is already a column “{other.name}”.")
+        if sound(other.name) == sound(clean_name):
+            raise NameTaken(f"A column “{other.name}” already exists.", existing_id=other.public_id)
     _update(field, name=clean_name)
     _record(Audit.FIELD_RENAMED, field.function, field.public_id, actor, name=clean_name, old_name=old_name)
     announce_change(field.function)

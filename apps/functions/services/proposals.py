@@ -7,7 +7,7 @@ from apps.core.errors import Conflict
 from apps.events.kinds import Audit
 from apps.events.services import record
 from apps.functions.models import Function, Label, LabelProposal, ProposalState
-from apps.functions.names import label_name, tidy
+from apps.functions.names import label_name, sound, tidy
 from apps.functions.services.changes import actor_id, announce_change, lock
 from apps.functions.services.labels import add_label
 
@@ -25,7 +25,7 @@ def propose_label(*, function: Function, name: str, person: User, note: str = ""
         raise Conflict(f"There is already a label “{there.name}”.")
     waiting = list(function.proposals.filter(state=ProposalState.OPEN))
     for earlier in waiting:
-        if earlier.name.casefold() == clean_name.casefold():
+        if sound(earlier.name) == sound(clean_name):
             return earlier
     if len(waiting) >= MOST_OPEN:
         raise Conflict(f"{MOST_OPEN} suggested labels wait to be decided already. Ask for these to be looked at first.")
@@ -65,7 +65,7 @@ def _decide(proposal: LabelProposal, state: ProposalState) -> None:
 def _label_called(function: Function, name: str) -> Label | None:
     """Compare in Python: SQLite knows upper and lower case of ASCII only."""
     labels = function.labels.in_use()
-    return next((label for label in labels if label.name.casefold() == name.casefold()), None)
+    return next((label for label in labels if sound(label.name) == sound(name)), None)
 
 
 def _record(kind: Audit, proposal: LabelProposal, actor: User | None) -> None:

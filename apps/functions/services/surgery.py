@@ -4,7 +4,7 @@ These are the label's own rows. What its samples say follows a floor above (`sam
 merge or a deletion is in force with its first transaction here, and what was not moved yet is moved by the sweeper.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from django.db import transaction
@@ -20,12 +20,13 @@ from apps.functions.names import label_description, label_name
 from apps.functions.services.acts import begin_act
 from apps.functions.services.changes import (
     ROWS_PER_TRANSACTION,
+    NameTaken,
     announce_change,
     lock,
     note_data_change,
     record_label,
 )
-from apps.functions.services.labels import refuse_taken, require_in_use
+from apps.functions.services.labels import label_metadata, named_the_same, refuse_taken, require_in_use
 
 MENDABLE = {
     ActKind.RENAME_LABEL: "name",
@@ -72,6 +73,35 @@ def recolour_label(*, label: Label, colour: int, actor: User | None = None) -> A
     lock(label.function_id)
     require_in_use(label)
     return None if colour == label.colour else _change(label, ActKind.RECOLOUR_LABEL, colour, actor)
+
+
+@transaction.atomic
+def edit_label(
+    *,
+    label: Label,
+    name: str | None = None,
+    description: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    actor: User | None = None,
+) -> Label:
+    """Change what is given of a label, None leaves it; what programs keep with it (`metadata`) concerns them alone.
+
+    Upper and lower case of names are kept apart, as when programs make labels. Raises NameTaken.
+    """
+    lock(label.function_id)
+    require_in_use(label)
+    if name is not None and (clean_name := label_name(name)) != label.name:
+        other = named_the_same(label.function, clean_name, but=label)
+        if other is not None:
+            raise NameTaken(f"A label “{other.name}” already exists.", existing_id=other.public_id)
+        _change(label, ActKind.RENAME_LABEL, clean_name, actor)
+    if description is not None:
+        describe_label(label=label, description=description, actor=actor)
+    if metadata is not None and (clean := label_metadata(metadata)) != label.metadata:
+        Label.objects.filter(pk=label.pk).update(metadata=clean)
+        label.metadata = clean
+        record_label(Audit.LABEL_METADATA_CHANGED, label, actor, name=label.name)
+    return label
 
 
 def _change(label: Label, kind: ActKind, value: str | int, actor: User | None) -> Act:

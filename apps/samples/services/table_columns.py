@@ -12,7 +12,7 @@ from typing import IO, Protocol
 from apps.core.errors import InvalidInput
 from apps.engine.tables import ColumnGuess, Finding, infer_columns, is_missing
 from apps.functions.models import Field, FieldType, Function, OutputKind
-from apps.functions.names import tidy
+from apps.functions.names import sound
 from apps.functions.services import NewField, get_or_create_fields
 from apps.samples.layout import LEFT_OUT, Layout, first_records
 from apps.samples.models import Import
@@ -87,7 +87,7 @@ def propose_uses(function: Function, file: IO[bytes], layout: Layout) -> Layout:
         uses[guess.name] = _first_guess(guess, known, before)
     is_export = set(layout.columns) >= EXPORT_MARKS
     if is_export:
-        ours = [name for name in layout.columns if name in EXPORT_NAMES and name.casefold() not in known]
+        ours = [name for name in layout.columns if name in EXPORT_NAMES and sound(name) not in known]
         uses |= dict.fromkeys(ours, Use.LEAVE_OUT)
     free = [name for name in layout.columns if uses[name] in KEPT - {Use.KNOWN}]
     _take_label(function, uses, free, rows)
@@ -96,7 +96,7 @@ def propose_uses(function: Function, file: IO[bytes], layout: Layout) -> Layout:
 
 
 def _first_guess(guess: ColumnGuess, known: Mapping[str, Field], before: Mapping[str, Use]) -> Use:
-    if tidy(guess.name).casefold() in known:
+    if sound(guess.name) in known:
         return Use.KNOWN
     if guess.name in before and before[guess.name] not in KEPT:
         return before[guess.name]
@@ -107,9 +107,11 @@ def _first_guess(guess: ColumnGuess, known: Mapping[str, Field], before: Mapping
 
 def _take_label(function: Function, uses: dict[str, Use], free: list[str], rows: Sequence[Mapping[str, str]]) -> None:
     """The column named so; failing that, one whose values are labels of the function already."""
-    names = {label.name.casefold() for label in function.labels.in_use()}
+    if function.searches:
+        return
+    names = {sound(label.name) for label in function.labels.in_use()}
     if function.output_kind == OutputKind.TAGS:
-        for name in [each for each in free if tidy(each).casefold() in names and are_flags(_values(each, rows))]:
+        for name in [each for each in free if sound(each) in names and are_flags(_values(each, rows))]:
             uses[name] = Use.FLAG
             free.remove(name)
     if Use.LABEL in uses.values() or Use.FLAG in uses.values():
@@ -123,7 +125,7 @@ def _take_label(function: Function, uses: dict[str, Use], free: list[str], rows:
 
 
 def _are_labels(values: Sequence[str], names: set[str]) -> bool:
-    n_known = sum(tidy(value).casefold() in names for value in values)
+    n_known = sum(sound(value) in names for value in values)
     return bool(values) and n_known >= LABEL_SHARE * len(values)
 
 
@@ -161,7 +163,7 @@ def choose_uses(function: Function, layout: Layout, choice: Choice) -> Layout:
     known = _fields_by_name(function)
     uses: dict[str, Use] = {}
     for name, value in zip(layout.columns, chosen, strict=True):
-        if value not in USES or (value == Use.KNOWN and tidy(name).casefold() not in known):
+        if value not in USES or (value == Use.KNOWN and sound(name) not in known):
             raise InvalidInput("Choose for each column one of the uses offered.")
         uses[name] = Use(value)
     for use in (Use.LABEL, Use.EXTERNAL_ID):
@@ -200,12 +202,13 @@ def _line(
     guess: ColumnGuess | None,
     known: Mapping[str, Field],
 ) -> ColumnLine:
-    use, field = Use(layout.uses.get(name, Use.LEAVE_OUT)), known.get(tidy(name).casefold())
+    use, field = Use(layout.uses.get(name, Use.LEAVE_OUT)), known.get(sound(name))
     examples = list(dict.fromkeys(value for value in _values(name, rows) if value.strip()))[:EXAMPLES]
     advice = guess.advice if guess and use in TYPES | {Use.KEEP, Use.KNOWN} else ""
     gives_tags = function.output_kind == OutputKind.TAGS
     offered = [each for each in USE_WORDS if (each not in TYPES | {Use.KEEP} or field is None)]
-    options = [(each.value, USE_WORDS[each]) for each in offered if each is not Use.FLAG or gives_tags]
+    offered = [each for each in offered if each is not Use.FLAG or gives_tags]
+    options = [(each.value, USE_WORDS[each]) for each in offered if each is not Use.LABEL or not function.searches]
     if field is not None:
         words = field.get_type_display() if field.is_used else f"{field.get_type_display()}, not learned from"
         options.insert(0, (Use.KNOWN.value, f"{words}, as before"))
@@ -259,7 +262,7 @@ def _values(name: str, rows: Iterable[Mapping[str, str]]) -> list[str]:
 
 
 def _fields_by_name(function: Function) -> dict[str, Field]:
-    return {field.name.casefold(): field for field in function.fields.all()}
+    return {sound(field.name): field for field in function.fields.all()}
 
 
 def _uses_before(function: Function) -> dict[str, Use]:
