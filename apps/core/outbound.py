@@ -261,17 +261,15 @@ def _exchange(
     deadline = _Deadline(seconds)
     target = check(url, seconds=min(seconds, CONNECT_SECONDS))
     place = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
-    all_headers: dict[str | bytes, str | bytes] = {
-        "Host": _host_header(target),
-        "User-Agent": "Hundredfold",
-        "Connection": "close",
-        **headers,
-    }
+    ours = {"Host": _host_header(target), "User-Agent": "Hundredfold", "Connection": "close"}
     connection = httpcore2.HTTPConnection(
         place.origin, ssl_context=_trust(), network_backend=_Pinned(target.numbers, deadline)
     )
     try:
-        with connection, connection.stream(method, place, headers=all_headers, content=body) as response:
+        with (
+            connection,
+            connection.stream(method, place, headers=[*ours.items(), *headers.items()], content=body) as response,
+        ):
             yield response
     except httpcore2.TimeoutException as error:
         raise NoAnswer(_LATE) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import ssl
@@ -120,13 +121,25 @@ class Receiver:
 
     def converse(self, connection: socket.socket) -> None:
         try:
-            self.requests.append(connection.recv(65536))
+            self.requests.append(whole_request(connection))
             if isinstance(self.answer, bytes):
                 connection.sendall(self.answer)
             else:
                 self.answer(connection)
         except OSError:
             return
+
+
+def whole_request(connection: socket.socket) -> bytes:
+    """Return headers and body, which may come in several pieces."""
+    came = b""
+    while b"\r\n\r\n" not in came:
+        came += connection.recv(65536)
+    head, _, body = came.partition(b"\r\n\r\n")
+    length = re.search(rb"Content-Length: (\d+)", head)
+    while length and len(body) < int(length[1]):
+        body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
 
 
 @contextmanager
@@ -436,10 +449,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("certificate")
     key, paper = folder / "key.pem", folder / "paper.pem"
     subprocess.run(
-        (
-            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=hooks.example.com "
-            f"-addext subjectAltName=DNS:hooks.example.com -keyout {key} -out {paper}"
-        ).split(),
+        [
+            *"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2".split(),
+            *"-subj /CN=hooks.example.com -addext subjectAltName=DNS:hooks.example.com".split(),
+            *("-keyout", str(key), "-out", str(paper)),
+        ],
         check=True,
         capture_output=True,
     )
