@@ -262,13 +262,14 @@ def _exchange(
     target = check(url, seconds=min(seconds, CONNECT_SECONDS))
     place = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
     ours = {"Host": _host_header(target), "User-Agent": "Hundredfold", "Connection": "close"}
+    said = [*ours.items(), *headers.items()]
     connection = httpcore2.HTTPConnection(
         place.origin, ssl_context=_trust(), network_backend=_Pinned(target.numbers, deadline)
     )
     try:
         with (
             connection,
-            connection.stream(method, place, headers=[*ours.items(), *headers.items()], content=body) as response,
+            connection.stream(method, place, headers=said, content=body) as response,
         ):
             yield response
     except httpcore2.TimeoutException as error:

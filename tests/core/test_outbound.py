@@ -450,8 +450,19 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     key, paper = folder / "key.pem", folder / "paper.pem"
     subprocess.run(
         [
-            *"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2".split(),
-            *"-subj /CN=hooks.example.com -addext subjectAltName=DNS:hooks.example.com".split(),
+            *[
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-days",
+                "2",
+            ],
+            *["-subj", "/CN=hooks.example.com", "-addext", "subjectAltName=DNS:hooks.example.com"],
             *("-keyout", str(key), "-out", str(paper)),
         ],
         check=True,
