@@ -125,6 +125,11 @@ class Sample(models.Model):
             models.Index(fields=["brought_by"], condition=Q(brought_by__isnull=False), name="sample_by_import"),
             models.Index(fields=["deleted_by"], condition=Q(deleted_by__isnull=False), name="sample_by_deletion"),
             models.Index(fields=["sent_back_to"], condition=Q(sent_back_to__isnull=False), name="sample_sent_back"),
+            models.Index(
+                fields=["function"],
+                condition=Q(origin="capture", annotation=None, deleted_at=None),
+                name="sample_captured",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -380,12 +385,22 @@ class CaptureMode(models.TextChoices):
     ALL = "all", "Every call"
 
 
+class Missed(models.TextChoices):
+    """Why calls that were to be kept were not; the values travel in the API."""
+
+    LIMIT = "Limit", "as many as may be kept in an hour were"
+    QUOTA = "Quota", "the workspace has as many samples as it may have"
+    REDACTION = "Redaction", "the operator's redaction failed"
+    FAULT = "Fault", "they could not be stored"
+
+
 class CapturePolicy(models.Model):
     """Which inputs of calls a function keeps, so that people look at them; without a row it keeps none.
 
     Of informative ones a share is drawn at random (`random_share`): only by those is known how right it is in
     production. At most `per_hour` are kept; those nobody has labelled go after `days_kept` days. `redactions` names the
-    patterns whose matches are blotted out of texts before anything is kept.
+    patterns whose matches are blotted out of texts before anything is kept. `n_missed` calls of the hour `missed_hour`
+    were to be kept and were not, the last of them because of `missed_because`.
     """
 
     function = models.OneToOneField(Function, on_delete=models.CASCADE, related_name="capture_policy")
@@ -394,6 +409,9 @@ class CapturePolicy(models.Model):
     per_hour = models.PositiveIntegerField(default=200)
     days_kept = models.PositiveIntegerField(default=90)
     redactions = models.JSONField(default=list, blank=True)
+    missed_hour = models.DateTimeField(null=True, blank=True)
+    n_missed = models.PositiveIntegerField(default=0)
+    missed_because = models.CharField(max_length=20, choices=Missed, blank=True)
 
     def __str__(self) -> str:
         return f"{self.function_id} keeps {self.mode}"
