@@ -27,10 +27,10 @@ TYPES = {
 
 
 def table() -> str:
-    """Eighty customers; the young leave, whatever else is known of them."""
+    """Eighty customers; the young leave, whatever else is known of them, and nobody is of middle age."""
     lines = ["customer id,age,plan,monthly price,since,country,floor"]
     for n in range(80):
-        age = "about forty" if n == 50 else str(20 + n // 2 if n % 2 else 60 + n // 4)
+        age = "about forty" if n == 50 else str((20 if n % 2 else 60) + n // 4)
         price = f'"1,{200 + n}.50"' if n % 3 else f"{90 + n}.50"
         plan = ("gold", "silver", "basic", "")[n * 7 % 4]
         lines.append(f"C-{n:03},{age},{plan},{price},{1 + n % 28:02}/{1 + n % 12:02}/2023,Austria,{n * 5 % 9 + n % 2}")
