@@ -8,7 +8,7 @@ from typing import TypedDict
 import structlog
 
 # The tokens of one-time links are part of their address, which a refused request writes down while they still work.
-_SECRETS = re.compile(r"(/(?:welcome|invite|enter)/)[\w-]+|(hf_[a-z0-9]{12}_)[\w-]+")
+_SECRETS = re.compile(r"(/(?:welcome|invite|enter)/)[\w-]+|(hft?_[a-z0-9]{12}_)[\w-]+")
 
 
 class LoggingSettings(TypedDict):

@@ -102,6 +102,7 @@ class ApiKey(models.Model):
     secret_hash = models.CharField(max_length=64)
     chosen_hash = models.CharField(max_length=200, blank=True)
     old_secret_hash = models.CharField(max_length=64, blank=True)
+    old_chosen_hash = models.CharField(max_length=200, blank=True)
     old_until = models.DateTimeField(null=True, blank=True)
     only_function = models.CharField(max_length=40, blank=True)
     actions = models.JSONField(default=list)
@@ -110,7 +111,7 @@ class ApiKey(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
-    # Set on keys that `services.keys.authenticate` returned; without it a key may do nothing.
+    # Set on keys that `services.authenticate` returned; without it a key may do nothing.
     role_of_owner: str = ""
 
     def __str__(self) -> str:
@@ -124,6 +125,20 @@ class ApiKey(models.Model):
     def allows(self, action: Action) -> bool:
         """Whether the key carries the action and its owner's role still includes it."""
         return action.value in self.actions and may(self.role_of_owner, action)
+
+
+class CallCount(models.Model):
+    """How many calls a workspace made on one day, in UTC; written every second or so while it calls."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="call_counts", db_index=False)
+    day = models.DateField()
+    n_calls = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "day"], name="call_count_once")]
+
+    def __str__(self) -> str:
+        return f"{self.n_calls} on {self.day}"
 
 
 class IdempotentReply(models.Model):

@@ -8,7 +8,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from apps.workspaces.access import DECLARED
 from apps.workspaces.roles import Action
 
-WORDS = {"public", "signed_in", "key"}
+WORDS = {"public", "signed_in", "key", "pair"}
 
 
 def patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:

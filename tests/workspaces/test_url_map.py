@@ -88,8 +88,8 @@ def walk(resolver: URLResolver, namespace: str = "") -> Iterator[Route]:
             yield Route(f"{namespace}{entry.name}", access, tuple(entry.pattern.converters))
 
 
-# What takes keys and no cookies is walked by the tests of the API.
-ROUTES = [route for route in walk(get_resolver()) if route.access != "key"]
+# What takes keys or secrets and no cookies is walked by the tests of the API.
+ROUTES = [route for route in walk(get_resolver()) if route.access not in {"key", "pair"}]
 GUARDED = [route for route in ROUTES if route.has_object]
 
 

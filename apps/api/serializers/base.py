@@ -27,9 +27,17 @@ class WireSerializer(serializers.Serializer[Any]):
         return bool(field.required or field.allow_null)
 
 
-def read(serializer: type[WireSerializer], request: Request, **options: Any) -> dict[str, Any]:
-    """Return what the body says. Raises ValidationError, which names the field and what is wrong with it."""
-    reader = serializer(data=request.data, **options)
+def read(
+    serializer: type[WireSerializer], request: Request, *, given: Mapping[str, object] | None = None, **options: Any
+) -> dict[str, Any]:
+    """Return what the body says, and `given` what other parts of the request do.
+
+    Raises ValidationError, which names the field and what is wrong with it.
+    """
+    body = request.data
+    if given and isinstance(body, Mapping):
+        body = dict(body.items()) | dict(given)
+    reader = serializer(data=body, **options)
     reader.is_valid(raise_exception=True)
     values: dict[str, Any] = dict(reader.validated_data)
     return values

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 BY_KEY = "key"
 """What the URL map declares of these views; each of their methods declares its own action."""
+BY_PAIR = "pair"
+"""What it declares of the one view that gives tokens for secrets. Neither kind looks at cookies."""
 
 Handler = TypeVar("Handler", bound=Callable[..., HttpResponseBase])
 
@@ -32,6 +34,19 @@ def acts(action: Action) -> Callable[[Handler], Handler]:
         return handler
 
     return decorate
+
+
+class KeylessView(APIView):
+    """Where programs sign in: nobody is known yet."""
+
+    authentication_classes: ClassVar[list[Any]] = []  # type: ignore[misc]
+    http_method_names: ClassVar[list[str]] = ["post"]  # type: ignore[misc]
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> AsView[GenericView]:
+        view = super().as_view(**initkwargs)
+        setattr(view, DECLARED, BY_PAIR)
+        return view
 
 
 class ApiView(APIView):

@@ -1,7 +1,8 @@
 """Every write about workspaces, who belongs to them, and their keys."""
 
+from apps.workspaces.services.authentication import authenticate, exchange
 from apps.workspaces.services.invitations import accept_invitation, find_invitation, invite_member, revoke_invitation
-from apps.workspaces.services.keys import authenticate, create_key, revoke_key
+from apps.workspaces.services.keys import create_key, revoke_key
 from apps.workspaces.services.members import change_role, remove_member
 from apps.workspaces.services.people import announce_access_change, record_sign_in
 from apps.workspaces.services.workspaces import create_another_workspace, create_workspace, set_up_owner
@@ -14,6 +15,7 @@ __all__ = [
     "create_another_workspace",
     "create_key",
     "create_workspace",
+    "exchange",
     "find_invitation",
     "invite_member",
     "record_sign_in",

@@ -1,31 +1,18 @@
-"""API keys: `hf_<12 characters>_<43 characters>`. The middle finds the row, an HMAC of the whole text proves it.
+"""Making, rotating and revoking API keys."""
 
-256 random bits need no slow hash; the HMAC's secret keeps a stolen database from being of use.
-"""
-
-import hmac
-import re
-import secrets
-import string
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.core.errors import InvalidInput, NotAllowed, NotSignedIn
+from apps.core.errors import InvalidInput, NotAllowed
 from apps.events.kinds import Audit
 from apps.events.services import record
 from apps.workspaces.models import ApiKey, Membership, Workspace
 from apps.workspaces.roles import Action, may
-
-PREFIX_LENGTH = 12
-NOTE_USE_EVERY = timedelta(minutes=1)
-_PATTERN = re.compile(r"hf_([a-z0-9]{12})_[A-Za-z0-9_-]{43}")
-_ALPHABET = string.ascii_lowercase + string.digits
+from apps.workspaces.services.key_texts import hash_of, new_prefix, new_text
 
 
 @transaction.atomic
@@ -41,15 +28,15 @@ def create_key(
         raise InvalidInput("Choose what the key may do.")
     if not all(may(role, action) for action in actions):
         raise NotAllowed("A key cannot do more than you can here.")
-    prefix = "".join(secrets.choice(_ALPHABET) for _ in range(PREFIX_LENGTH))
-    text = f"hf_{prefix}_{secrets.token_urlsafe(32)}"
+    prefix = new_prefix()
+    text = new_text(prefix)
     key = ApiKey.objects.create(
         workspace=workspace,
         owner=owner,
         name=name,
         prefix=prefix,
         client_id=f"hf_{prefix}",
-        secret_hash=_hash(text),
+        secret_hash=hash_of(text),
         actions=sorted({action.value for action in actions}),
         expires_at=expires_at,
     )
@@ -83,42 +70,3 @@ def revoke_key(*, key: ApiKey, actor: User) -> None:
 def revoke_keys_of(*, workspace: Workspace, owner: User, actor: User) -> None:
     for key in ApiKey.objects.filter(workspace=workspace, owner=owner, revoked_at=None).select_related("workspace"):
         revoke_key(key=key, actor=actor)
-
-
-def authenticate(bearer: str) -> ApiKey:
-    """Return the key whose text this is, with its owner's role of this moment. Raises NotSignedIn for any other text.
-
-    One query; a second one, at most once a minute, notes the use.
-    """
-    match = _PATTERN.fullmatch(bearer)
-    key = _find_usable(match[1]) if match else None
-    # Compared in either case, so that the time taken does not tell which prefixes exist.
-    is_right = hmac.compare_digest(_hash(bearer), key.secret_hash if key else "0" * 64)
-    if key is None or not is_right:
-        raise NotSignedIn("This key is not valid. Make a new one on the page API keys.")
-    _note_use(key)
-    return key
-
-
-def _find_usable(prefix: str) -> ApiKey | None:
-    """Return the key with that prefix if it is neither revoked nor expired and its owner is still a member."""
-    key = (
-        ApiKey.objects.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), prefix=prefix, revoked_at=None)
-        .filter(owner__is_active=True, workspace__memberships__user=F("owner"))
-        .annotate(membership_role=F("workspace__memberships__role"))
-        .select_related("workspace", "owner")
-        .first()
-    )
-    if key is not None:
-        key.role_of_owner = key.membership_role
-    return key
-
-
-def _note_use(key: ApiKey) -> None:
-    now = timezone.now()
-    if key.last_used_at is None or key.last_used_at < now - NOTE_USE_EVERY:
-        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
-
-
-def _hash(text: str) -> str:
-    return hmac.new(settings.SECRET_KEY.encode(), b"hundredfold.api-key:" + text.encode(), "sha256").hexdigest()
