@@ -6,8 +6,11 @@ from apps.invoke.wire import Options, Payload
 Body = dict[str, object]
 
 
-def answer_body(answer: Answer, options: Options, payload: Payload) -> Body:
-    """Return the body of an answer: an object, whatever the function gives, so that more can be said beside it."""
+def answer_body(answer: Answer, options: Options, payload: Payload, sample_id: str = "") -> Body:
+    """Return the body of an answer: an object, whatever the function gives, so that more can be said beside it.
+
+    `sample_id` is of what was kept of the input, if anything was.
+    """
     said: Body = {} if answer.tags is None else {"tags": tags_body(answer.tags, options)}
     body = (said or guess_body(answer.best, options)) | {
         "decision": answer.decision.value,
@@ -17,7 +20,16 @@ def answer_body(answer: Answer, options: Options, payload: Payload) -> Body:
         body["labelConfidences"] = [guess_body(guess, options) for guess in answer.guesses[: options.n_labels]]
     if external_id := payload.external_id or options.external_id:
         body["externalId"] = external_id
+    if sample_id:
+        body["sampleId"] = sample_id
     return body
+
+
+def old_body(answer: Answer, options: Options, payload: Payload, sample_id: str = "") -> Body | list[Body]:
+    """Return the body in the words of version 0.9: of tags the bare list, of one label also its `name`."""
+    if answer.tags is not None:
+        return tags_body(answer.tags, options)
+    return answer_body(answer, options, payload, sample_id) | {"name": answer.best.name}
 
 
 def _about_model(answer: Answer) -> Body:

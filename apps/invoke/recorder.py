@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -18,6 +18,7 @@ from django.db import DatabaseError, IntegrityError
 from apps.functions.models import Function, Label
 from apps.invoke.database import as_request
 from apps.invoke.models import Invocation
+from apps.samples.models import Sample
 from apps.training.models import TrainedModel
 from apps.workspaces.models import ApiKey
 
@@ -32,18 +33,23 @@ MAX_WAITING = 100_000
 
 @dataclass(frozen=True)
 class Answered:
-    """One answered call, in database keys; `key_id` is None for a person trying it on the page.
+    """One call, in database keys; `key_id` is None for a person trying it on the page.
 
-    `label_id` is 0 where no tag was there, or the label is gone.
+    `label_id` is 0 where no tag was there, or the label is gone. `sample_id` is public: of what was kept of the input,
+    "" where nothing was. A call that was not answered has the code of why in `error`, and neither label nor confidence.
     """
 
     function_id: int
     model_id: int | None
     label_id: int
     key_id: int | None
-    confidence: float
+    confidence: float | None
     milliseconds: float
     created_at: datetime
+    sample_id: str = ""
+    novelty: float | None = None
+    is_for_review: bool = False
+    error: str = ""
 
 
 class Recorder:
@@ -125,13 +131,19 @@ def _write(rows: list[Answered]) -> None:
 
 
 def _insert(rows: list[Answered]) -> None:
+    kept = {row.sample_id for row in rows if row.sample_id}
+    samples = dict(Sample.objects.filter(public_id__in=kept).values_list("public_id", "pk")) if kept else {}
     Invocation.objects.bulk_create(
         Invocation(
             function_id=row.function_id,
             model_id=row.model_id,
             label_id=row.label_id or None,
             key_id=row.key_id,
+            sample_id=samples.get(row.sample_id),
             confidence=row.confidence,
+            novelty=row.novelty,
+            is_for_review=row.is_for_review,
+            error=row.error,
             milliseconds=row.milliseconds,
             created_at=row.created_at,
         )
@@ -146,14 +158,10 @@ def _still_pointing(rows: list[Answered]) -> list[Answered]:
     labels = _present(Label, {row.label_id for row in rows})
     keys = _present(ApiKey, {row.key_id for row in rows if row.key_id})
     return [
-        Answered(
-            row.function_id,
-            row.model_id,
-            row.label_id if row.label_id in labels else 0,
-            row.key_id if row.key_id in keys else None,
-            row.confidence,
-            row.milliseconds,
-            row.created_at,
+        replace(
+            row,
+            label_id=row.label_id if row.label_id in labels else 0,
+            key_id=row.key_id if row.key_id in keys else None,
         )
         for row in rows
         if row.function_id in functions and (row.model_id is None or row.model_id in models)

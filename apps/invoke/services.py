@@ -1,4 +1,4 @@
-"""Predicting one input with the published model: the one way for calls over HTTP and for the box on the call page.
+"""Predicting inputs with the published model: the one way for calls over HTTP and for the box on the call page.
 
 Warm path: the backbone is loaded once per process and runs in one thread per backbone, concurrent callers share its
 forward pass, towers that a function owns go on from there, and the head is a matrix product; both from bounded caches.
@@ -8,111 +8,40 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from enum import StrEnum
-from functools import partial
-from math import prod
 
-import numpy as np
 import structlog
 from django.db import DatabaseError
 from django.utils import timezone
-from PIL import Image
 
 from apps.core.errors import InvalidInput, TooLarge, Unavailable
-from apps.engine import decisions
-from apps.engine.adapt import Tower
-from apps.engine.backbones import BackboneSpec
-from apps.engine.errors import ArtifactCorrupt, BackboneUnavailable, EngineError
-from apps.engine.types import FloatArray, Inputs, IntArray
-from apps.functions.models import Function, InputKind, Label, OutputKind
+from apps.engine.errors import EngineError
+from apps.functions.models import Function, InputKind
+from apps.invoke.answering import Answerer, Content, Question, answer_batch, cannot_load, inputs_of
+from apps.invoke.answers import Answer, Decision, Guess
 from apps.invoke.batching import MicroBatcher
-from apps.invoke.database import as_request, in_database_thread
+from apps.invoke.database import as_request
 from apps.invoke.recorder import Answered, Recorder
-from apps.invoke.wire import NoModel
+from apps.invoke.wire import Data, NoModel
 from apps.samples import rows
 from apps.samples.checks import TEXT_MAX_CHARACTERS, checked_text
 from apps.samples.images import as_stored
-from apps.samples.rows import FindPicture, ReadRow
+from apps.samples.rows import FindPicture
 from apps.training.models import TrainedModel
-from apps.training.rule_hits import words_of
-from apps.training.services import encoders, figures, serving
-from apps.training.services.inputs import Layout, build_inputs
+from apps.training.services import encoders, serving
+from apps.training.services.inputs import Layout
 from apps.training.services.serving import Served
-from apps.training.services.towers import Wanted, embed_wanted
-from apps.training.services.untrained import Untrained, load_untrained
-from apps.training.services.vectors import STORED
+from apps.training.services.untrained import load_untrained
+
+__all__ = ["Answer", "Answerer", "Content", "Data", "Decision", "Guess", "Question", "inputs_of"]
 
 logger = structlog.get_logger(__name__)
 
-Content = str | Image.Image | ReadRow
-Data = str | bytes | Mapping[str, object]
-Answerer = Served | Untrained
-EVEN = 0.5
+MAX_CODE = 40
 ANSWER_SECONDS = 60
 """The first call after a start may wait for the backbone to load; nothing else takes long."""
 TOO_SLOW = "The model did not answer in time. Try again in a moment."
-TAKING_OVER = "The file of this model is damaged, and the model before it takes over. Try again in a moment."
-
-
-@dataclass(frozen=True)
-class Guess:
-    """A label, its calibrated probability, and what the model that answers calls it."""
-
-    label: Label
-    confidence: float
-    name: str
-
-
-class Decision(StrEnum):
-    """Who has the last word on an answer."""
-
-    AUTO = "auto"  # nobody need look
-    REVIEW = "review"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What is said of one input: every label known, the one said first, then the likeliest.
-
-    Where the function gives tags, `tags` are those said to be there, likeliest first; None where it gives one label.
-    Without a `model` it is a guess, by the labels' names and keyword rules; there are no guesses at all of an input of
-    which there is nothing to say.
-    """
-
-    function: Function
-    model: TrainedModel | None
-    guesses: tuple[Guess, ...]
-    tags: tuple[Guess, ...] | None = None
-
-    @property
-    def best(self) -> Guess:
-        return self.guesses[0]
-
-    @property
-    def label(self) -> Label | None:
-        """The label said; where there are tags, the likeliest that is there, if any is."""
-        said = self.guesses if self.tags is None else self.tags
-        return said[0].label if said else None
-
-    @property
-    def confidence(self) -> float:
-        """How probable it is that all of the answer is right; of tags, as if they did not depend on each other."""
-        if self.tags is None:
-            return self.best.confidence
-        there = {tag.label.pk for tag in self.tags}
-        return prod(guess.confidence if guess.label.pk in there else 1 - guess.confidence for guess in self.guesses)
-
-    @property
-    def decision(self) -> Decision:
-        """Whether the answer may pass without a person, by how right the function's owner wants such answers to be."""
-        if self.model is None:
-            return Decision.REVIEW
-        threshold = figures.threshold_for(self.model, self.function.automation_target)
-        return Decision.AUTO if threshold is not None and self.confidence >= threshold else Decision.REVIEW
 
 
 class Predictions:
@@ -120,14 +49,14 @@ class Predictions:
 
     def __init__(self, recorder: Recorder | None = None) -> None:
         self.recorder = recorder or Recorder()
-        self._batchers: dict[str, MicroBatcher[tuple[Answerer, Content], Answer]] = {}
+        self._batchers: dict[str, MicroBatcher[Question, Answer]] = {}
         self._lock = threading.Lock()
 
-    def submit(self, answerer: Answerer, content: Content) -> Future[Answer]:
+    def submit(self, answerer: Answerer, content: Content, *, key: str = "") -> Future[Answer]:
         """Queue one input; the future is done when its batch has run. Never blocks."""
-        return self._batcher(answerer.layout.input_kind).submit((answerer, content))
+        return self._batcher(answerer.layout.input_kind).submit(Question(answerer, content, key))
 
-    def record(self, answer: Answer, *, key_id: int | None, milliseconds: float) -> None:
+    def record(self, answer: Answer, *, key_id: int | None, milliseconds: float, sample_id: str = "") -> None:
         """Note an answered call; it is written in the background."""
         self.recorder.add(
             Answered(
@@ -138,7 +67,16 @@ class Predictions:
                 confidence=answer.confidence,
                 milliseconds=milliseconds,
                 created_at=timezone.now(),
+                sample_id=sample_id,
+                novelty=answer.novelty,
+                is_for_review=answer.decision is Decision.REVIEW,
             )
+        )
+
+    def record_failure(self, *, function_id: int, key_id: int, error: str, milliseconds: float) -> None:
+        """Note a call that was not answered, by the code of why."""
+        self.recorder.add(
+            Answered(function_id, None, 0, key_id, None, milliseconds, timezone.now(), error=error[:MAX_CODE])
         )
 
     def close(self) -> None:
@@ -150,10 +88,10 @@ class Predictions:
             batcher.close()
         self.recorder.close()
 
-    def _batcher(self, input_kind: str) -> MicroBatcher[tuple[Answerer, Content], Answer]:
+    def _batcher(self, input_kind: str) -> MicroBatcher[Question, Answer]:
         with self._lock:
             if input_kind not in self._batchers:
-                self._batchers[input_kind] = MicroBatcher(_answer_batch, name=f"invoke-{input_kind}")
+                self._batchers[input_kind] = MicroBatcher(answer_batch, name=f"invoke-{input_kind}")
             return self._batchers[input_kind]
 
 
@@ -165,7 +103,15 @@ def load_answerer(function: Function) -> Answerer | None:
     try:
         return serving.load_live(function.pk) or load_untrained(function)
     except OSError as error:  # out of open files, say: the model is as it was, and the next call may find it
-        raise _cannot_load(function.public_id, error) from error
+        raise cannot_load(function.public_id, error) from error
+
+
+def load_stored(model: TrainedModel) -> Served | None:
+    """Return a stored model, published now or before; None where it can answer no more. Its function must be loaded."""
+    try:
+        return serving.load_model(model)
+    except OSError as error:
+        raise cannot_load(model.function.public_id, error) from error
 
 
 def read_content(data: Data, layout: Layout, *, find_picture: FindPicture | None = None) -> Content:
@@ -211,7 +157,7 @@ def answer_now(*, function: Function, data: Data) -> Answer:
 
 def answer_many(answerer: Answerer, contents: Sequence[Content]) -> list[Answer]:
     """Predict many inputs in this thread, by the same way as a call; nothing is recorded. Raises Unavailable."""
-    return _answer_batch([(answerer, content) for content in contents])
+    return answer_batch([Question(answerer, content) for content in contents])
 
 
 def warm_up(find_names: Callable[[], Iterable[str]]) -> None:
@@ -236,120 +182,3 @@ def _load(find_names: Callable[[], Iterable[str]]) -> None:
     except (DatabaseError, EngineError) as error:
         # Nothing is lost but time: the first call tries again and says what is wrong.
         logger.warning("backbones_not_warmed", error=repr(error))
-
-
-def _answer_batch(items: Sequence[tuple[Answerer, Content]]) -> list[Answer]:
-    """Run in the model thread: one forward pass per backbone for all, then one matrix product per model among them."""
-    embeddings = _embeddings(items)
-    rows_of: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
-    for row, (answerer, _content) in enumerate(items):
-        rows_of[_identity(answerer)].append(row)
-    answers: dict[int, Answer] = {}
-    for rows_of_one in rows_of.values():
-        answerer = items[rows_of_one[0]][0]
-        matrices = {spec.name: np.stack([embeddings[spec.name][row] for row in rows_of_one]) for spec in answerer.specs}
-        contents = [items[row][1] for row in rows_of_one]
-        probs = _pred_probs(answerer, contents, matrices)
-        answers.update((row, _answer(answerer, probs[i])) for i, row in enumerate(rows_of_one))
-    return [answers[row] for row in range(len(items))]
-
-
-def inputs_of(answerer: Answerer, contents: Sequence[Content]) -> Inputs:
-    """Return the inputs of a model, embedded now: the bare work of a call."""
-    embeddings = _embeddings([(answerer, content) for content in contents])
-    matrices = {name: np.stack(list(of_row.values())) for name, of_row in embeddings.items()}
-    return build_inputs(answerer.layout, [_as_stored(content) for content in contents], matrices)
-
-
-def _embeddings(items: Sequence[tuple[Answerer, Content]]) -> dict[str, dict[int, FloatArray]]:
-    """Return vectors by name and row: each backbone reads all that needs it in one pass, whoever's top goes on."""
-    wanting: defaultdict[BackboneSpec, list[int]] = defaultdict(list)
-    for row, (answerer, _content) in enumerate(items):
-        for spec in _specs(answerer):
-            wanting[spec].append(row)
-    wanted = [Wanted(spec, np.array(rows), _tower(items[rows[0]][0], spec)) for spec, rows in wanting.items()]
-    found: defaultdict[str, dict[int, FloatArray]] = defaultdict(dict)
-    for one, vectors in zip(wanted, _embed(wanted, [content for _answerer, content in items]), strict=True):
-        # Heads learned from stored vectors: the same rounding makes a call say what the pages say of a stored sample.
-        rounded = vectors.astype(STORED).astype(np.float32)
-        found[one.spec.name].update(zip(one.rows.tolist(), rounded, strict=True))
-    return found
-
-
-def _specs(answerer: Answerer) -> tuple[BackboneSpec, ...]:
-    try:
-        return answerer.specs
-    except BackboneUnavailable as error:  # it went, or was exchanged, after the model was looked up
-        raise _cannot_load(_function_of(answerer).public_id, error) from error
-
-
-def _tower(answerer: Answerer, spec: BackboneSpec) -> Tower | None:
-    if not isinstance(answerer, Served):
-        return None
-    try:
-        return answerer.tower(spec)
-    except ArtifactCorrupt as error:
-        logger.error("tower_unreadable", model=answerer.model.public_id, error=str(error))
-        # Who loads the model anew finds the same, and lets the one before it answer. Not here: others wait.
-        in_database_thread(partial(serving.load_model, answerer.model))
-        raise Unavailable(TAKING_OVER) from error
-    except (BackboneUnavailable, OSError) as error:
-        raise _cannot_load(spec.name, error) from error
-
-
-def _embed(wanted: Sequence[Wanted], contents: Sequence[Content]) -> list[FloatArray]:
-    try:
-        return embed_wanted(wanted, [content.row if isinstance(content, ReadRow) else content for content in contents])
-    except BackboneUnavailable as error:
-        raise _cannot_load(wanted[0].spec.name, error) from error
-
-
-def _cannot_load(name: str, error: BackboneUnavailable | OSError) -> Unavailable:
-    logger.error("backbone_unavailable", what=name, error=str(error))
-    return Unavailable("The model cannot be loaded on this server; its log says why.")
-
-
-def _identity(answerer: Answerer) -> tuple[int, int]:
-    return (answerer.model.pk, 0) if isinstance(answerer, Served) else (0, answerer.function.pk)
-
-
-def _pred_probs(answerer: Answerer, contents: Sequence[Content], matrices: Mapping[str, FloatArray]) -> FloatArray:
-    if isinstance(answerer, Served):
-        stored = [_as_stored(content) for content in contents]
-        return answerer.pred_probs(build_inputs(answerer.layout, stored, matrices))
-    texts = [
-        words_of(content.text, content.row) if isinstance(content, ReadRow) else str(content) for content in contents
-    ]
-    return answerer.pred_probs(texts, matrices.get(answerer.backbone_name))
-
-
-def _as_stored(content: Content) -> str | Mapping[str, object]:
-    if isinstance(content, ReadRow):
-        return content.row
-    return content if isinstance(content, str) else ""
-
-
-def _answer(answerer: Answerer, probs: FloatArray) -> Answer:
-    function, labels = _function_of(answerer), answerer.labels
-    model = answerer.model if isinstance(answerer, Served) else None
-    if np.isnan(probs).any():
-        return Answer(function, model, ())
-    weights = np.array([label.weight for label in labels], dtype=np.float64)
-    order = np.argsort(-probs, kind="stable")
-    if function.output_kind == OutputKind.LABEL:  # what is worse to miss may be said though another is likelier
-        said = decisions.decide(probs[None, :], weights)[0]
-        order = np.concatenate([[said], order[order != said]])
-        return Answer(function, model, _guesses(answerer, probs, order))
-    chosen = answerer.thresholds if isinstance(answerer, Served) else None
-    thresholds = np.full(len(labels), EVEN) if chosen is None else chosen
-    is_there = probs >= decisions.weighed_thresholds(thresholds, weights)
-    return Answer(function, model, _guesses(answerer, probs, order), _guesses(answerer, probs, order[is_there[order]]))
-
-
-def _function_of(answerer: Answerer) -> Function:
-    return answerer.model.function if isinstance(answerer, Served) else answerer.function
-
-
-def _guesses(answerer: Answerer, probs: FloatArray, columns: IntArray) -> tuple[Guess, ...]:
-    labels, names = answerer.labels, answerer.names
-    return tuple(Guess(labels[column], float(probs[column]), names[column]) for column in columns)

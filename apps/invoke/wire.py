@@ -1,35 +1,32 @@
-"""What travels in a call: addresses, options, inputs and answers. No database, no model."""
+"""What travels in a call: addresses, options, inputs and refusals. No database, no model."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from io import BytesIO
 from urllib.parse import parse_qsl
 
-from django.core.exceptions import SuspiciousOperation
-from django.core.files.uploadedfile import SimpleUploadedFile
-from django.core.files.uploadhandler import FileUploadHandler
-from django.http.multipartparser import MultiPartParser, MultiPartParserError
-
-from apps.core.errors import HundredfoldError, InvalidInput
+from apps.core.errors import HundredfoldError, InvalidInput, Throttled, Unavailable
 from apps.core.http import status_of
+from apps.invoke.multipart import chosen_file, read_form
 
-_PATH = re.compile(r"(?:/api\.com)?/v1/functions/(?P<function_id>[A-Za-z0-9_-]{1,80})/invoke/?")
-_DATA_URI = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
-_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
+_PATH = re.compile(
+    r"(?:/api\.com)?/(?:v1/functions/(?P<function_id>[A-Za-z0-9_-]{1,80})/invoke"
+    r"|v0\.9/functions/(?P<old_function_id>[A-Za-z0-9_-]{1,80})/invoke)/*"
+)
 _MAX_FORM_FIELDS = 50
 
 SEND_TEXT = 'Send JSON like {"data": "your text"}.'
 SEND_ROW = 'Send JSON like {"data": {"age": 31, "city": "Oslo"}}.'
 SEND_PICTURE = (
-    'Send the picture itself: as the part data of a multipart form, or as JSON {"data": "data:image/jpeg;base64,…"}.'
+    'Send the picture itself: as the part data of a multipart form, or as JSON {"data": "data:image/jpeg;base64,…"}; '
+    "or the address of one, beginning with https://."
 )
+Data = str | bytes | Mapping[str, object]
 
 
 class NoModel(InvalidInput):
@@ -41,21 +38,36 @@ class NoModel(InvalidInput):
         super().__init__(" ".join(["No model available to invoke function: it is not trained yet.", *missing]))
 
 
+class WrongType(HundredfoldError):
+    """The body is neither JSON nor a form, or the header says that it is not."""
+
+    code = "unsupported_media_type"
+
+
+@dataclass(frozen=True)
+class Route:
+    """Which function is called, and in which words it answers: `is_old` are those of version 0.9."""
+
+    function_id: str
+    is_old: bool = False
+
+
 @dataclass(frozen=True)
 class Options:
-    """What the query string asks for. `capture` is accepted and does nothing: inputs are not kept."""
+    """What the query string asks for; `wants_capture` is false where the input must not be kept."""
 
     n_labels: int = 0
     model_id: str = ""
     includes_metadata: bool = False
     external_id: str = ""
+    wants_capture: bool = True
 
 
 @dataclass(frozen=True)
 class Payload:
-    """The input of one call: a text, the bytes of a picture file, or a row's values by the names of their fields."""
+    """The input of one call: a text, a picture's bytes or where it is to be found, or a row's values by field."""
 
-    data: str | bytes | Mapping[str, object]
+    data: Data
     external_id: str = ""
 
 
@@ -64,14 +76,18 @@ class Reply:
     """A status and a JSON body, with the headers that belong to it."""
 
     status: int
-    body: Mapping[str, object]
+    body: Mapping[str, object] | Sequence[object]
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def function_id_of(path: str) -> str | None:
-    """Return the function's id (its kind in front or not) if this is the address of a call, else None."""
+def route_of(path: str) -> Route | None:
+    """Return what is called if this is the address of a call, else None."""
     match = _PATH.fullmatch(path)
-    return match["function_id"] if match else None
+    if match is None:
+        return None
+    if old := match["old_function_id"]:
+        return Route(old, is_old=True)
+    return Route(match["function_id"])
 
 
 def read_options(query_string: bytes) -> Options:
@@ -85,59 +101,67 @@ def read_options(query_string: bytes) -> Options:
         n_labels=_whole_number(values.get("labelcount", ""), "labelCount"),
         model_id=values.get("modelid", ""),
         includes_metadata=_flag(values.get("includemetadata", ""), "includeMetadata"),
-        external_id=values.get("externalid", ""),
+        external_id=read_external_id(values.get("externalid", "")),
+        wants_capture=_flag(values.get("capture", ""), "capture", default=True),
     )
 
 
 def read_text(body: bytes, content_type: str) -> Payload:
     """Read a call of a text function."""
-    if _is_multipart(content_type):
-        fields, _files = _form(body, content_type)
-        data: object = fields.get("data")
-        external_id: object = fields.get("externalid")
-    else:
-        members = _members(body, SEND_TEXT)
-        data, external_id = members.get("data"), members.get("externalid")
-    if not isinstance(data, str):
-        raise InvalidInput(f"The text is missing. {SEND_TEXT}")
-    return Payload(data, _external_id(external_id))
+    if is_form(content_type):
+        fields, _files = read_form(body, content_type, SEND_TEXT)
+        return Payload(text_of(fields.get("data")), read_external_id(fields.get("externalid")))
+    members = read_object(body, SEND_TEXT)
+    return Payload(text_of(members.get("data")), read_external_id(members.get("externalid")))
 
 
 def read_picture(body: bytes, content_type: str) -> Payload:
-    """Read a call of a picture function: a multipart file named `data`, the only file, or a data URI."""
-    if _is_multipart(content_type):
-        fields, files = _form(body, content_type)
-        external_id: object = fields.get("externalid")
-        if files:
-            return Payload(_chosen_file(files), _external_id(external_id))
-        data: object = fields.get("data")
-    else:
-        members = _members(body, SEND_PICTURE)
-        data, external_id = members.get("data"), members.get("externalid")
-    if not isinstance(data, str):
-        raise InvalidInput(f"The picture is missing. {SEND_PICTURE}")
-    return Payload(_decoded(data), _external_id(external_id))
+    """Read a call of a picture function: a multipart file named `data`, the only file, or a reference to one."""
+    if not is_form(content_type):
+        members = read_object(body, SEND_PICTURE)
+        return Payload(reference_of(members.get("data")), read_external_id(members.get("externalid")))
+    fields, files = read_form(body, content_type, SEND_PICTURE)
+    data = chosen_file(files) if files else reference_of(fields.get("data"))
+    return Payload(data, read_external_id(fields.get("externalid")))
 
 
 def read_row(body: bytes, content_type: str) -> Payload:
     """Read a call of a table function."""
-    if _is_multipart(content_type):
+    if is_form(content_type):
         raise InvalidInput(f"Rows come as JSON. {SEND_ROW}")
-    members = _members(body, SEND_ROW)
-    data = members.get("data")
+    members = read_object(body, SEND_ROW)
+    return Payload(row_of(members.get("data")), read_external_id(members.get("externalid")))
+
+
+def text_of(data: object) -> str:
+    if not isinstance(data, str):
+        raise InvalidInput(f"The text is missing. {SEND_TEXT}")
+    return data
+
+
+def reference_of(data: object) -> str:
+    """Return what names a picture: a data URI or an address."""
+    if not isinstance(data, str):
+        raise InvalidInput(f"The picture is missing. {SEND_PICTURE}")
+    return data
+
+
+def row_of(data: object) -> Mapping[str, object]:
     if not isinstance(data, dict):
         raise InvalidInput(f"The row is missing. {SEND_ROW}")
-    return Payload(data, _external_id(members.get("externalid")))
+    return data
 
 
 def refusal(error: HundredfoldError, request_id: str) -> Reply:
     """Return the reply to a call that a service refused."""
-    status = status_of(error)
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE if isinstance(error, WrongType) else status_of(error)
     headers: tuple[tuple[str, str], ...] = ()
     if status == HTTPStatus.UNAUTHORIZED:
         headers = (("www-authenticate", "Bearer"),)
-    elif status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers = (("retry-after", "1"),)
+    elif isinstance(error, Throttled):
+        headers = (("retry-after", str(error.retry_after_s)),)
+    elif isinstance(error, Unavailable):
+        headers = (("retry-after", str(getattr(error, "retry_after_s", 1))),)
     return error_reply(status, error.message, error.code, request_id, headers=headers)
 
 
@@ -148,6 +172,48 @@ def error_reply(
     return Reply(status, {"message": message, "code": code, "requestId": request_id}, headers)
 
 
+def is_form(content_type: str) -> bool:
+    """Whether a body is a multipart form rather than JSON. Raises WrongType where it is neither.
+
+    A body of which nothing is said is taken for JSON, as it mostly is.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        return True
+    if kind in {"", "application/json", "text/json"} or kind.endswith("+json"):
+        return False
+    raise WrongType("Send JSON, with the header Content-Type: application/json; or pictures as multipart/form-data.")
+
+
+def read_object(body: bytes, advice: str) -> dict[str, object]:
+    """Read a JSON object; names compare without case, as existing clients mix them."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:  # RecursionError: thousands of nested brackets
+        raise InvalidInput(f"This is not readable JSON. {advice}") from error
+    return as_object(value, f"The JSON must be an object. {advice}")
+
+
+def as_object(value: object, refusal: str) -> dict[str, object]:
+    """Return the members of an object by lower-case name. Raises InvalidInput."""
+    if not isinstance(value, dict):
+        raise InvalidInput(refusal)
+    return {str(name).lower(): member for name, member in value.items()}
+
+
+def read_external_id(value: object) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > 200 or "\x00" in value or not _is_encodable(value):
+        raise InvalidInput("externalId must be a text of at most 200 characters.")
+    return value
+
+
+def seconds_to_wait(seconds: float) -> int:
+    """Return what a caller is told to wait: whole seconds, at least one."""
+    return max(1, math.ceil(seconds))
+
+
 def _whole_number(value: str, name: str) -> int:
     if not value:
         return 0
@@ -156,29 +222,10 @@ def _whole_number(value: str, name: str) -> int:
     return int(value)
 
 
-def _flag(value: str, name: str) -> bool:
+def _flag(value: str, name: str, *, default: bool = False) -> bool:
     if value.lower() not in {"", "true", "false", "1", "0"}:
         raise InvalidInput(f"{name} must be true or false.")
-    return value.lower() in {"true", "1"}
-
-
-def _members(body: bytes, advice: str) -> dict[str, object]:
-    """Read a JSON object; names compare without case, as existing clients mix them."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError) as error:  # RecursionError: thousands of nested brackets
-        raise InvalidInput(f"This is not readable JSON. {advice}") from error
-    if not isinstance(value, dict):
-        raise InvalidInput(f"The JSON must be an object. {advice}")
-    return {name.lower(): member for name, member in value.items()}
-
-
-def _external_id(value: object) -> str:
-    if value is None:
-        return ""
-    if not isinstance(value, str) or len(value) > 200 or not _is_encodable(value):
-        raise InvalidInput("externalId must be a text of at most 200 characters.")
-    return value
+    return value.lower() in {"true", "1"} if value else default
 
 
 def _is_encodable(text: str) -> bool:
@@ -187,56 +234,3 @@ def _is_encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _decoded(data: str) -> bytes:
-    if _ADDRESS.match(data):
-        raise InvalidInput(f"Web addresses are not fetched. {SEND_PICTURE}")
-    match = _DATA_URI.match(data)
-    if match is None:
-        raise InvalidInput(f"The data is not a data URI. {SEND_PICTURE}")
-    try:
-        return base64.b64decode("".join(data[match.end() :].split()), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidInput("The data URI is not valid base64: some of it is missing or changed.") from error
-
-
-def _is_multipart(content_type: str) -> bool:
-    return content_type.lower().startswith("multipart/form-data")
-
-
-def _chosen_file(files: Mapping[str, list[bytes]]) -> bytes:
-    if len(files.get("data", [])) == 1:
-        return files["data"][0]
-    every = [content for contents in files.values() for content in contents]
-    if len(every) != 1:
-        raise InvalidInput("The form holds several files. Name the picture's part data.")
-    return every[0]
-
-
-class _KeepInMemory(FileUploadHandler):
-    """Keeps a part's bytes; the body was capped while it was read, so nothing can grow."""
-
-    def new_file(self, *args: object, **options: object) -> None:
-        super().new_file(*args, **options)  # type: ignore[arg-type]  # passed through as they came
-        self._chunks: list[bytes] = []
-
-    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        self._chunks.append(raw_data)
-
-    def file_complete(self, file_size: int) -> SimpleUploadedFile:
-        return SimpleUploadedFile("data", b"".join(self._chunks))
-
-
-def _form(body: bytes, content_type: str) -> tuple[dict[str, str], dict[str, list[bytes]]]:
-    """Read a multipart form into fields (last one wins, names without case) and files."""
-    meta = {"CONTENT_TYPE": content_type, "CONTENT_LENGTH": str(len(body))}
-    try:
-        fields, files = MultiPartParser(meta, BytesIO(body), [_KeepInMemory()], "utf-8").parse()
-    except (MultiPartParserError, SuspiciousOperation) as error:
-        raise InvalidInput(f"The multipart form cannot be read. {SEND_PICTURE}") from error
-    contents = {
-        name.lower(): [file.read() for file in group if isinstance(file, SimpleUploadedFile)]
-        for name, group in files.lists()
-    }
-    return {str(name).lower(): str(fields[name]) for name in fields}, contents

@@ -22,9 +22,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """What reached the database."""
     seen: list[tuple[str, str]] = []
 
-    def counting(bearer: str, function_id: str) -> Admitted:
+    def counting(bearer: str, function_id: str, model_id: str) -> Admitted:
         seen.append((bearer, function_id))
-        return admit(bearer, function_id)
+        return admit(bearer, function_id, model_id)
 
     monkeypatch.setattr(lookup, "admit", counting)
     return seen

@@ -18,7 +18,7 @@ from apps.engine.backbones.weightless import TinyText, TinyTower
 from apps.engine.errors import BackboneUnavailable
 from apps.functions.models import Function
 from apps.functions.services import create_function
-from apps.invoke import services
+from apps.invoke.answering import TAKING_OVER, Question, answer_batch
 from apps.invoke.bench_towers import Learned, learn, put_into_service
 from apps.invoke.lookup import Lookup
 from apps.invoke.services import Answer, Answerer, Content, answer_many, backbones_read_by
@@ -117,7 +117,7 @@ def test_one_pass_of_the_layers_below_serves_every_function_of_a_batch(
         return lower(self, inputs)
 
     monkeypatch.setattr(TinyText, "_lower", counted)
-    together = [said(answer) for answer in services._answer_batch(items)]
+    together = [said(answer) for answer in answer_batch([Question(*item) for item in items])]
 
     assert passes == [4]
     for ours, theirs in zip(together, alone, strict=True):
@@ -174,7 +174,7 @@ def test_a_tower_lost_after_the_model_was_looked_up_is_said_and_mended(
     before, lost = run(twice)
     assert before.status_code == 200
     assert lost.status_code == 503
-    assert lost.json()["message"] == services.TAKING_OVER
+    assert lost.json()["message"] == TAKING_OVER
     wait_until(lambda: TrainedModel.objects.get(pk=first.pk).is_damaged, what="the damaged model is retired")
     assert live(adapted).model.adaptation is None
 

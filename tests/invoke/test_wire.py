@@ -17,7 +17,7 @@ from apps.accounts.models import User
 from apps.engine.errors import BackboneUnavailable
 from apps.functions.models import Function
 from apps.functions.services import delete_function
-from apps.invoke import asgi, lookup
+from apps.invoke import incoming, lookup
 from apps.invoke.asgi import InvokeApp
 from apps.invoke.gate import Gate
 from apps.invoke.lookup import Lookup
@@ -100,7 +100,7 @@ class TestAnswers:
     def test_the_current_model_may_be_named(self, trained: Function, post: Post) -> None:
         model = TrainedModel.objects.get(function=trained, is_live=True)
         assert post(f"{path_of(trained)}?modelId={model.public_id}", json=TEXT).status_code == 200
-        assert_refused(post(path_of(trained) + "?modelId=other", json=TEXT), 400, "invalid_input")
+        assert_refused(post(path_of(trained) + "?modelId=other", json=TEXT), 404, "not_found")
 
     def test_a_text_function_takes_a_form_field_too(self, trained: Function, post: Post) -> None:
         response = post(path_of(trained), files={"data": (None, TEXT["data"])})
@@ -211,8 +211,8 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("data", "words"),
         [
-            ("http://example.com/cat.jpg", "not fetched"),
-            ("https://example.com/cat.jpg", "not fetched"),
+            ("http://127.0.0.1/cat.jpg", "public internet"),
+            ("https://[::1]/cat.jpg", "public internet"),
             ("not a picture", "data URI"),
             ("data:image/png;base64,@@@@", "base64"),
             ("data:image/png;base64," + base64.b64encode(b"GIF8 not really").decode(), "picture"),
@@ -274,7 +274,7 @@ class TestRefusals:
     def test_a_body_that_does_not_come_is_not_waited_for(
         self, trained: Function, run: Run, secret: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(asgi, "BODY_SECONDS", 0.05)
+        monkeypatch.setattr(incoming, "BODY_SECONDS", 0.05)
 
         async def hanging() -> AsyncIterator[bytes]:
             yield b"{"
@@ -296,7 +296,7 @@ class TestRefusals:
         sent = {"data": ("a.png", picture("red"))}
         assert "Install" not in assert_refused(post(path_of(trained_pictures), files=sent), 503, "unavailable")
 
-        def away(_bearer: str, _function_id: str) -> None:
+        def away(*_asked: str) -> None:
             raise OperationalError("gone")
 
         monkeypatch.setattr(lookup, "admit", away)

@@ -114,6 +114,8 @@ def as_read(content: Input | Row, column: str) -> Input | None:
     if not isinstance(content, Mapping):
         return content
     value = content.get(column)
+    if isinstance(value, Image.Image):  # of a call, which stores nothing
+        return value
     if isinstance(value, Mapping):
         return stored_picture(str(value.get("file", "")))
     return None if value is None else str(value)
