@@ -5,6 +5,13 @@ come through here: see `apps.invoke.asgi`.
 from django.urls import path
 
 from apps.api.description.views import docs, schema
+from apps.api.views.annotations import AnnotationView
+from apps.api.views.fields import FieldsView, FieldView
+from apps.api.views.functions import FunctionsView, FunctionView
+from apps.api.views.labels import LabelsView, LabelView
+from apps.api.views.media import MediaView
+from apps.api.views.old_samples import OldAnnotationView, OldSamplesView, OldSampleView
+from apps.api.views.samples import SampleBatchView, SamplesView, SampleView
 from apps.api.views.token import TokenView
 
 app_name = "api"
@@ -13,4 +20,24 @@ urlpatterns = [
     path("api/docs/", docs, name="docs"),
     path("api/schema/", schema, name="schema"),
     path("connect/token", TokenView.as_view(), name="token"),
+    path("v0.9/functions/<str:function_id>/samples", OldSamplesView.as_view(), name="old_samples"),
+    path("v0.9/functions/<str:function_id>/samples/<str:sample_id>", OldSampleView.as_view(), name="old_sample"),
+    path(
+        "v0.9/functions/<str:function_id>/samples/<str:sample_id>/annotation",
+        OldAnnotationView.as_view(),
+        name="old_annotation",
+    ),
+    path("v1/functions", FunctionsView.as_view(), name="functions"),
+    path("v1/functions/<str:function_id>", FunctionView.as_view(), name="function"),
+    path("v1/functions/<str:function_id>/fields", FieldsView.as_view(), name="fields"),
+    path("v1/functions/<str:function_id>/fields/<str:field_id>", FieldView.as_view(), name="field"),
+    path("v1/functions/<str:function_id>/labels", LabelsView.as_view(), name="labels"),
+    path("v1/functions/<str:function_id>/labels/<str:label_id>", LabelView.as_view(), name="label"),
+    path("v1/functions/<str:function_id>/samples", SamplesView.as_view(), name="samples"),
+    path("v1/functions/<str:function_id>/samples/batch", SampleBatchView.as_view(), name="sample_batch"),
+    path("v1/functions/<str:function_id>/samples/<str:sample_id>", SampleView.as_view(), name="sample"),
+    path(
+        "v1/functions/<str:function_id>/samples/<str:sample_id>/annotation", AnnotationView.as_view(), name="annotation"
+    ),
+    path("v1/media/<str:token>", MediaView.as_view(), name="media"),
 ]

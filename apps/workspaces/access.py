@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from django.contrib.auth.views import redirect_to_login
 from django.db.models import F, Model, QuerySet
@@ -38,18 +38,20 @@ DECLARED = "declared_access"  # read by the test that walks the URL map
 
 @dataclass
 class Access:
-    """One principal (a person or an API key) about to do one action."""
+    """One principal (a person or an API key) about to do one action; a person at a `place`, `app:view`."""
 
     action: Action
     user: User | None = None
     key: ApiKey | None = None
+    place: str = ""
     workspace: Workspace | None = field(default=None, init=False)
     _role: str = field(default="", init=False)
 
     def fetch(self, model: type[M], public_id: str, *, related: tuple[str, ...] = ()) -> M:
         """Return the row with that public id (its kind in front or not), with its workspace loaded.
 
-        Raises NotFound for anyone outside its workspace, NotAllowed for a role or key without the action.
+        Raises NotFound for anyone outside its workspace, NotAllowed for a role or key without the action, and what
+        the row, or what it belongs to, has against being shown in this place (`check_place`).
         """
         path = cast("str", getattr(model, "WORKSPACE_PATH"))  # noqa: B009  # declared by each scoped model
         kind = cast("str", getattr(model, "ID_KIND"))  # noqa: B009
@@ -60,7 +62,10 @@ class Access:
         if row is None:
             raise NotFound(f"There is no such {model._meta.verbose_name} here.")
         self._require(getattr(row, "access_role", ""))
-        self.workspace = _follow(row, path)
+        *owners, self.workspace = _owners(row, path)
+        for each in (row, *owners):
+            if check := getattr(each, "check_place", None):
+                check(self.place)
         return row
 
     def current_workspace(self, request: HttpRequest) -> Workspace:
@@ -73,6 +78,13 @@ class Access:
         self._require(getattr(row, "access_role", ""))
         self.workspace = row
         return row
+
+    def seen(self, model: type[M]) -> QuerySet[M, M]:
+        """Return all rows that the key that calls may see. Raises NotAllowed for a key without the action."""
+        if self.key is None:
+            raise NotSignedIn("Send your key in the header: Authorization: Bearer hf_…")
+        self._require("")
+        return self._visible(model, cast("str", getattr(model, "WORKSPACE_PATH")))  # noqa: B009  # declared by each
 
     def own_workspace(self) -> Workspace:
         """Return the workspace of the key that calls. Raises NotAllowed for a key without the action."""
@@ -127,7 +139,7 @@ def requires(action: Action) -> Callable[[View[P]], PlainView[P]]:
             if not request.user.is_authenticated:
                 return _to_sign_in(request)
             app_request = cast("AppHttpRequest", request)
-            app_request.access = Access(action, user=app_request.user)
+            app_request.access = Access(action, user=app_request.user, place=_place(request))
             return view(app_request, *args, **kwargs)
 
         return _declare(cast("PlainView[P]", wrapped), action)
@@ -146,7 +158,7 @@ def requires_async(action: Action) -> Callable[[AsyncView[P]], PlainAsyncView[P]
                 return _to_sign_in(request)
             app_request = cast("AppHttpRequest", request)
             app_request.user = user
-            app_request.access = Access(action, user=user)
+            app_request.access = Access(action, user=user, place=_place(request))
             return await view(app_request, *args, **kwargs)
 
         setattr(wrapped, DECLARED, action)
@@ -170,10 +182,17 @@ def _declare(view: PlainView[P], access: str) -> PlainView[P]:
     return view
 
 
-def _follow(row: Model, path: str) -> Workspace:
+def _owners(row: Model, path: str) -> list[Any]:
+    """Return what the row belongs to, nearest first, its workspace last; all of it is loaded."""
+    owners: list[Any] = [] if path else [row]
     for name in filter(None, path.split("__")):
         row = getattr(row, name)
-    return cast("Workspace", row)
+        owners.append(row)
+    return owners
+
+
+def _place(request: HttpRequest) -> str:
+    return request.resolver_match.view_name if request.resolver_match else ""
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:

@@ -17,6 +17,14 @@ class WireSerializer(serializers.Serializer[Any]):
             data = self._in_our_names(data)
         return super().to_internal_value(data)
 
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """Show what there is: what is absent is left out, never null."""
+        shown: dict[str, Any] = super().to_representation(instance)
+        return {name: value for name, value in shown.items() if value is not None and not self._is_absent(name, value)}
+
+    def _is_absent(self, name: str, value: object) -> bool:
+        return not self.fields[name].required and value in ("", {})
+
     def _in_our_names(self, data: Mapping[Any, Any]) -> dict[str, Any]:
         names = {str(name).lower(): str(name) for name in self.fields}
         ours = {names[str(name).lower()]: value for name, value in data.items() if str(name).lower() in names}
