@@ -19,7 +19,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from django.contrib.auth.views import redirect_to_login
-from django.db.models import F, Model, QuerySet
+from django.db.models import F, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
@@ -87,10 +87,12 @@ class Access:
         return self._visible(model, cast("str", getattr(model, "WORKSPACE_PATH")))  # noqa: B009  # declared by each
 
     def own_workspace(self) -> Workspace:
-        """Return the workspace of the key that calls. Raises NotAllowed for a key without the action."""
+        """Return the workspace of the key that calls. Raises NotAllowed for a key of less."""
         if self.key is None:
             raise NotSignedIn("Send your key in the header: Authorization: Bearer hf_…")
         self._require("")
+        if self.key.only_function:
+            raise NotAllowed("This key is of one function. Use a key of the whole workspace for this.")
         self.workspace = self.key.workspace
         return self.workspace
 
@@ -102,7 +104,8 @@ class Access:
         prefix = f"{path}__" if path else ""
         rows = model._default_manager.all()
         if self.key is not None:
-            return rows.filter(**{path or "pk": self.key.workspace_id})
+            mine = rows.filter(**{path or "pk": self.key.workspace_id})
+            return mine.filter(_within(model, path, self.key.only_function)) if self.key.only_function else mine
         # Both conditions in one filter() so that user and role belong to the same membership.
         mine = rows.filter(**{f"{prefix}memberships__user": self.user})
         return cast("QuerySet[M, M]", mine.annotate(access_role=F(f"{prefix}memberships__role")))
@@ -189,6 +192,14 @@ def _owners(row: Model, path: str) -> list[Any]:
         row = getattr(row, name)
         owners.append(row)
     return owners
+
+
+def _within(model: type[Model], path: str, function_id: str) -> Q:
+    """Filter for one function and what belongs to it, which is what reaches its workspace through it."""
+    if getattr(model, "ID_KIND", "") == "function":
+        return Q(public_id=function_id)
+    way, _last, _workspace = path.rpartition("__workspace")
+    return Q(**{f"{way}__public_id": function_id}) if way.endswith("function") else Q(pk__in=())
 
 
 def _place(request: HttpRequest) -> str:

@@ -1,12 +1,13 @@
 """The one way to an object: strangers and former members meet "not found", too low a role "not allowed"."""
 
 import pytest
+from django.apps import apps
 
 from apps.accounts.models import User
 from apps.core.errors import NotAllowed, NotFound
-from apps.functions.models import Function, Label
+from apps.functions.models import Function, KeywordRule, Label
 from apps.workspaces.access import Access
-from apps.workspaces.models import Membership, Workspace
+from apps.workspaces.models import ApiKey, Membership, Workspace
 from apps.workspaces.roles import Action, Role
 from apps.workspaces.services import authenticate, create_key
 from tests.workspaces.conftest import Join, membership_of
@@ -74,6 +75,50 @@ def test_a_role_is_read_anew_at_each_fetch(text_function: Function, join: Join, 
     Membership.objects.filter(pk=membership.pk).update(role=Role.VIEWER)
     with pytest.raises(NotAllowed):
         access.fetch(Function, text_function.public_id)
+
+
+def key_of(function: Function, owner: User) -> ApiKey:
+    """Return a key that may do everything, with this function alone."""
+    key, text = create_key(workspace=function.workspace, owner=owner, name="One", actions=list(Action))
+    ApiKey.objects.filter(pk=key.pk).update(only_function=function.public_id)
+    return authenticate(text)
+
+
+def test_a_key_of_one_function_opens_it_and_what_is_below_it(text_function: Function, owner: User) -> None:
+    access = Access(Action.VIEW, key=key_of(text_function, owner))
+    label = text_function.labels.get(name="Refund")
+    rule = label.rules.create(words="money back")
+    assert access.fetch(Function, text_function.public_id) == text_function
+    assert access.fetch(Label, label.public_id) == label
+    assert access.fetch(KeywordRule, rule.public_id) == rule
+    assert access.workspace == text_function.workspace
+
+
+def test_a_key_of_one_function_finds_nothing_else_of_its_workspace(text_function: Function, owner: User) -> None:
+    access = Access(Action.VIEW, key=key_of(text_function, owner))
+    other = text_function.workspace.functions.create(name="Another", input_kind="text")
+    label = other.labels.create(name="Refund", position=0, colour=0)
+    membership = membership_of(owner, text_function.workspace)
+    for row in (other, label, label.rules.create(words="x"), membership, text_function.workspace, access.key):
+        assert row is not None
+        with pytest.raises(NotFound):
+            access.fetch(type(row), row.public_id)
+
+
+def test_a_key_of_one_function_does_nothing_to_the_workspace(text_function: Function, owner: User) -> None:
+    with pytest.raises(NotAllowed, match="of one function"):
+        Access(Action.EDIT_FUNCTIONS, key=key_of(text_function, owner)).own_workspace()
+
+
+def test_every_model_with_an_id_is_within_reach_of_one_functions_key_or_out_of_it(
+    text_function: Function, owner: User
+) -> None:
+    """A model that reaches its workspace in a new way must not fail, nor be seen whole."""
+    access = Access(Action.VIEW, key=key_of(text_function, owner))
+    for model in apps.get_models():
+        if hasattr(model, "WORKSPACE_PATH") and model is not Function:
+            with pytest.raises(NotFound):
+                access.fetch(model, f"{getattr(model, 'ID_KIND', '')}_0000000000000000")
 
 
 def test_a_key_opens_its_own_workspace_only(text_function: Function, owner: User, outsider: User) -> None:
