@@ -126,7 +126,7 @@ class Sample(models.Model):
             models.Index(fields=["deleted_by"], condition=Q(deleted_by__isnull=False), name="sample_by_deletion"),
             models.Index(fields=["sent_back_to"], condition=Q(sent_back_to__isnull=False), name="sample_sent_back"),
             models.Index(
-                fields=["function"],
+                fields=["function", "created_at"],
                 condition=Q(origin="capture", annotation=None, deleted_at=None),
                 name="sample_captured",
             ),

@@ -18,6 +18,10 @@ PLANS: list[tuple[str, dict[str, Any]]] = [
     ("sample_disputed", {"function": 1, "is_disputed": True}),
     ("sample_by_review", {"function": 1, "review": ReviewState.WANTED}),
     ("sample_sent_back", {"sent_back_to": 1}),
+    (
+        "sample_captured (function_id=? AND created_at<?)",
+        {"function": 1, "origin": "capture", "annotation": None, "created_at__lt": timezone.now()},
+    ),
 ]
 EVERYWHERE: list[tuple[str, dict[str, Any]]] = [
     ("sample_by_import", {"brought_by": 1}),

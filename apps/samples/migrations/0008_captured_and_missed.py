@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
             model_name="sample",
             index=models.Index(
                 condition=models.Q(("annotation", None), ("deleted_at", None), ("origin", "capture")),
-                fields=["function"],
+                fields=["function", "created_at"],
                 name="sample_captured",
             ),
         ),

@@ -8,6 +8,7 @@ from apps.core.leases import is_free
 from apps.samples.models import Import, ImportState
 from apps.samples.services import set_aside, undoing
 from apps.samples.services.bin import purge_old
+from apps.samples.services.capture_retention import forget_old_captures
 from apps.samples.services.leftovers import clear_leftovers
 from apps.samples.services.resettling import release_overlap, release_unanswerable, settle_stranded
 from apps.samples.services.surgery import finish_surgery
@@ -38,6 +39,7 @@ def enqueue_unfinished_imports() -> int:
         release_unanswerable()
         release_overlap()
         purge_old()
+        forget_old_captures()
     set_aside.enqueue_unfinished()
     undoing.enqueue_unfinished()
     waiting = Import.objects.filter(is_free(), state__in=[ImportState.QUEUED, ImportState.RUNNING])
