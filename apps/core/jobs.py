@@ -44,6 +44,7 @@ class JobName(StrEnum):
     UNDO_ACT = "undo_act"
     PREDICT_FILE = "predict_file"
 
+    DELIVER = "deliver"
     @property
     def queue(self) -> Queue:
         return _QUEUES[self]
@@ -66,6 +67,7 @@ _QUEUES = {
     JobName.PREDICT_FILE: Queue.DEFAULT,
 }
 
+    JobName.DELIVER: Queue.DEFAULT,
 
 def enqueue(job: JobName, *args: int | str) -> bool:
     """Send one message now. Returns False, with a log line, when the broker is away: the sweeper will send it again."""

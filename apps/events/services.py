@@ -16,6 +16,7 @@ from django.utils import timezone
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from apps.core.jobs import JobName, enqueue_on_commit
 from apps.events.channels import channel_of
 from apps.events.kinds import Audit, Live, Notify
 from apps.events.models import Audience, ChainHead, Event, Notice
@@ -95,6 +96,7 @@ def notify(*, workspace: str, kind: Notify, function: str = "", **data: JsonValu
     """
     if Audience.objects.filter(pk=workspace).exists():
         Notice.objects.create(workspace_id=workspace, function_id=function, kind=kind.value, data=data)
+        enqueue_on_commit(JobName.DELIVER)
 
 
 @transaction.atomic(savepoint=False)

@@ -35,6 +35,8 @@ from apps.samples.services.sweeper import enqueue_unfinished_imports
 from apps.training.models import FunctionWork, RoundPart
 from apps.training.services import encoders, stop_adapting
 from apps.training.services import enqueue_unfinished_work as enqueue_unfinished_training
+from apps.workspaces.models import Delivery
+from apps.workspaces.services.deliveries import enqueue_unfinished_deliveries
 
 logger = structlog.get_logger(__name__)
 
@@ -48,7 +50,7 @@ STOP_MS = 4_000
 # Numpy gives up the interpreter at every product of a round, and a busy second thread keeps it for a whole interval
 # each time. A round of 35 ms beside one took 120 ms, at worst 3.4 s, with the default of 5 ms; 73 to 102 ms with this.
 SWITCH_SECONDS = 0.0005
-LEASED: tuple[type[Leased], ...] = (FunctionWork, RoundPart, Import, FilePrediction)
+LEASED: tuple[type[Leased], ...] = (FunctionWork, RoundPart, Import, FilePrediction, Delivery)
 
 
 def run_worker() -> None:
@@ -109,6 +111,7 @@ def enqueue_unfinished_work() -> None:
     enqueue_unfinished_training()
     enqueue_unfinished_imports()
     enqueue_unfinished_files()
+    enqueue_unfinished_deliveries()
 
 
 def warm_up() -> None:

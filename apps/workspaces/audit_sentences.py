@@ -17,6 +17,13 @@ SENTENCES: dict[Audit, str] = {
     Audit.INVITATION_REVOKED: "withdrew the invitation for {email}",
     Audit.KEY_CREATED: "made the API key “{name}” (hf_{prefix}…)",
     Audit.KEY_REVOKED: "revoked the API key “{name}” (hf_{prefix}…)",
+    Audit.WEBHOOK_CREATED: "made a webhook to {host}",
+    Audit.WEBHOOK_CHANGED: "changed the webhook to {host}",
+    Audit.WEBHOOK_ROTATED: "gave the webhook to {host} a new secret",
+    Audit.WEBHOOK_TURNED_ON: "turned the webhook to {host} on",
+    Audit.WEBHOOK_TURNED_OFF: "turned the webhook to {host} off",
+    Audit.WEBHOOK_DELETED: "deleted the webhook to {host}",
+    Audit.MESSAGE_SENT_AGAIN: "had a message sent to {host} again",
     Audit.SIGNED_IN: "signed in with a {by}",
     Audit.FUNCTION_CREATED: "made the function “{name}”",
     Audit.FUNCTION_RENAMED: "renamed the function “{old_name}” to “{name}”",
@@ -81,12 +88,12 @@ class Topic(StrEnum):
 
 _LABELS = {
     Topic.ALL: "Everything",
-    Topic.PEOPLE: "People and keys",
+    Topic.PEOPLE: "People, keys and webhooks",
     Topic.DATA: "Functions and samples",
     Topic.MODELS: "Models",
 }
 _FIRST_WORDS = {
-    Topic.PEOPLE: ("workspace", "member", "invitation", "key", "person"),
+    Topic.PEOPLE: ("workspace", "member", "invitation", "key", "webhook", "person"),
     Topic.DATA: ("function", "label", "field", "rule", "samples", "file", "act"),
     Topic.MODELS: ("model",),
 }

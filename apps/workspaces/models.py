@@ -165,8 +165,8 @@ class IdempotentReply(models.Model):
 class Webhook(models.Model):
     """An address of another program that is told what happens: all of the workspace, or of one function.
 
-    The secret is derived from the installation's own and `secret_version`; it is stored nowhere. Messages that failed
-    for days turn it off, and `off_because` says why.
+    The secret is derived from the installation's own and `secret_version`; it is stored nowhere. Where nothing got
+    through for a week (`failing_since`) it is turned off, and `off_because` says why.
     """
 
     WORKSPACE_PATH: ClassVar[str] = "workspace"
@@ -178,6 +178,8 @@ class Webhook(models.Model):
     url = models.CharField(max_length=2000)
     kinds = models.JSONField(default=list)
     secret_version = models.PositiveIntegerField(default=1)
+    rotated_at = models.DateTimeField(null=True, blank=True)
+    failing_since = models.DateTimeField(null=True, blank=True)
     is_on = models.BooleanField(default=True)
     off_because = models.CharField(max_length=400, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")

@@ -26,6 +26,7 @@ class Action(models.TextChoices):
     INVOKE = "invoke", "call a function"
     MANAGE_KEYS = "manage_keys", "make and revoke API keys"
     MANAGE_MEMBERS = "manage_members", "invite, change and remove members"
+    MANAGE_WEBHOOKS = "manage_webhooks", "have other programs told what happens"
     SEE_AUDIT = "see_audit", "read the audit log"
     MANAGE_WORKSPACE = "manage_workspace", "rename and delete the workspace"
 

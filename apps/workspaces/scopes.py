@@ -25,6 +25,7 @@ ACTIONS: dict[Scope, frozenset[Action]] = {
             Action.CHOOSE_MODEL,
             Action.MANAGE_KEYS,
             Action.MANAGE_MEMBERS,
+            Action.MANAGE_WEBHOOKS,
             Action.SEE_AUDIT,
             Action.MANAGE_WORKSPACE,
         }

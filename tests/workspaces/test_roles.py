@@ -19,6 +19,7 @@ TABLE = {
     "choose_model":      (Y,    Y,    n,       n,      n),
     "manage_keys":       (Y,    Y,    n,       n,      n),
     "manage_members":    (Y,    Y,    n,       n,      n),
+    "manage_webhooks":   (Y,    n,    n,       n,      n),
     "see_audit":         (Y,    Y,    n,       n,      n),
     "manage_workspace":  (Y,    n,    n,       n,      n),
 }  # fmt: skip

@@ -1,0 +1,32 @@
+"""What the functions of a workspace are called, as its log says: this floor knows no functions, only their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from apps.events.kinds import Audit
+from apps.events.models import Event
+from apps.workspaces.models import Workspace
+
+_NAMING = (Audit.FUNCTION_CREATED, Audit.FUNCTION_RENAMED)
+
+
+def names_of_functions(workspace: Workspace) -> dict[str, str]:
+    """Return the names of all functions there are, by public id, oldest first."""
+    events = Event.objects.filter(workspace_id=workspace.public_id, kind__in=(*_NAMING, Audit.FUNCTION_DELETED))
+    names: dict[str, str] = {}
+    for kind, function, data in events.order_by("sequence").values_list("kind", "subject", "data"):
+        if kind == Audit.FUNCTION_DELETED:
+            names.pop(function, None)
+        else:
+            names[function] = str(data.get("name", ""))
+    return names
+
+
+def last_names(workspace: Workspace, functions: Iterable[str]) -> dict[str, str]:
+    """Return what each of these was called last, those that were deleted as well."""
+    named = Event.objects.filter(workspace_id=workspace.public_id, kind__in=_NAMING, subject__in=set(functions))
+    return {
+        function: str(data.get("name", ""))
+        for function, data in named.order_by("sequence").values_list("subject", "data")
+    }
