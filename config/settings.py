@@ -291,6 +291,7 @@ UPLOAD_MAX_BYTES = env.integer("UPLOAD_MAX_MB", 512) * 1024 * 1024
 IMAGE_MAX_BYTES = env.integer("IMAGE_MAX_MB", 20) * 1024 * 1024
 IMAGE_MAX_PIXELS = env.integer("IMAGE_MAX_MEGAPIXELS", 64) * 1_000_000
 INVOKE_MAX_BYTES = env.integer("INVOKE_MAX_MB", 16) * 1024 * 1024
+API_MAX_BYTES = env.integer("API_MAX_MB", 64) * 1024 * 1024
 
 # A function of the operator's own, str to str, that texts of captured calls go through before anything is stored.
 REDACT = env.text("REDACT", "")
@@ -312,6 +313,11 @@ ADAPT = env.text("ADAPT", "on")
 if ADAPT not in {"on", "off"}:
     raise ImproperlyConfigured("HUNDREDFOLD_ADAPT must be on or off.")
 TOWER_CACHE_BYTES = env.integer("TOWER_CACHE_MB", 512) * 1024 * 1024
+
+# Memory of a process for published models, read from disk again when they are called after others took their place;
+# and for what backbones made of inputs that calls brought, so that the same input is not read twice.
+HEAD_CACHE_BYTES = env.integer("HEAD_CACHE_MB", 256) * 1024 * 1024
+EMBEDDING_CACHE_BYTES = env.integer("EMBEDDING_CACHE_MB", 64) * 1024 * 1024
 
 # `tiny` swaps the backbones for weightless ones of a few dimensions: tests of everything around them use it.
 BACKBONES = env.text("BACKBONES", "default")
