@@ -22,7 +22,9 @@ M = TypeVar("M", bound=Model)
 T = TypeVar("T")
 
 
-def page_reply(request: Request, rows: QuerySet[M, T], render: Callable[[Sequence[T]], Iterable[object]]) -> Response:
+def page_reply(
+    request: Request, rows: QuerySet[M, T] | Sequence[T], render: Callable[[Sequence[T]], Iterable[object]]
+) -> Response:
     """Answer one page of the rows, which have a total order; `render` makes JSON of those on it."""
     start, count = page_asked(request)
     found = list(rows[start : start + count + 1])

@@ -38,6 +38,7 @@ PUBLIC = {
     "account_login",
     "account_logout",
     "api:docs",
+    "api:media",
     "api:schema",
     "ops:healthz",
     "ops:readyz",
@@ -234,7 +235,7 @@ def test_s05_nobody_is_sent_to_the_sign_in_page(objects: dict[str, str]) -> None
 
 def test_s05_links_of_nobody_are_not_there(objects: dict[str, str]) -> None:
     routes = [route for route in ROUTES if route.kwargs == ("token",)]
-    assert len(routes) == 3
+    assert len(routes) == 4
     assert wrong_answers(Client(), objects, routes, {404}) == []
 
 

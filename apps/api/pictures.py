@@ -1,0 +1,70 @@
+"""Pictures on the wire: data URIs and web addresses coming in, addresses of limited life going out.
+
+An address given out holds what it opens, signed, and for how long: whoever fetches it needs no key, as the browsers and
+libraries that show pictures have none. It opens one picture and nothing else, and dies with its sample.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from django.conf import settings
+from django.core import signing
+from rest_framework.request import Request
+
+from apps.api.paths import MOUNT
+from apps.core import outbound
+from apps.core.errors import InvalidInput, NotFound
+
+MINUTES = 20
+"""How long an address of a picture works."""
+SEND_PICTURE = 'Send it as a data URI, like "data:image/jpeg;base64,…", or as an address that begins with https://.'
+GONE = "This address of a picture is no longer valid. Read the sample again: its picture gets a new one."
+_SALT = "hundredfold.api.picture"
+_DATA_URI = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
+_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Signed:
+    """What an address opens: the picture of a sample, or of one cell of its row, by public ids."""
+
+    sample_id: str
+    field_id: str = ""
+
+
+def picture_bytes(data: object) -> bytes:
+    """Return what a data URI holds, or what lies at a web address. Raises InvalidInput or TooLarge."""
+    if not isinstance(data, str):
+        raise InvalidInput(f"The picture is missing. {SEND_PICTURE}")
+    if _ADDRESS.match(data):
+        return outbound.fetch(data.strip(), max_bytes=settings.IMAGE_MAX_BYTES)
+    match = _DATA_URI.match(data)
+    if match is None:
+        raise InvalidInput(f"This is not a picture. {SEND_PICTURE}")
+    try:
+        return base64.b64decode("".join(data[match.end() :].split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidInput("The data URI is not valid base64: some of it is missing or changed.") from error
+
+
+def picture_address(request: Request, signed: Signed) -> str:
+    """Return an absolute address of a picture, at the host and mount that were called."""
+    # Compressed: both ids are lower-case letters and digits, and addresses are shorter for it.
+    token = signing.dumps([signed.sample_id, signed.field_id], salt=_SALT)
+    mount = MOUNT if request.path.startswith(f"{MOUNT}/") else ""
+    return str(request.build_absolute_uri(f"{mount}/v1/media/{quote(token, safe=':')}"))
+
+
+def read_token(token: str) -> Signed:
+    """Return what an address opens. Raises NotFound where it was not made here, or is too old."""
+    try:
+        ids = signing.loads(token, salt=_SALT, max_age=MINUTES * 60)
+    except signing.BadSignature as error:
+        raise NotFound(GONE) from error
+    sample_id, field_id = ids
+    return Signed(str(sample_id), str(field_id))

@@ -1,0 +1,93 @@
+"""Many samples in one request: each is read and taken in by itself, and one that cannot be used spoils no other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from apps.accounts.models import User
+from apps.api.sample_inputs import SampleReader
+from apps.core.errors import HundredfoldError, InvalidInput
+from apps.functions.models import Function, InputKind
+from apps.samples.services.intake import ItemResult, Outcome
+from apps.samples.services.posting import PostedSample, post_samples
+
+MOST, MOST_PICTURES = 1_000, 64
+AT_ONCE = 8
+"""Pictures fetched from the web side by side."""
+SEND_LIST = 'Send JSON like {"samples": [{"data": "your text"}]}.'
+_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
+
+Body = dict[str, object]
+
+
+def add_batch(function: Function, body: object, *, person: User) -> Body:
+    """Take a list of samples in and say what became of each. Raises InvalidInput for what is no list, or too long."""
+    items = _items(function, body)
+    read = _read_all(SampleReader(function), items)
+    posted = {index: each for index, each in enumerate(read) if isinstance(each, PostedSample)}
+    became = post_samples(function=function, items=list(posted.values()), person=person) if posted else []
+    results = {
+        index: ItemResult(Outcome.REFUSED, reason=each) for index, each in enumerate(read) if isinstance(each, str)
+    } | dict(zip(posted, became, strict=True))
+    return _reply([results[index] for index in range(len(items))])
+
+
+def _items(function: Function, body: object) -> list[object]:
+    members = {str(name).lower(): value for name, value in body.items()} if isinstance(body, Mapping) else {}
+    items = members.get("samples")
+    if not isinstance(items, list) or not items:
+        raise InvalidInput(f"The samples are missing. {SEND_LIST}")
+    most = MOST_PICTURES if function.input_kind == InputKind.IMAGE else MOST
+    if len(items) > most:
+        raise InvalidInput(f"Send at most {most:,} samples in one request.")
+    return items
+
+
+def _read_all(reader: SampleReader, items: Sequence[object]) -> list[PostedSample | str]:
+    """Return each sample, or why it is none. Those named by web addresses are fetched side by side."""
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="fetch") as pool:
+        waiting: dict[int, Any] = {
+            index: pool.submit(_read, reader, item) for index, item in enumerate(items) if _is_on_the_web(item)
+        }
+        return [
+            waiting[index].result() if index in waiting else _read(reader, item) for index, item in enumerate(items)
+        ]
+
+
+def _is_on_the_web(item: object) -> bool:
+    values = list(item.values()) if isinstance(item, Mapping) else []
+    cells = [cell for value in values if isinstance(value, Mapping) for cell in value.values()]
+    return any(isinstance(value, str) and _ADDRESS.match(value) is not None for value in (*values, *cells))
+
+
+def _read(reader: SampleReader, item: object) -> PostedSample | str:
+    try:
+        if not isinstance(item, Mapping):
+            raise InvalidInput(f"A sample is a JSON object. {SEND_LIST}")
+        return reader.read(item)
+    except HundredfoldError as problem:
+        return problem.message
+
+
+def _reply(results: Sequence[ItemResult]) -> Body:
+    outcomes = [each.outcome for each in results]
+    return {
+        "items": [_entry(each) for each in results],
+        "addedCount": outcomes.count(Outcome.ADDED) + outcomes.count(Outcome.RESTORED),
+        "duplicateCount": outcomes.count(Outcome.DUPLICATE),
+        "refusedCount": outcomes.count(Outcome.REFUSED),
+    }
+
+
+def _entry(became: ItemResult) -> Body:
+    entry: Body = {"outcome": became.outcome.value}
+    if became.sample is not None:
+        entry["id"] = became.sample.public_id
+        if became.outcome is Outcome.DUPLICATE:
+            entry["existingSampleId"] = became.sample.public_id
+    if message := became.reason or became.note:
+        entry["message"] = message
+    return entry
