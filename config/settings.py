@@ -72,6 +72,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "apps.core.middleware.ServiceErrorMiddleware",
+    "apps.invoke.search_places.SearchPlaces",
 ]
 
 ROOT_URLCONF = "config.urls"

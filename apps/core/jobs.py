@@ -39,12 +39,13 @@ class JobName(StrEnum):
     FIT_TOWERS = "fit_towers"
     SURVEY_FUNCTION = "survey_function"
     INSPECT_FUNCTION = "inspect_function"
+    INDEX_FUNCTION = "index_function"
     RUN_IMPORT = "run_import"
     SET_ASIDE = "set_aside"
     UNDO_ACT = "undo_act"
     PREDICT_FILE = "predict_file"
-
     DELIVER = "deliver"
+
     @property
     def queue(self) -> Queue:
         return _QUEUES[self]
@@ -61,13 +62,14 @@ _QUEUES = {
     JobName.FIT_TOWERS: Queue.ADAPT,
     JobName.SURVEY_FUNCTION: Queue.DEFAULT,
     JobName.INSPECT_FUNCTION: Queue.DEFAULT,
+    JobName.INDEX_FUNCTION: Queue.EMBED,
     JobName.RUN_IMPORT: Queue.DEFAULT,
     JobName.SET_ASIDE: Queue.DEFAULT,
     JobName.UNDO_ACT: Queue.DEFAULT,
     JobName.PREDICT_FILE: Queue.DEFAULT,
+    JobName.DELIVER: Queue.DEFAULT,
 }
 
-    JobName.DELIVER: Queue.DEFAULT,
 
 def enqueue(job: JobName, *args: int | str) -> bool:
     """Send one message now. Returns False, with a log line, when the broker is away: the sweeper will send it again."""

@@ -39,7 +39,7 @@ class NewFunctionForm(FunctionNameForm):
         choices=OutputKind.choices,
         widget=forms.RadioSelect,
         required=False,
-        error_messages={"invalid_choice": "Choose one label or tags."},
+        error_messages={"invalid_choice": "Choose one label, tags or samples like it."},
     )
     labels = forms.CharField(widget=forms.Textarea(attrs={"rows": 4}), required=False)
 
@@ -47,6 +47,8 @@ class NewFunctionForm(FunctionNameForm):
         return self.cleaned_data["output_kind"] or OutputKind.LABEL
 
     def clean_labels(self) -> list[str]:
+        if self.cleaned_data.get("output_kind") == OutputKind.SEARCH:
+            return []  # typed before it was said what comes out
         lines = [line for line in self.cleaned_data["labels"].splitlines() if line.strip()]
         found = distinct(_read(label_name, line) for line in lines)
         if not found and self.cleaned_data.get("input_kind") == InputKind.TABLE:

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from apps.core.ids import PublicIdField
+from apps.functions.places import OnlySearches, is_of_labels
 from apps.workspaces.models import Workspace
 
 
@@ -75,6 +76,16 @@ class Function(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def searches(self) -> bool:
+        """Whether it finds samples, and so has neither labels nor models."""
+        return self.output_kind == OutputKind.SEARCH
+
+    def check_place(self, place: str) -> None:
+        """Raises `OnlySearches` for a page that has nothing to show of a function like this."""
+        if self.searches and is_of_labels(place):
+            raise OnlySearches(self.public_id, place=place)
 
 
 class LabelQuerySet(models.QuerySet["Label"]):

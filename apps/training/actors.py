@@ -108,3 +108,14 @@ def survey_function(function_id: int) -> None:
 )
 def inspect_function(function_id: int) -> None:
     services.inspect_function(function_id=function_id)
+
+
+@dramatiq.actor(
+    actor_name=JobName.INDEX_FUNCTION,
+    queue_name=JobName.INDEX_FUNCTION.queue,
+    priority=40,
+    max_retries=0,
+    time_limit=10 * MINUTE_MS,
+)
+def index_function(function_id: int) -> None:
+    services.index_function(function_id=function_id)

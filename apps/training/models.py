@@ -394,7 +394,7 @@ class SearchIndex(models.Model):
     """Where the vectors of a search function lie, sorted so that the nearest are found at once.
 
     A file is never changed: each writing makes a new one, and `sample_ids` in it tells whose vectors they are. Samples
-    that came after it was written are compared one by one.
+    that came after it was written are compared one by one (`SearchArrival`).
     """
 
     function = models.OneToOneField(Function, on_delete=models.CASCADE, related_name="search_index")
@@ -408,3 +408,20 @@ class SearchIndex(models.Model):
 
     def __str__(self) -> str:
         return f"{self.n_samples} of {self.function_id}"
+
+
+class SearchArrival(models.Model):
+    """A sample of a search function that was read, and that the index may not hold yet; newer ones have larger keys.
+
+    Samples are read in no order of their own, so it takes rows to know which are new. No foreign key to the sample: it
+    would cost every deletion of samples a query, and one that is gone is left out of what is found all the same.
+    """
+
+    function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="+", db_index=False)
+    sample_id = models.PositiveBigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["function", "id"], name="search_arrival_in_order")]
+
+    def __str__(self) -> str:
+        return f"{self.sample_id} in {self.function_id}"

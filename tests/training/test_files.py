@@ -101,7 +101,7 @@ def test_a_survey_made_by_one_machine_is_read_by_another_and_the_old_ones_go(
     shas = [survey_file.write_survey(there, arrays, {"turn": str(turn)}) for turn in range(2)]
     survey_file.drop_other_surveys(there, shas[1])
     own = stand_at("a") / text_function.public_id
-    old, new = (survey_file._path(own, sha256) for sha256 in shas)
+    old, new = (survey_file.SURVEY.path(own, sha256) for sha256 in shas)
     assert not files.fetch(old).exists()
     assert files.fetch(new).is_file()
     old.write_bytes(b"fetched long ago")

@@ -22,8 +22,8 @@ LEAST_TARGET, MOST_TARGET = 0.5, 0.999
 
 
 def least_labels(output_kind: str) -> int:
-    """How many labels a function begins with: a choice takes two, a tag is there or not by itself."""
-    return 1 if output_kind == OutputKind.TAGS else 2
+    """How many labels a function begins with: a choice takes two, a tag is there or not by itself, a search none."""
+    return {OutputKind.TAGS.value: 1, OutputKind.SEARCH.value: 0}.get(output_kind, 2)
 
 
 @transaction.atomic
@@ -39,11 +39,13 @@ def create_function(
 ) -> Function:
     """Make a function with its first labels. Imports bring their labels later and set `allow_no_labels`."""
     if output_kind not in OutputKind.values:
-        raise InvalidInput("Choose what comes out: one label, or any number of tags.")
+        raise InvalidInput("Choose what comes out: one label, any number of tags, or the samples most like it.")
     if input_kind not in InputKind.values:
         raise InvalidInput("Choose what comes in: text, pictures or table rows.")
     clean_name = function_name(name)
     clean_labels = distinct(label_name(text) for text in label_names)
+    if clean_labels and output_kind == OutputKind.SEARCH:
+        raise InvalidInput("A function that finds samples has no labels. Leave them out.")
     if len(clean_labels) < least_labels(output_kind) and not (allow_no_labels and not clean_labels):
         raise InvalidInput(TOO_FEW_LABELS[OutputKind(output_kind)])
     function = Function.objects.create(

@@ -132,7 +132,9 @@ def headed(function: Function, file: IO[bytes], layout: Layout) -> Layout:
 
 
 def with_proposals(function: Function, file: IO[bytes], layout: Layout) -> Layout:
-    """Where the function takes table rows, propose what becomes of each column."""
+    """Where the function takes table rows, propose what becomes of each column. One that searches has no labels."""
+    if function.searches:
+        layout = replace(layout, roles={role: name for role, name in layout.roles.items() if role is not Role.LABEL})
     return propose_uses(function, file, layout) if function.input_kind == InputKind.TABLE else layout
 
 

@@ -56,6 +56,8 @@ class KnownLabels:
 
     def checked(self, said: Said, gives: OutputKind) -> Said:
         """Return what is to be stored, without tags that are deleted. Raises InvalidInput where it does not fit."""
+        if gives is OutputKind.SEARCH and not said.is_nothing:
+            raise InvalidInput("This function finds samples: it has no labels.")
         if said.label_id is not None and gives is OutputKind.TAGS:
             raise InvalidInput("This function gives tags: say of each whether it is there.")
         if said.tags is not None and gives is OutputKind.LABEL:

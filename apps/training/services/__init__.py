@@ -10,6 +10,7 @@ from apps.training.services.inspection import inspect_function
 from apps.training.services.prediction import predict_function
 from apps.training.services.rereading import reread_function
 from apps.training.services.rounds import RoundOutcome, train_function
+from apps.training.services.search_index_making import index_function
 from apps.training.services.surveying import survey_function
 from apps.training.services.sweeper import enqueue_unfinished_work, forget_leftover_copies
 from apps.training.services.work import Progress
@@ -24,6 +25,7 @@ __all__ = [
     "finish_work",
     "fit_towers",
     "forget_leftover_copies",
+    "index_function",
     "inspect_function",
     "predict_function",
     "reread_function",

@@ -27,6 +27,7 @@ from apps.training.services import adapting_views, chosen
 from apps.training.services.encoders import backbone, base_of, cell_spec
 from apps.training.services.encoding import Due, new_vectors
 from apps.training.services.inputs import Layout, layout_of
+from apps.training.services.search_arrivals import note_arrivals
 from apps.training.services.vectors import ROWS_AT_ONCE, Matrix, write_vectors_of
 from apps.training.services.work import (
     LeaseLost,
@@ -129,7 +130,7 @@ def _keep(
         Sample.objects.filter(pk__in=[sample.pk for sample in samples]).update(is_embedded=True)
         for language, keys in keys_of_language.items():
             Sample.objects.filter(pk__in=keys).update(language=language)
-        _ask_for_what_follows(function.pk, samples)
+        _ask_for_what_follows(function, samples)
 
 
 def _read_by_live_model(function: Function, layout: Layout) -> list[BackboneSpec]:
@@ -228,12 +229,18 @@ def _languages(function: Function, samples: Sequence[Sample]) -> Mapping[str, li
     return keys_of
 
 
-def _ask_for_what_follows(function_id: int, samples: Sequence[Sample]) -> None:
+def _ask_for_what_follows(function: Function, samples: Sequence[Sample]) -> None:
     """Live predictions of what is unlabelled; a round once annotated samples can be learned from.
+
+    Where the function finds samples, nothing but that they can be found.
 
     While a large labelled import is being read, rounds follow each time there is twice as much to learn from: the
     first predictions come early and the reading is not held up by a round per chunk.
     """
+    function_id = function.pk
+    if function.searches:
+        note_arrivals(function_id, [sample.pk for sample in samples])
+        return
     # As they are now: some may have been labelled while they were being read.
     is_annotated = Sample.objects.filter(pk__in=[sample.pk for sample in samples], annotation__isnull=False).exists()
     want_predictions(function_id)

@@ -11,6 +11,7 @@ from apps.training.services.embedding import embed_function
 from apps.training.services.prediction import predict_function
 from apps.training.services.rereading import reread_function
 from apps.training.services.rounds import RoundOutcome, train_function
+from apps.training.services.search_index_making import index_function
 from apps.training.services.surveying import survey_function
 from apps.training.services.work import Progress
 
@@ -40,6 +41,7 @@ def finish_work(*, function_id: int) -> None:
             raise Unavailable(_who_is_at_it(function_id))
         time.sleep(PAUSE_SECONDS)
     survey_function(function_id=function_id)
+    index_function(function_id=function_id)
 
 
 def _who_is_at_it(function_id: int) -> str:

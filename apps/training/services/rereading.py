@@ -46,6 +46,7 @@ from apps.training.services.work import (
     Progress,
     claim_work,
     require_mine,
+    want_index,
     want_plan,
     want_predictions,
     want_survey,
@@ -271,9 +272,13 @@ def _finish(function: Function, work: FunctionWork) -> bool:
     (rows.filter(is_anyway=True) if is_served else rows).delete()
     rows.update(state=RereadingState.READ)
     FunctionWork.objects.filter(function=function, kind=WorkKind.TRAIN).update(done_revision=0)
-    want_predictions(function.pk)
-    want_survey(function.pk)
-    want_plan(function.pk)
+    if function.searches:
+        want_index(function.pk)
+        enqueue_on_commit(JobName.INDEX_FUNCTION, function.pk)
+    else:
+        want_predictions(function.pk)
+        want_survey(function.pk)
+        want_plan(function.pk)
     transaction.on_commit(chosen.forget)
     logger.info("samples_read_anew", function=function.public_id)
     return True

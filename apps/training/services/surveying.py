@@ -25,7 +25,7 @@ from apps.engine.survey import Directions, Overview, Vectors
 from apps.engine.types import FloatArray, Inputs, IntArray, TrainingData
 from apps.events.kinds import Live
 from apps.events.services import announce
-from apps.functions.models import Function, InputKind
+from apps.functions.models import Function, InputKind, OutputKind
 from apps.samples.models import Sample
 from apps.training.models import FunctionWork, Survey, WorkKind
 from apps.training.services.inputs import Layout, layout_of
@@ -64,7 +64,8 @@ above 0.995; one of their numbers changed by 2 % leaves 0.993 to 0.999. Of germa
 def want_missing_surveys() -> None:
     """Ask where a survey is missing, or still holds samples that were deleted for good. For the sweeper, seldom."""
     done = FunctionWork.objects.filter(kind=WorkKind.SURVEY, wanted_revision__gt=F("done_revision"))
-    for pk in Function.objects.filter(survey=None).exclude(work__in=done).values_list("pk", flat=True):
+    looked_over = Function.objects.exclude(output_kind=OutputKind.SEARCH)  # those have an index of their own
+    for pk in looked_over.filter(survey=None).exclude(work__in=done).values_list("pk", flat=True):
         if Sample.everywhere.filter(function=pk)[FEWEST - 1 : FEWEST].exists():
             want_survey(pk)
     forget_deleted()

@@ -19,10 +19,21 @@ from apps.core.leases import is_free
 from apps.engine.types import ADAPTED, cell_key
 from apps.functions.models import Function, InputKind
 from apps.samples.models import Sample
-from apps.training.models import Adaptation, Embedding, FunctionWork, RoundPart, Survey, TrainedModel, WorkKind
+from apps.training.models import (
+    Adaptation,
+    Embedding,
+    FunctionWork,
+    RoundPart,
+    SearchIndex,
+    Survey,
+    TrainedModel,
+    WorkKind,
+)
 from apps.training.services import fan_out, fan_out_towers, files
 from apps.training.services.clearing import clear_old_artifacts, unread_adaptations
 from apps.training.services.rereading import unread_backbones
+from apps.training.services.search_index_file import forget_other_indexes_here
+from apps.training.services.search_index_making import forget_searched
 from apps.training.services.serving import is_current
 from apps.training.services.survey_file import forget_other_surveys_here
 from apps.training.services.surveying import forget_deleted, want_missing_surveys
@@ -36,6 +47,7 @@ JOBS = {
     WorkKind.REREAD: JobName.REREAD_FUNCTION,
     WorkKind.SURVEY: JobName.SURVEY_FUNCTION,
     WorkKind.INSPECT: JobName.INSPECT_FUNCTION,
+    WorkKind.INDEX: JobName.INDEX_FUNCTION,
 }
 LEFTOVER_SECONDS = 1800.0
 """A round at work has a folder without a row too, but never for so long."""
@@ -62,6 +74,7 @@ def enqueue_unfinished_work() -> None:
             drop_unpublished_artifacts()
             clear_unfinished_files()
             want_missing_surveys()
+            forget_searched()
             _progress.next_thorough_at = time.monotonic() + THOROUGH_SECONDS
         _progress.embedding_cursor = drop_orphan_embeddings(after=_progress.embedding_cursor)
         drop_artifacts_of_deleted_functions()
@@ -137,7 +150,9 @@ def drop_orphan_embeddings(*, after: int = 0) -> int:
     chunk = Embedding.objects.filter(pk__gte=pks[0], pk__lte=pks[-1])
     orphans = list(chunk.exclude(Exists(in_use)).values_list("pk", flat=True))
     if orphans:
-        forget_deleted(list(Embedding.objects.filter(pk__in=orphans).values_list("workspace", flat=True).distinct()))
+        workspaces = list(Embedding.objects.filter(pk__in=orphans).values_list("workspace", flat=True).distinct())
+        forget_deleted(workspaces)
+        forget_searched(workspaces)
     for name in unread_backbones():
         of_name = Q(backbone=name) | Q(backbone__startswith=cell_key(name, ""))
         orphans += chunk.filter(of_name).values_list("pk", flat=True)
@@ -189,6 +204,8 @@ def forget_leftover_copies() -> None:
         survey = Survey.objects.filter(function__public_id=function_folder.name).values_list("sha256", flat=True)
         if files.are_apart():
             forget_other_surveys_here(function_folder, survey.first() or "")
+            index = SearchIndex.objects.filter(function__public_id=function_folder.name)
+            forget_other_indexes_here(function_folder, index.values_list("sha256", flat=True).first() or "")
 
 
 def _known_folders(function_id: str) -> set[str]:

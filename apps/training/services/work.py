@@ -21,7 +21,7 @@ logger = structlog.get_logger(__name__)
 RETRY_SECONDS = (5, 15, 60, 300)
 REST_PER_SECOND = 10.0
 """What is asked for again and again takes at most a tenth or so of a worker's time."""
-SLOW = {WorkKind.SURVEY, WorkKind.INSPECT}
+SLOW = {WorkKind.SURVEY, WorkKind.INSPECT, WorkKind.INDEX}
 _slow = threading.Lock()
 UNEXPECTED = "Something went wrong here. It is tried again by itself; the log of the worker says more."
 
@@ -127,6 +127,11 @@ def want_plan(function_id: int) -> None:
 def want_inspection(function_id: int) -> None:
     """Ask to look for what may be wrong, in the caller's transaction: a round or a survey says something new."""
     _want(function_id, WorkKind.INSPECT)
+
+
+def want_index(function_id: int) -> None:
+    """Ask for the samples to be sorted anew for searching, in the caller's transaction: many came, or some are gone."""
+    _want(function_id, WorkKind.INDEX)
 
 
 def _want(function_id: int, kind: WorkKind) -> None:

@@ -132,6 +132,8 @@ def _candidate(
         original_name=clean_name(item.original_name),
         origin=origin,
     )
+    if function.searches:
+        return Candidate(index, row, "", notes=item.notes)
     label_name = checked_label(item.label_name)
     if function.output_kind != OutputKind.TAGS:
         return Candidate(index, row, label_name, notes=item.notes)
