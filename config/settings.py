@@ -267,6 +267,7 @@ SPECTACULAR_SETTINGS = {
     "SORT_OPERATIONS": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.api.description.schema.show_lists_as_they_are",
         "apps.api.description.schema.say_what_ids_are",
     ],
     "TAGS": [

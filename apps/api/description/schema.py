@@ -88,6 +88,8 @@ class Description(AutoSchema):
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
+        if (empty := operation["responses"].pop("204", None)) is not None:  # whatever works is answered with 200 here
+            operation["responses"]["200"] = {**empty, "description": "Done."}
         for status in self._errors(has_body="requestBody" in operation):
             operation["responses"].setdefault(str(int(status)), self._error(status))
         if self._takes_keys:
@@ -117,6 +119,19 @@ class Description(AutoSchema):
             "description": _MEANINGS[status],
             "content": {"application/json": {"schema": component.ref}},
         }
+
+
+def show_lists_as_they_are(result: Document, **_options: object) -> Document:
+    """Take off the list that the library puts around every example of a list, also where it is one already."""
+    for path in result["paths"].values():
+        for operation in path.values():
+            for response in operation["responses"].values():
+                for content in response.get("content", {}).values():
+                    for example in content.get("examples", {}).values():
+                        value = example["value"]
+                        if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
+                            example["value"] = value[0]
+    return result
 
 
 def say_what_ids_are(result: Document, **_options: object) -> Document:
