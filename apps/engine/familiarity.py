@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias
@@ -90,6 +91,15 @@ def familiar(points: FloatArray, *, seed: int = 0) -> Familiar | None:
     distinct, place, n_each = np.unique(distances, return_inverse=True, return_counts=True)
     shares = (np.cumsum(n_each) - n_each / 2 + 0.5) / (len(rows) + 1)
     return Familiar(rows, distinct, shares, shares[place])
+
+
+def spelled(texts: Sequence[str]) -> FloatArray:
+    """Return `(n_texts, MOST_DIMS)`: which letters follow which, for models that read words and no vectors."""
+    from sklearn.feature_extraction.text import HashingVectorizer  # here: its import takes a second
+
+    hashing = HashingVectorizer(n_features=MOST_DIMS, analyzer="char_wb", ngram_range=(3, 3), dtype=np.float32)
+    rows: FloatArray = hashing.transform(texts).toarray()
+    return rows
 
 
 def _distances(rows: FloatArray, known: FloatArray, *, without_itself: bool = False) -> Numbers:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -21,6 +21,7 @@ from apps.engine.backbones import BackboneSpec
 from apps.engine.errors import ArtifactCorrupt, BackboneUnavailable
 from apps.engine.types import FloatArray, Inputs, IntArray
 from apps.functions.models import Function, OutputKind
+from apps.invoke import novelty
 from apps.invoke.answers import Answer, Guess
 from apps.invoke.database import in_database_thread
 from apps.samples.rows import ReadRow
@@ -62,7 +63,12 @@ def answer_batch(items: Sequence[Question]) -> list[Answer]:
         matrices = {spec.name: np.stack([embeddings[spec.name][row] for row in rows_of_one]) for spec in answerer.specs}
         contents = [items[row].content for row in rows_of_one]
         probs = _pred_probs(answerer, contents, matrices)
-        answers.update((row, _answer(answerer, probs[i])) for i, row in enumerate(rows_of_one))
+        novelties = novelty.of(answerer, [_as_stored(content) for content in contents], matrices)
+        answered = [_answer(answerer, of_one) for of_one in probs]
+        answers.update(
+            (row, replace(answer, novelty=novel))
+            for row, answer, novel in zip(rows_of_one, answered, novelties, strict=True)
+        )
     return [answers[row] for row in range(len(items))]
 
 
