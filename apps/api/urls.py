@@ -6,13 +6,17 @@ from django.urls import path
 
 from apps.api.description.views import docs, schema
 from apps.api.views.annotations import AnnotationView
+from apps.api.views.capture import CaptureView
+from apps.api.views.feedback import FunctionFeedbackView, SampleFeedbackView
 from apps.api.views.fields import FieldsView, FieldView
 from apps.api.views.functions import FunctionsView, FunctionView
 from apps.api.views.labels import LabelsView, LabelView
 from apps.api.views.media import MediaView
 from apps.api.views.old_samples import OldAnnotationView, OldSamplesView, OldSampleView
+from apps.api.views.projects import ProjectsView
 from apps.api.views.samples import SampleBatchView, SamplesView, SampleView
 from apps.api.views.token import TokenView
+from apps.api.views.v09 import FunctionStateView, MetricsView
 
 app_name = "api"
 
@@ -27,8 +31,13 @@ urlpatterns = [
         OldAnnotationView.as_view(),
         name="old_annotation",
     ),
+    path("v0.9/functions/<str:function_id>", FunctionStateView.as_view(), name="function_state"),
+    path("v0.9/functions/<str:function_id>/metrics", MetricsView.as_view(), name="metrics"),
+    path("v0.9/projects", ProjectsView.as_view(), name="projects"),
     path("v1/functions", FunctionsView.as_view(), name="functions"),
     path("v1/functions/<str:function_id>", FunctionView.as_view(), name="function"),
+    path("v1/functions/<str:function_id>/capture", CaptureView.as_view(), name="capture"),
+    path("v1/functions/<str:function_id>/feedback", FunctionFeedbackView.as_view(), name="function_feedback"),
     path("v1/functions/<str:function_id>/fields", FieldsView.as_view(), name="fields"),
     path("v1/functions/<str:function_id>/fields/<str:field_id>", FieldView.as_view(), name="field"),
     path("v1/functions/<str:function_id>/labels", LabelsView.as_view(), name="labels"),
@@ -38,6 +47,11 @@ urlpatterns = [
     path("v1/functions/<str:function_id>/samples/<str:sample_id>", SampleView.as_view(), name="sample"),
     path(
         "v1/functions/<str:function_id>/samples/<str:sample_id>/annotation", AnnotationView.as_view(), name="annotation"
+    ),
+    path(
+        "v1/functions/<str:function_id>/samples/<str:sample_id>/feedback",
+        SampleFeedbackView.as_view(),
+        name="sample_feedback",
     ),
     path("v1/media/<str:token>", MediaView.as_view(), name="media"),
 ]

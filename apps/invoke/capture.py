@@ -16,16 +16,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import structlog
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.db.models import Count
 
+from apps.accounts.models import User
 from apps.core.errors import HundredfoldError, QuotaReached
 from apps.functions.models import Function, OutputKind
 from apps.invoke.database import as_request, in_database_thread
 from apps.invoke.services import Answer, Data, Decision
-from apps.samples.models import CaptureMode, CaptureReason, Missed, Sample, SampleTag
+from apps.samples.models import CaptureMode, CapturePolicy, CaptureReason, Missed, Sample, SampleTag
 from apps.samples.redaction import RedactionFailed
-from apps.samples.services.capture_policies import CaptureRules, note_missed, policy_of
+from apps.samples.services.capture_policies import CaptureRules, note_missed, policy_of, set_capture
 from apps.samples.services.capturing import Heard, capture_inputs
 
 logger = structlog.get_logger(__name__)
@@ -268,6 +269,13 @@ async def consider(answer: Answer, content: Data, call: Call) -> str:
 async def consider_many(answers: Sequence[Answer], contents: Sequence[Data], calls: Sequence[Call]) -> list[str]:
     """Return the same for several calls of one function, which are kept in few transactions."""
     return await capturing.consider(answers, contents, calls) if answers else []
+
+
+def change_capture(*, function: Function, rules: CaptureRules, actor: User | None) -> CapturePolicy:
+    """Change what is kept of calls: in this process at once, in others within a second."""
+    policy = set_capture(function=function, rules=rules, actor=actor)
+    transaction.on_commit(lambda: capturing.forget(function))
+    return policy
 
 
 def prepare(function: Function) -> None:

@@ -101,5 +101,20 @@ def note_missed(*, function_id: int, n_calls: int, because: Missed) -> None:
         mine.update(missed_hour=hour, n_missed=n_calls, missed_because=because)
 
 
+@dataclass(frozen=True)
+class MissedCalls:
+    """How many calls were to be kept and were not; `because` is empty where there are none."""
+
+    n_calls: int = 0
+    because: str = ""
+
+
+def missed_this_hour(policy: CapturePolicy | None) -> MissedCalls:
+    """Return what this hour missed so far."""
+    if policy is None or policy.missed_hour != hour_of(timezone.now()):
+        return MissedCalls()
+    return MissedCalls(policy.n_missed, policy.missed_because)
+
+
 def hour_of(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)

@@ -18,6 +18,7 @@ from apps.events.services import announce, record
 from apps.functions.models import Function, Label, OutputKind
 from apps.functions.selectors import standing_labels
 from apps.samples.services.annotations import lock_function
+from apps.samples.services.feedback import note_learned
 from apps.training.models import FunctionWork, TrainedModel, WorkKind
 from apps.training.services.serving import is_current
 from apps.training.services.work import want_predictions
@@ -96,9 +97,15 @@ def _make_live(model: TrainedModel, *, is_pinned: bool) -> None:
     TrainedModel.objects.filter(function=model.function_id, is_live=True).update(is_live=False, is_pinned=False)
     TrainedModel.objects.filter(pk=model.pk).update(is_live=True, is_pinned=is_pinned)
     model.is_live, model.is_pinned = True, is_pinned
+    note_reports_learned(model)
     FunctionWork.objects.get_or_create(function_id=model.function_id, kind=WorkKind.PREDICT)
     want_predictions(model.function_id)
     enqueue_on_commit(JobName.PREDICT_FUNCTION, model.function_id)
+
+
+def note_reports_learned(model: TrainedModel) -> None:
+    """Tell those who reported what this model learned that it answers now. In the caller's transaction."""
+    note_learned(function_id=model.function_id, model_id=model.public_id, up_to_annotation_id=model.last_annotation_id)
 
 
 def _record(kind: Audit, model: TrainedModel, actor: User | None, **data: int) -> None:

@@ -224,6 +224,8 @@ def _put_into_service(model: TrainedModel) -> None:
         model.is_live = True
     model.published_at = timezone.now()
     model.save(update_fields=["is_live", "published_at"])
+    if model.is_live:
+        choosing.note_reports_learned(model)
 
 
 def _record_new_recipe(model: TrainedModel, result: RoundResult) -> None:
