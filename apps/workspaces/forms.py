@@ -1,6 +1,6 @@
 """The forms of set-up, invitations, members, keys and one's own profile."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from django import forms
@@ -10,6 +10,8 @@ from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
 from apps.workspaces.roles import Role
 from apps.workspaces.scopes import Scope
+from apps.workspaces.services.webhooks import WANTED
+from apps.workspaces.webhook_words import WORDS
 
 T = TypeVar("T")
 _FIRST = {"autofocus": True}
@@ -131,6 +133,34 @@ class KeyForm(forms.Form):
         empty_value=None,
         required=False,
     )
+
+
+class WebhookForm(forms.Form):
+    """Where messages go, what of, and of which function."""
+
+    url = forms.CharField(
+        label="Address",
+        max_length=2000,
+        help_text="Where your program listens, such as https://example.com/hundredfold. Messages come there as POST.",
+        widget=forms.URLInput({"autocomplete": "off", "spellcheck": "false"}),
+    )
+    kinds = forms.MultipleChoiceField(
+        label="It hears when",
+        choices=[(kind.value, WORDS[kind]) for kind in WANTED],
+        initial=[kind.value for kind in WANTED],
+        widget=forms.CheckboxSelectMultiple,
+    )
+    only_function = forms.ChoiceField(label="Of", required=False)
+
+    def __init__(self, data: Any = None, *, functions: Mapping[str, str], initial: Any = None) -> None:
+        super().__init__(data, initial=initial)
+        only = self.fields["only_function"]
+        assert isinstance(only, forms.ChoiceField)
+        only.choices = [("", "all functions"), *functions.items()]
+
+    def as_said(self) -> dict[str, Any]:
+        """Return what the services take."""
+        return dict(self.cleaned_data)
 
 
 def submit(form: forms.Form, service: Callable[[], T]) -> T | None:

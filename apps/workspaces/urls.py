@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.workspaces.views import audit, entry, keys, live, members, profile, workspaces
+from apps.workspaces.views import audit, entry, keys, live, members, profile, webhooks, workspaces
 
 app_name = "workspaces"
 
@@ -23,6 +23,15 @@ urlpatterns = [
     path("workspaces/<str:workspace_id>/keys/", keys.keys_page, name="keys_page"),
     path("workspaces/<str:workspace_id>/keys/new/", keys.make_key, name="make_key"),
     path("keys/<str:key_id>/revoke/", keys.revoke_key, name="revoke_key"),
+    path("workspaces/<str:workspace_id>/webhooks/", webhooks.webhooks_page, name="webhooks_page"),
+    path("workspaces/<str:workspace_id>/webhooks/new/", webhooks.make_webhook, name="make_webhook"),
+    path("webhooks/<str:webhook_id>/", webhooks.webhook_page, name="webhook_page"),
+    path("webhooks/<str:webhook_id>/change/", webhooks.change_webhook, name="change_webhook"),
+    path("webhooks/<str:webhook_id>/secret/", webhooks.rotate_webhook_secret, name="rotate_webhook_secret"),
+    path("webhooks/<str:webhook_id>/switch/", webhooks.switch_webhook, name="switch_webhook"),
+    path("webhooks/<str:webhook_id>/ping/", webhooks.ping_webhook, name="ping_webhook"),
+    path("webhooks/<str:webhook_id>/delete/", webhooks.delete_webhook, name="delete_webhook"),
+    path("deliveries/<str:delivery_id>/again/", webhooks.send_again, name="send_again"),
     path("workspaces/<str:workspace_id>/audit/", audit.audit_page, name="audit_page"),
     path("workspaces/<str:workspace_id>/audit.jsonl", audit.export_audit, name="export_audit"),
     path("live/<str:workspace_id>/", live.live, name="live"),

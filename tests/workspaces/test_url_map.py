@@ -28,7 +28,7 @@ from apps.samples.services.annotations import annotate_sample
 from apps.samples.services.intake import NewImage, add_images
 from apps.training.models import TrainedModel
 from apps.workspaces.access import DECLARED
-from apps.workspaces.models import Workspace
+from apps.workspaces.models import Webhook, Workspace
 from apps.workspaces.roles import Action, Role, may
 from apps.workspaces.services import create_key, invite_member
 from tests.conftest import client_of
@@ -126,6 +126,7 @@ def objects(workspace: Workspace, owner: User, member: User) -> dict[str, str]:
     )
     key, _text = create_key(workspace=workspace, owner=owner, name="Key", actions=[Action.INVOKE])
     invitation, _token = invite_member(workspace=workspace, email="n@example.com", role=Role.VIEWER, actor=owner)
+    webhook = Webhook.objects.create(workspace=workspace, url="https://example.com/", kinds=["import.done"])
     return {
         "workspace_id": workspace.public_id,
         "function_id": function.public_id,
@@ -141,6 +142,8 @@ def objects(workspace: Workspace, owner: User, member: User) -> dict[str, str]:
         "member_id": membership_of(member, workspace).public_id,
         "key_id": key.public_id,
         "invitation_id": invitation.public_id,
+        "webhook_id": webhook.public_id,
+        "delivery_id": webhook.deliveries.create(kind="ping", body="{}").public_id,
         "queue": "unsure",
         "slice_id": Slice.objects.create(function=function, name="Red ones", query="verdict=wrong").public_id,
         "token": "0" * 43,
