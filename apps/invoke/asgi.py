@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable
 from http import HTTPStatus
-from typing import TypeVar
 
 import structlog
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
@@ -20,30 +18,20 @@ from django.db import Error as DatabaseFault
 
 from apps.core import caller
 from apps.core.errors import HundredfoldError, Unavailable
+from apps.core.metrics import REFUSED
 from apps.core.middleware import request_id_of
 from apps.invoke import capture, wire
-from apps.invoke.bodies import answer_body, old_body
-from apps.invoke.gate import Gate, Inside
-from apps.invoke.incoming import Disconnected, SlowBody, bearer_of, headers_of, read_body
+from apps.invoke.calling import GONE_WRONG, Call, Calling
+from apps.invoke.gate import Gate
+from apps.invoke.incoming import Arriving, Disconnected, SlowBody, bearer_of, headers_of
 from apps.invoke.lookup import Admitted, Lookup
-from apps.invoke.reading import Reading
-from apps.invoke.services import (
-    ANSWER_SECONDS,
-    TOO_SLOW,
-    Answerer,
-    Predictions,
-    live_backbone_names,
-    predictions,
-    warm_up,
-)
+from apps.invoke.services import Answerer, Predictions, live_backbone_names, predictions, warm_up
 
-Result = TypeVar("Result")
 logger = structlog.get_logger(__name__)
 
 MAX_CALLS = 256
 MAX_BODIES = 16
 """Room for this many bodies of the largest size at once."""
-GONE_WRONG = "Something went wrong here. The log of the server holds this request's id."
 
 
 class InvokeApp:
@@ -55,7 +43,7 @@ class InvokeApp:
         self._service = service
         self._lookup = lookup or Lookup()
         self._gate = gate or Gate(max_calls=MAX_CALLS, max_bytes=MAX_BODIES * settings.INVOKE_MAX_BYTES)
-        self._reading = Reading()
+        self._calling = Calling(service)
 
     def handles(self, path: str) -> bool:
         """Whether this path is a call."""
@@ -78,6 +66,8 @@ class InvokeApp:
                 reply = await self._reply(scope, headers, receive, request_id)
         except Disconnected:
             return
+        if reply.status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
+            REFUSED.labels(str(int(reply.status))).inc()
         await _send(reply, request_id, send, has_body=scope["method"] != "HEAD")
 
     async def _reply(
@@ -88,8 +78,7 @@ class InvokeApp:
                 405, "Call a function with POST.", "method_not_allowed", request_id, headers=(("allow", "POST"),)
             )
         try:
-            with self._gate.call() as inside:
-                return await self._answer(scope, headers, receive, inside)
+            return await self._answer(scope, headers, receive, request_id)
         except SlowBody as error:
             return wire.error_reply(HTTPStatus.REQUEST_TIMEOUT, error.message, error.code, request_id)
         except HundredfoldError as error:
@@ -104,38 +93,38 @@ class InvokeApp:
             return wire.error_reply(HTTPStatus.INTERNAL_SERVER_ERROR, GONE_WRONG, "internal_error", request_id)
 
     async def _answer(
-        self, scope: HTTPScope, headers: dict[str, str], receive: ASGIReceiveCallable, inside: Inside
+        self, scope: HTTPScope, headers: dict[str, str], receive: ASGIReceiveCallable, request_id: str
     ) -> wire.Reply:
         # Whoever may not call, or calls in vain, is answered before the first byte of the body is read.
         route, options = _route(scope), wire.read_options(scope["query_string"])
         found = asyncio.wrap_future(self._lookup.find(bearer_of(headers), route.function_id, options.model_id))
         admitted = await asyncio.shield(found)  # others may be waiting for the same lookup
         caller.shown(admitted.key.public_id)
-        capture.prepare(admitted.function)
         started = time.perf_counter()
         try:
-            answerer = _answerer(admitted)
-            body = await read_body(receive, headers, inside, settings.INVOKE_MAX_BYTES)
-            started = time.perf_counter()
-            payload = await self._reading.payload(body, headers.get("content-type", ""), answerer.layout)
-            one = await self._reading.input(payload.data, answerer.layout)
-            answer = await _in_time(asyncio.wrap_future(self._service.submit(answerer, one.content, key=one.key)))
-            if not answer.guesses:
-                raise wire.NoModel(admitted.missing)
+            with self._gate.call() as inside:
+                call = Call(admitted, _answerer(admitted), options, request_id, is_old=route.is_old)
+                answer = self._many if route.is_batch else self._one
+                return await answer(call, Arriving(receive, headers, inside))
         except HundredfoldError as error:
-            self._service.record_failure(
-                function_id=admitted.function.pk,
-                key_id=admitted.key.pk,
-                error=error.code,
-                milliseconds=1000 * (time.perf_counter() - started),
-            )
+            self._calling.failed(admitted, error, started)
             raise
-        milliseconds = 1000 * (time.perf_counter() - started)
-        call = capture.Call(admitted.key.pk, payload.external_id or options.external_id, options.wants_capture)
-        sample_id = await capture.consider(answer, one.sent, call)
-        self._service.record(answer, key_id=admitted.key.pk, milliseconds=milliseconds, sample_id=sample_id)
-        write = old_body if route.is_old else answer_body
-        return wire.Reply(HTTPStatus.OK, write(answer, options, payload, sample_id))
+
+    async def _one(self, call: Call, arriving: Arriving) -> wire.Reply:
+        capture.prepare(call.admitted.function)
+        lane = self._gate.lane(call.answerer.layout.input_kind)
+        lane.check()
+        body = await arriving.read(settings.INVOKE_MAX_BYTES)
+        with lane.call():
+            return wire.Reply(HTTPStatus.OK, await self._calling.one(call, body, arriving.content_type))
+
+    async def _many(self, call: Call, arriving: Arriving) -> wire.Reply:
+        capture.prepare(call.admitted.function)
+        layout = call.answerer.layout
+        body = await arriving.read(settings.API_MAX_BYTES)
+        payloads = await self._calling.payloads(body, arriving.content_type, layout)
+        with self._gate.lane(layout.input_kind).bulk(len(payloads)):
+            return wire.Reply(HTTPStatus.OK, {"results": await self._calling.many(call, payloads)})
 
 
 def _route(scope: HTTPScope) -> wire.Route:
@@ -149,14 +138,6 @@ def _answerer(admitted: Admitted) -> Answerer:
     if admitted.answerer is None:
         raise wire.NoModel(admitted.missing)
     return admitted.answerer
-
-
-async def _in_time(result: Awaitable[Result]) -> Result:
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            return await result
-    except TimeoutError as error:
-        raise Unavailable(TOO_SLOW) from error
 
 
 async def _send(reply: wire.Reply, request_id: str, send: ASGISendCallable, *, has_body: bool) -> None:

@@ -1,11 +1,13 @@
 """The micro-batcher: concurrent callers share one forward pass, and one thread alone runs the model.
 
 A caller alone never waits for company. Where the last batch had several callers, the next one is held open for a
-moment, because callers who were answered together tend to come back together.
+moment, because callers who were answered together tend to come back together. Inputs that came by the thousand in one
+call wait in a line of their own: they fill what others leave, and never so much at once that others wait long for it.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -25,11 +27,22 @@ logger = structlog.get_logger(__name__)
 
 MAX_BATCH = 32
 MAX_WAIT_SECONDS = 0.002
+BULK_SECONDS = 0.04
+"""A pass of inputs of large calls takes about so long: whoever comes during it waits no longer."""
+BULK_SHARE = 1 / 8
+"""Of a full batch, where both lines are long: a large call ends some time."""
+NEWEST_COUNTS = 0.3
+"""How much the newest batch counts in what an item takes."""
+
+
+class TooLate(Unavailable):
+    """An item was not worth running any more when its turn came."""
 
 
 @dataclass
 class _Waiting(Generic[Item, Result]):
     item: Item
+    due: float = math.inf
     future: Future[Result] = field(default_factory=Future)
 
 
@@ -37,7 +50,8 @@ class MicroBatcher(Generic[Item, Result]):
     """Collects items from any number of threads and event loops and runs them together in a thread of its own.
 
     `run` gets one to `max_batch` items and returns as many results, in the same order. When it raises on several
-    items they are run again one by one, so that one bad item fails its own caller only.
+    items they are run again one by one, so that one bad item fails its own caller only. `on_batch` is told how many
+    ran together.
     """
 
     def __init__(
@@ -47,28 +61,44 @@ class MicroBatcher(Generic[Item, Result]):
         name: str,
         max_batch: int = MAX_BATCH,
         max_wait_seconds: float = MAX_WAIT_SECONDS,
+        on_batch: Callable[[int], None] = lambda n_items: None,
     ) -> None:
         self._run = run
         self._name = name
         self._max_batch = max_batch
         self._max_wait_seconds = max_wait_seconds
+        self._on_batch = on_batch
         self._queue: deque[_Waiting[Item, Result]] = deque()
+        self._bulk: deque[_Waiting[Item, Result]] = deque()
+        self._item_seconds = BULK_SECONDS / 4
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._is_closed = False
+        self._has_run = False
 
-    def submit(self, item: Item) -> Future[Result]:
-        """Queue one item; never blocks. Cancelling the future before its batch starts leaves it out."""
-        waiting: _Waiting[Item, Result] = _Waiting(item)
+    def submit(self, item: Item, *, due: float = math.inf) -> Future[Result]:
+        """Queue one item; never blocks. Cancelling the future before its batch starts leaves it out.
+
+        Its future raises `TooLate` where its turn comes after `due`, a moment of the monotonic clock.
+        """
+        return self._submit(self._queue, [_Waiting(item, due)])[0]
+
+    def submit_bulk(self, items: Sequence[Item]) -> list[Future[Result]]:
+        """Queue items of a large call, behind which nobody else has to wait."""
+        return self._submit(self._bulk, [_Waiting(item) for item in items])
+
+    def _submit(
+        self, queue: deque[_Waiting[Item, Result]], waiting: list[_Waiting[Item, Result]]
+    ) -> list[Future[Result]]:
         with self._changed:
             if self._is_closed:
                 raise Unavailable("The server is stopping. Try again in a moment.")
-            self._queue.append(waiting)
+            queue.extend(waiting)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 self._thread.start()
             self._changed.notify()
-        return waiting.future
+        return [each.future for each in waiting]
 
     def close(self) -> None:
         """Answer what is queued, then end the thread."""
@@ -83,21 +113,43 @@ class MicroBatcher(Generic[Item, Result]):
         n_last = 1
         while batch := self._collect(n_last):
             n_last = len(batch)
-            live = [waiting for waiting in batch if waiting.future.set_running_or_notify_cancel()]
+            live = self._in_time([waiting for waiting in batch if waiting.future.set_running_or_notify_cancel()])
             if live:
+                started = time.perf_counter()
                 self._answer(live)
+                self._learn(time.perf_counter() - started, len(live))
+                self._on_batch(len(live))
+
+    def _in_time(self, batch: list[_Waiting[Item, Result]]) -> list[_Waiting[Item, Result]]:
+        """Leave out what is too late by now. The first items of all wait for the model to load: they are never late."""
+        now = time.monotonic() if self._has_run else -math.inf
+        self._has_run = True
+        for waiting in batch:
+            if waiting.due < now:
+                waiting.future.set_exception(TooLate("The server has too much to do. Try again in a second."))
+        return [waiting for waiting in batch if waiting.due >= now]
+
+    def _learn(self, seconds: float, n_items: int) -> None:
+        self._item_seconds += NEWEST_COUNTS * (seconds / n_items - self._item_seconds)
 
     def _collect(self, n_last: int) -> list[_Waiting[Item, Result]]:
         """Wait for work and take it; an empty list means closed and done."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._is_closed)
+            self._changed.wait_for(lambda: self._queue or self._bulk or self._is_closed)
             until = time.monotonic() + self._max_wait_seconds
             n_wanted = min(n_last, self._max_batch)
-            while len(self._queue) < n_wanted and not self._is_closed:
+            while len(self._queue) < n_wanted and not self._bulk and not self._is_closed:
                 left = until - time.monotonic()
                 if left <= 0 or not self._changed.wait(left):
                     break
-            return [self._queue.popleft() for _ in range(min(len(self._queue), self._max_batch))]
+            n_kept_free = int(BULK_SHARE * self._max_batch) if self._bulk else 0
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._max_batch - n_kept_free))]
+            return batch + [self._bulk.popleft() for _ in range(min(len(self._bulk), self._bulk_room(len(batch))))]
+
+    def _bulk_room(self, n_taken: int) -> int:
+        """How many inputs of large calls go along with those taken: one at least, else they would wait for ever."""
+        n_in_time = int(BULK_SECONDS / max(self._item_seconds, 1e-6))
+        return max(1, min(self._max_batch, n_in_time) - n_taken)
 
     def _answer(self, batch: list[_Waiting[Item, Result]]) -> None:
         try:

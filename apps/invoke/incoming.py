@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from asgiref.typing import ASGIReceiveCallable, HTTPScope
 
@@ -34,31 +36,42 @@ def bearer_of(headers: dict[str, str]) -> str:
     return text.strip()
 
 
-async def read_body(receive: ASGIReceiveCallable, headers: dict[str, str], inside: Inside, max_bytes: int) -> bytes:
-    """Read the body. Raises TooLarge, SlowBody, Unavailable where there is no room for it, or Disconnected."""
-    declared = headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > max_bytes:
-        raise _too_large(max_bytes)
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _collect(receive, inside, max_bytes)
-    except TimeoutError as error:
-        raise SlowBody(f"The body did not arrive within {BODY_SECONDS} seconds.") from error
+@dataclass(frozen=True)
+class Arriving:
+    """A body on its way in."""
 
+    receive: ASGIReceiveCallable
+    headers: Mapping[str, str]
+    inside: Inside
 
-async def _collect(receive: ASGIReceiveCallable, inside: Inside, max_bytes: int) -> bytes:
-    chunks: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise Disconnected
-        chunk = message.get("body", b"")
-        inside.take_bytes(len(chunk))
-        if inside.n_bytes > max_bytes:
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "")
+
+    async def read(self, max_bytes: int) -> bytes:
+        """Return all of it. Raises TooLarge, SlowBody, Unavailable where there is no room for it, or Disconnected."""
+        declared = self.headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > max_bytes:
             raise _too_large(max_bytes)
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                return await self._collected(max_bytes)
+        except TimeoutError as error:
+            raise SlowBody(f"The body did not arrive within {BODY_SECONDS} seconds.") from error
+
+    async def _collected(self, max_bytes: int) -> bytes:
+        chunks: list[bytes] = []
+        while True:
+            message = await self.receive()
+            if message["type"] != "http.request":
+                raise Disconnected
+            chunk = message.get("body", b"")
+            self.inside.take_bytes(len(chunk))
+            if self.inside.n_bytes > max_bytes:
+                raise _too_large(max_bytes)
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return b"".join(chunks)
 
 
 def _too_large(max_bytes: int) -> TooLarge:

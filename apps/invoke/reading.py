@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from apps.core import outbound
-from apps.core.errors import Unavailable
+from apps.core.errors import HundredfoldError, Unavailable
 from apps.functions.models import InputKind
 from apps.invoke import wire
+from apps.invoke.batches import Item, read_batch
 from apps.invoke.pictures import Fetched, RowPictures, addresses_of, content_of, has_pictures, with_fetched
 from apps.invoke.services import Content, read_content
 from apps.samples.rows import ReadRow
@@ -46,11 +47,13 @@ class Input:
 class Reading:
     """The threads of a process that decode what came, and fetch pictures that calls name by their address.
 
-    Whoever fetches waits for machines elsewhere, so fetching has threads of its own: it keeps nobody from decoding.
+    Whoever fetches waits for machines elsewhere, so fetching has threads of its own: it keeps nobody from decoding. So
+    has what large calls bring: it keeps nobody who brings little.
     """
 
     def __init__(self) -> None:
         self._decoding = ThreadPoolExecutor(N_DECODING_THREADS, thread_name_prefix="invoke-decode")
+        self._bulk = ThreadPoolExecutor(1, thread_name_prefix="invoke-bulk")
         self._fetching = ThreadPoolExecutor(N_FETCHING_THREADS, thread_name_prefix="invoke-fetch")
         self._n_fetches = 0
 
@@ -68,6 +71,20 @@ class Reading:
         if is_quick(data, layout):
             return read_input(data, layout, fetched)
         return await asyncio.get_running_loop().run_in_executor(self._decoding, read_input, data, layout, fetched)
+
+    async def batch(self, body: bytes, content_type: str, layout: Layout) -> list[Item]:
+        """Read the body of a call of many inputs. Raises InvalidInput, TooLarge or WrongType."""
+        return await asyncio.get_running_loop().run_in_executor(self._bulk, read_batch, body, content_type, layout)
+
+    async def inputs(self, datas: Sequence[wire.Data], layout: Layout) -> list[Input | HundredfoldError]:
+        """Read some inputs of a large call; what is wrong with one is in its place."""
+        fetched: dict[str, bytes | HundredfoldError] = {}
+        for address in dict.fromkeys(address for data in datas for address in _addresses(data, layout)):
+            try:
+                fetched |= await self._fetch([address])
+            except HundredfoldError as error:
+                fetched[address] = error
+        return await asyncio.get_running_loop().run_in_executor(self._bulk, _read_all, datas, layout, fetched)
 
     async def _fetch(self, addresses: Sequence[str]) -> Fetched:
         if self._n_fetches + len(addresses) > MAX_FETCHES:
@@ -106,6 +123,35 @@ def _read(data: wire.Data, sent: wire.Data, layout: Layout, pictures: RowPicture
     if isinstance(content, ReadRow):
         return Input(content, sent, content.identity)
     return Input(content, sent, hashlib.sha256(str(content).encode()).hexdigest())
+
+
+def _read_all(
+    datas: Sequence[wire.Data], layout: Layout, fetched: Mapping[str, bytes | HundredfoldError]
+) -> list[Input | HundredfoldError]:
+    return [_read_or_error(data, layout, fetched) for data in datas]
+
+
+def _read_or_error(
+    data: wire.Data, layout: Layout, fetched: Mapping[str, bytes | HundredfoldError]
+) -> Input | HundredfoldError:
+    there: dict[str, bytes] = {}
+    try:
+        for address in addresses_of(data, layout):
+            found = fetched[address]
+            if isinstance(found, HundredfoldError):
+                return found
+            there[address] = found
+        return read_input(data, layout, there)
+    except HundredfoldError as error:
+        return error
+
+
+def _addresses(data: wire.Data, layout: Layout) -> list[str]:
+    """Return where its pictures are to be fetched from; of a row that cannot be read, nowhere."""
+    try:
+        return addresses_of(data, layout)
+    except HundredfoldError:
+        return []
 
 
 def _fetch(address: str) -> bytes:

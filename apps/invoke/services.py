@@ -6,6 +6,7 @@ forward pass, towers that a function owns go on from there, and the head is a ma
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from apps.core.errors import InvalidInput, TooLarge, Unavailable
+from apps.core.metrics import BATCH_SIZES
 from apps.engine.errors import EngineError
 from apps.functions.models import Function, InputKind
 from apps.invoke.answering import Answerer, Content, Question, answer_batch, cannot_load, inputs_of
@@ -52,9 +54,16 @@ class Predictions:
         self._batchers: dict[str, MicroBatcher[Question, Answer]] = {}
         self._lock = threading.Lock()
 
-    def submit(self, answerer: Answerer, content: Content, *, key: str = "") -> Future[Answer]:
-        """Queue one input; the future is done when its batch has run. Never blocks."""
-        return self._batcher(answerer.layout.input_kind).submit(Question(answerer, content, key))
+    def submit(self, answerer: Answerer, content: Content, *, key: str = "", due: float = math.inf) -> Future[Answer]:
+        """Queue one input; the future is done when its batch has run. Never blocks. `key` as a question's.
+
+        The future raises Unavailable where its turn comes after `due`, a moment of the monotonic clock.
+        """
+        return self._batcher(answerer.layout.input_kind).submit(Question(answerer, content, key), due=due)
+
+    def submit_bulk(self, questions: Sequence[Question]) -> list[Future[Answer]]:
+        """Queue inputs of a large call, of one kind; those of other calls go first."""
+        return self._batcher(questions[0].answerer.layout.input_kind).submit_bulk(questions)
 
     def record(self, answer: Answer, *, key_id: int | None, milliseconds: float, sample_id: str = "") -> None:
         """Note an answered call; it is written in the background."""
@@ -91,7 +100,9 @@ class Predictions:
     def _batcher(self, input_kind: str) -> MicroBatcher[Question, Answer]:
         with self._lock:
             if input_kind not in self._batchers:
-                self._batchers[input_kind] = MicroBatcher(answer_batch, name=f"invoke-{input_kind}")
+                self._batchers[input_kind] = MicroBatcher(
+                    answer_batch, name=f"invoke-{input_kind}", on_batch=BATCH_SIZES.labels(input_kind).observe
+                )
             return self._batchers[input_kind]
 
 

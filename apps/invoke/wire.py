@@ -15,7 +15,7 @@ from apps.core.http import status_of
 from apps.invoke.multipart import chosen_file, read_form
 
 _PATH = re.compile(
-    r"(?:/api\.com)?/(?:v1/functions/(?P<function_id>[A-Za-z0-9_-]{1,80})/invoke"
+    r"(?:/api\.com)?/(?:v1/functions/(?P<function_id>[A-Za-z0-9_-]{1,80})/invoke(?P<batch>/batch)?"
     r"|v0\.9/functions/(?P<old_function_id>[A-Za-z0-9_-]{1,80})/invoke)/*"
 )
 _MAX_FORM_FIELDS = 50
@@ -44,12 +44,19 @@ class WrongType(HundredfoldError):
     code = "unsupported_media_type"
 
 
+class Fault(HundredfoldError):
+    """Something went wrong in here; the log says what."""
+
+    code = "internal_error"
+
+
 @dataclass(frozen=True)
 class Route:
-    """Which function is called, and in which words it answers: `is_old` are those of version 0.9."""
+    """Which function is called, with one input or many, and in which words: `is_old` are those of version 0.9."""
 
     function_id: str
     is_old: bool = False
+    is_batch: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ def route_of(path: str) -> Route | None:
         return None
     if old := match["old_function_id"]:
         return Route(old, is_old=True)
-    return Route(match["function_id"])
+    return Route(match["function_id"], is_batch=bool(match["batch"]))
 
 
 def read_options(query_string: bytes) -> Options:

@@ -132,3 +132,55 @@ def test_closing_answers_what_is_queued_and_takes_no_more(model: Recording) -> N
     assert [future.result(0) for future in futures] == [0, 2, 4, 6, 8]
     with pytest.raises(Unavailable):
         batcher.submit(1)
+
+
+class TestLargeCalls:
+    def test_whoever_comes_alone_goes_first(self, model: Recording, batcher: MicroBatcher[int, int]) -> None:
+        batcher.submit(0)
+        assert model.has_begun.wait(10)
+        many = batcher.submit_bulk(list(range(100, 160)))
+        alone = batcher.submit(1)
+        model.may_go_on.set()
+        assert alone.result(10) == 2
+        assert [future.result(10) for future in many] == [2 * item for item in range(100, 160)]
+        assert model.batches[1][0] == 1, "it went with the next pass, though sixty came before it"
+
+    def test_they_go_on_beside_a_full_line_of_others(self, model: Recording, batcher: MicroBatcher[int, int]) -> None:
+        batcher.submit(0)
+        assert model.has_begun.wait(10)
+        many = batcher.submit_bulk([100, 101])
+        others = [batcher.submit(i) for i in range(1, 30)]
+        model.may_go_on.set()
+        assert [future.result(10) for future in (*others, *many)] == [2 * i for i in (*range(1, 30), 100, 101)]
+        assert all(any(item >= 100 for item in batch) for batch in model.batches[1:3])
+
+    def test_a_pass_of_theirs_is_short(self) -> None:
+        sizes: list[int] = []
+
+        def slow(items: Sequence[int]) -> list[int]:
+            time.sleep(0.01 * len(items))
+            return list(items)
+
+        batcher = MicroBatcher(slow, name="test", on_batch=sizes.append)
+        for future in batcher.submit_bulk(list(range(24))):
+            future.result(10)
+        batcher.close()
+        assert sum(sizes) == 24
+        assert max(sizes) <= 4, "four of ten milliseconds each are as much as others may have to wait for"
+
+
+class TestDue:
+    def test_what_is_too_late_is_not_run(self, model: Recording, batcher: MicroBatcher[int, int]) -> None:
+        batcher.submit(0)
+        assert model.has_begun.wait(10)
+        late = batcher.submit(1, due=time.monotonic() - 1)
+        in_time = batcher.submit(2, due=time.monotonic() + 60)
+        model.may_go_on.set()
+        assert in_time.result(10) == 4
+        with pytest.raises(Unavailable):
+            late.result(10)
+        assert model.batches == [[0], [2]]
+
+    def test_the_first_wait_for_the_model_to_load(self, model: Recording, batcher: MicroBatcher[int, int]) -> None:
+        model.may_go_on.set()
+        assert batcher.submit(1, due=time.monotonic() - 1).result(10) == 2
