@@ -105,7 +105,7 @@ def _operation(path: str, method: str, node: Node, base_url: str) -> Operation:
         summary=node.get("summary", id_),
         description=node.get("description", ""),
         scope=node.get("x-scope", ""),
-        parameters=tuple(_parameter(one) for one in node.get("parameters", [])),
+        parameters=tuple(_parameter(one) for one in _in_order(node.get("parameters", []))),
         body=tuple(_lines(body.get("schema", {}))),
         media_types=tuple(contents),
         reply=tuple(_lines(reply.get("schema", {}))),
@@ -117,6 +117,11 @@ def _operation(path: str, method: str, node: Node, base_url: str) -> Operation:
 
 def _failures(node: Node) -> list[tuple[str, Node]]:
     return sorted((code, one) for code, one in node["responses"].items() if code != "200")
+
+
+def _in_order(parameters: Sequence[Node]) -> list[Node]:
+    """Those of the address first, as they stand there; headers, the same everywhere, last."""
+    return sorted(parameters, key=lambda one: ("path", "query", "header").index(one["in"]))
 
 
 def _parameter(node: Node) -> FieldLine:
@@ -132,6 +137,8 @@ def _lines(node: Node, path: str = "", depth: int = 0) -> Iterator[FieldLine]:
     if node.get("type") == "array":
         yield from _lines(node.get("items", {}), f"{path}[]", depth + 1)
         return
+    for alternative in node.get("oneOf", []):
+        yield from _lines(alternative, path, depth)
     required = set(node.get("required", []))
     for name, inner in node.get("properties", {}).items():
         full = f"{path}.{name}" if path else name
@@ -169,10 +176,10 @@ def _requests(id_: str, path: str, method: str, contents: Mapping[str, Node], ba
     for media_type, content in contents.items():
         for number, (title, value) in enumerate(_examples(content)):
             shown = True
-            text = _curl(base_url + path, method, media_type, value)
+            text = _curl(base_url + _spoken(path), method, media_type, value)
             yield Program(f"{id_}-request-{_slug(media_type)}-{number}", title, text)
     if not shown:
-        yield Program(f"{id_}-request", "", _curl(base_url + path, method, "", None))
+        yield Program(f"{id_}-request", "", _curl(base_url + _spoken(path), method, "", None))
 
 
 def _replies(id_: str, content: Node) -> Iterator[Program]:
@@ -184,13 +191,18 @@ def _examples(content: Node) -> Sequence[tuple[str, Any]]:
     return [(one.get("summary", name), one.get("value")) for name, one in content.get("examples", {}).items()]
 
 
+def _spoken(path: str) -> str:
+    """Say where an id goes in capitals: curl takes braces for patterns of its own."""
+    return "/".join(part.strip("{}").upper() if part.startswith("{") else part for part in path.split("/"))
+
+
 def _curl(url: str, method: str, media_type: str, value: Any) -> str:
     lines = [f"curl{'' if method == 'get' else f' -X {method.upper()}'} '{url}'"]
     if not url.endswith("/connect/token"):
         lines.append(f"-H 'Authorization: Bearer {KEY_PLACEHOLDER}'")
     if media_type == "application/json":
         # In the shell's single quotes only a single quote is special; JSON can write it in another way.
-        body = json.dumps(value, ensure_ascii=False).replace("'", "\\u0027")
+        body = json.dumps(value, indent=2, ensure_ascii=False).replace("'", "\\u0027").replace("\n", "\n  ")
         lines += ["-H 'Content-Type: application/json'", f"-d '{body}'"]
     elif media_type == "multipart/form-data":
         lines += [f"-F '{name}={_part(name, part)}'" for name, part in dict(value or {}).items()]

@@ -1,0 +1,1 @@
+"""Filters for the page that describes the API."""
