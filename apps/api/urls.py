@@ -7,6 +7,7 @@ from django.urls import path
 from apps.api.description.views import docs, schema
 from apps.api.views.annotations import AnnotationView
 from apps.api.views.capture import CaptureView
+from apps.api.views.exports import ExportResultView, ExportsView, ExportView
 from apps.api.views.feedback import FunctionFeedbackView, SampleFeedbackView
 from apps.api.views.fields import FieldsView, FieldView
 from apps.api.views.functions import FunctionsView, FunctionView
@@ -38,6 +39,13 @@ urlpatterns = [
     path("v1/functions/<str:function_id>", FunctionView.as_view(), name="function"),
     path("v1/functions/<str:function_id>/capture", CaptureView.as_view(), name="capture"),
     path("v1/functions/<str:function_id>/feedback", FunctionFeedbackView.as_view(), name="function_feedback"),
+    path("v1/functions/<str:function_id>/exports", ExportsView.as_view(), name="exports"),
+    path("v1/functions/<str:function_id>/exports/<str:export_id>", ExportView.as_view(), name="export"),
+    path(
+        "v1/functions/<str:function_id>/exports/<str:export_id>/result",
+        ExportResultView.as_view(),
+        name="export_result",
+    ),
     path("v1/functions/<str:function_id>/fields", FieldsView.as_view(), name="fields"),
     path("v1/functions/<str:function_id>/fields/<str:field_id>", FieldView.as_view(), name="field"),
     path("v1/functions/<str:function_id>/labels", LabelsView.as_view(), name="labels"),

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Services, concurrency and flows. What never meets the database, or drives a browser, learns nothing here.
 SUITES = [
     *("core", "accounts", "events", "workspaces", "functions", "samples"),
-    *("training", "labeling", "review", "invoke", "flows"),
+    *("training", "labeling", "review", "invoke", "api", "flows"),
 ]
 EXPRESSION = "not browser and not slow and not postgres"
 
