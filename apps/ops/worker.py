@@ -30,7 +30,7 @@ from apps.invoke.file_predictions.clearing import enqueue_unfinished_files
 from apps.invoke.models import FilePrediction
 from apps.ops.routines import Routine
 from apps.ops.signals import Signals
-from apps.samples.models import Import
+from apps.samples.models import Export, Import
 from apps.samples.services.sweeper import enqueue_unfinished_imports
 from apps.training.models import FunctionWork, RoundPart
 from apps.training.services import encoders, stop_adapting
@@ -50,7 +50,7 @@ STOP_MS = 4_000
 # Numpy gives up the interpreter at every product of a round, and a busy second thread keeps it for a whole interval
 # each time. A round of 35 ms beside one took 120 ms, at worst 3.4 s, with the default of 5 ms; 73 to 102 ms with this.
 SWITCH_SECONDS = 0.0005
-LEASED: tuple[type[Leased], ...] = (FunctionWork, RoundPart, Import, FilePrediction, Delivery)
+LEASED: tuple[type[Leased], ...] = (FunctionWork, RoundPart, Import, Export, FilePrediction, Delivery)
 
 
 def run_worker() -> None:

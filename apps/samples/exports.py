@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from io import StringIO
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.db.models import FilteredRelation, Q, QuerySet
@@ -24,6 +24,7 @@ from apps.samples.reading.tag_cells import tag_cell
 from apps.samples.rows import cells_of
 from apps.samples.services.saying import KnownLabels
 
+T = TypeVar("T", str, bytes)
 ROWS_PER_PAGE = 1_000
 _BESIDE = (FLAGGED_BY, UNSURE_BY, COMMENTS, "answers")
 _OUT_OF_FOLD = "out_of_fold"
@@ -233,7 +234,7 @@ def problem_chunks(problems: Iterable[tuple[int, str, str]]) -> Iterator[str]:
         yield _csv_lines([[str(row), guard(name), guard(reason)]])
 
 
-async def in_background(chunks: Iterator[str]) -> AsyncIterator[str]:
+async def in_background(chunks: Iterator[T]) -> AsyncIterator[T]:
     """Draw chunks in a thread, one at a time: an ASGI response made from a plain iterator is held whole in memory."""
     draw = sync_to_async(lambda: next(chunks, None))
     while (chunk := await draw()) is not None:

@@ -511,7 +511,12 @@ class ExportState(models.TextChoices):
 
 
 class Export(Leased):
-    """A file of all samples of a function that is written in the background, and how far that is."""
+    """A file of all samples of a function that is written in the background, and how far that is.
+
+    It grows by parts; `cursor` is the last sample in them, and moves in the transaction that adds one. `columns` are
+    those it is written with: where the function's change meanwhile it begins anew. `n_attempts` counts runs since the
+    last progress.
+    """
 
     WORKSPACE_PATH: ClassVar[str] = "function__workspace"
     ID_KIND: ClassVar[str] = "export"
@@ -521,7 +526,9 @@ class Export(Leased):
     person = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     format = models.CharField(max_length=10)
     state = models.CharField(max_length=10, choices=ExportState, default=ExportState.QUEUED)
-    file_key = models.CharField(max_length=200, blank=True)
+    columns = models.JSONField(default=list)
+    cursor = models.PositiveBigIntegerField(default=0)
+    n_parts = models.PositiveIntegerField(default=0)
     n_rows = models.PositiveIntegerField(default=0)
     n_rows_expected = models.PositiveIntegerField(default=0)
     n_attempts = models.PositiveSmallIntegerField(default=0)
@@ -534,3 +541,18 @@ class Export(Leased):
 
     def __str__(self) -> str:
         return f"{self.format} of {self.function_id}"
+
+
+class ExportPart(models.Model):
+    """Some rows of an export one after the other, as they go out, stored under `file_key`."""
+
+    export = models.ForeignKey(Export, on_delete=models.CASCADE, related_name="parts", db_index=False)
+    number = models.PositiveIntegerField()
+    file_key = models.CharField(max_length=200)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["export", "number"], name="export_part_once")]
+
+    def __str__(self) -> str:
+        return f"part {self.number} of {self.export_id}"

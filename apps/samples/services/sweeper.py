@@ -9,6 +9,7 @@ from apps.samples.models import Import, ImportState
 from apps.samples.services import set_aside, undoing
 from apps.samples.services.bin import purge_old
 from apps.samples.services.capture_retention import forget_old_captures
+from apps.samples.services.export_runs import clear_old_exports, enqueue_unfinished_exports
 from apps.samples.services.leftovers import clear_leftovers
 from apps.samples.services.resettling import release_overlap, release_unanswerable, settle_stranded
 from apps.samples.services.surgery import finish_surgery
@@ -39,9 +40,11 @@ def enqueue_unfinished_imports() -> int:
         release_unanswerable()
         release_overlap()
         purge_old()
+        clear_old_exports()
         forget_old_captures()
     set_aside.enqueue_unfinished()
     undoing.enqueue_unfinished()
+    enqueue_unfinished_exports()
     waiting = Import.objects.filter(is_free(), state__in=[ImportState.QUEUED, ImportState.RUNNING])
     return sum(enqueue(JobName.RUN_IMPORT, pk, cursor) for pk, cursor in waiting.values_list("pk", "cursor"))
 

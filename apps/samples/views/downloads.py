@@ -1,6 +1,7 @@
 """Samples going out: exports, streamed in constant memory."""
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 from django.http import StreamingHttpResponse
 from django.utils.text import slugify
@@ -12,13 +13,16 @@ from apps.samples.services.records import record_export
 from apps.workspaces.access import AppHttpRequest, requires
 from apps.workspaces.roles import Action
 
+T = TypeVar("T", str, bytes)
+CONTENT_TYPES = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
+
 
 @require_GET
 @requires(Action.EXPORT)
 def export_csv(request: AppHttpRequest, function_id: str) -> StreamingHttpResponse:
     function = request.access.fetch(Function, function_id)
     record_export(function=function, person=request.user, format_name="csv")
-    return download(exports.csv_chunks(function), name=_name(function, "csv"), content_type="text/csv")
+    return download(exports.csv_chunks(function), name=file_name(function, "csv"), content_type=CONTENT_TYPES["csv"])
 
 
 @require_GET
@@ -26,10 +30,11 @@ def export_csv(request: AppHttpRequest, function_id: str) -> StreamingHttpRespon
 def export_jsonl(request: AppHttpRequest, function_id: str) -> StreamingHttpResponse:
     function = request.access.fetch(Function, function_id)
     record_export(function=function, person=request.user, format_name="jsonl")
-    return download(exports.json_chunks(function), name=_name(function, "jsonl"), content_type="application/x-ndjson")
+    chunks = exports.json_chunks(function)
+    return download(chunks, name=file_name(function, "jsonl"), content_type=CONTENT_TYPES["jsonl"])
 
 
-def download(chunks: Iterator[str], *, name: str, content_type: str) -> StreamingHttpResponse:
+def download(chunks: Iterator[T], *, name: str, content_type: str) -> StreamingHttpResponse:
     """Answer with a file to save. `name` holds nothing but what `slugify` leaves, so the header needs no encoding."""
     response = StreamingHttpResponse(exports.in_background(chunks), content_type=f"{content_type}; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -37,5 +42,5 @@ def download(chunks: Iterator[str], *, name: str, content_type: str) -> Streamin
     return response
 
 
-def _name(function: Function, suffix: str) -> str:
+def file_name(function: Function, suffix: str) -> str:
     return f"{slugify(function.name) or function.public_id}.{suffix}"
