@@ -8,43 +8,23 @@ from typing import NoReturn
 
 from django.http import Http404
 from django.urls import path
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, PolymorphicProxySerializer, extend_schema
+from drf_spectacular.utils import OpenApiExample, PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
 
 from apps.api.serializers.invoke import (
-    Answered,
-    AnsweredOld,
-    BatchAnswered,
-    Call,
-    CallBatch,
-    CallForm,
-    Guess,
+    BatchBody,
+    BatchReply,
+    CallBody,
+    CallOptions,
+    CallReply,
+    LabelConfidence,
+    OldCallReply,
+    PictureForm,
+    PicturesForm,
 )
 from apps.api.views.base import ApiView, acts
 from apps.workspaces.roles import Action
 
-OPTIONS = [
-    OpenApiParameter(
-        "labelCount",
-        {"type": "integer", "minimum": 0, "default": 0},
-        description="How many of the likeliest labels to tell, in `labelConfidences`.",
-    ),
-    OpenApiParameter(
-        "modelId", OpenApiTypes.STR, description="A model of the function to ask; empty for the one that answers now."
-    ),
-    OpenApiParameter(
-        "includeMetadata",
-        {"type": "boolean", "default": False},
-        description="Whether to tell what you keep beside the labels.",
-    ),
-    OpenApiParameter(
-        "capture",
-        {"type": "boolean", "default": True},
-        description="`false`: keep nothing of the input, whatever the function keeps.",
-    ),
-    OpenApiParameter("externalId", OpenApiTypes.STR, description="An id of your own; comes back."),
-]
 _GUESS = {"labelName": "Refund", "labelId": "label_p2m8v4c6x1z9q7w3", "confidence": 0.97}
 _ANSWER = {**_GUESS, "decision": "auto", "modelId": "model_f3g7h1j5k9l2z6x4"}
 _TEXT = OpenApiExample("A text", value={"data": "I want my money back", "externalId": "ticket-1742"}, request_only=True)
@@ -65,9 +45,9 @@ class InvokeView(_Elsewhere):
         operation_id="invoke",
         summary="Call a function",
         tags=["Calling"],
-        parameters=OPTIONS,
-        request={"application/json": Call, "multipart/form-data": CallForm},
-        responses=Answered,
+        parameters=[CallOptions],
+        request={"application/json": CallBody, "multipart/form-data": PictureForm},
+        responses=CallReply,
         examples=[_TEXT, _REPLY],
     )
     @acts(Action.INVOKE)
@@ -81,9 +61,9 @@ class InvokeBatchView(_Elsewhere):
         operation_id="invokeBatch",
         summary="Call a function with many inputs",
         tags=["Calling"],
-        parameters=OPTIONS[:4],
-        request={"application/json": CallBatch, "multipart/form-data": CallForm},
-        responses=BatchAnswered,
+        parameters=[CallOptions],
+        request={"application/json": BatchBody, "multipart/form-data": PicturesForm},
+        responses=BatchReply,
         examples=[
             OpenApiExample(
                 "Two texts",
@@ -109,11 +89,11 @@ class OldInvokeView(_Elsewhere):
         operation_id="invokeV09",
         summary="Call a function, in the words of version 0.9",
         tags=["Version 0.9"],
-        parameters=OPTIONS,
-        request={"application/json": Call, "multipart/form-data": CallForm},
+        parameters=[CallOptions],
+        request={"application/json": CallBody, "multipart/form-data": PictureForm},
         responses=PolymorphicProxySerializer(
             component_name="AnswerV09",
-            serializers=[AnsweredOld, Guess(many=True)],
+            serializers=[OldCallReply, LabelConfidence(many=True)],
             resource_type_field_name=None,
             many=False,
         ),

@@ -1,4 +1,4 @@
-"""Calls and their answers, as the document tells of them: they are read and written in `apps.invoke`."""
+"""Calls as they travel. `apps.invoke.wire`, `batches` and `bodies` read and write them; this says what they do."""
 
 from __future__ import annotations
 
@@ -7,90 +7,152 @@ from rest_framework import serializers
 from apps.api.serializers.base import WireSerializer
 from apps.api.serializers.samples import DataField
 from apps.invoke.answers import Decision
-from apps.invoke.batches import MAX_ITEMS
+from apps.invoke.batches import MAX_ITEMS, MAX_PICTURES
+from apps.samples.checks import EXTERNAL_ID_MAX
 
-# The wire's names, which are not Python's.
+# Field names are the wire's.
 # ruff: noqa: N815
 
 
-class Call(WireSerializer):
+class CallOptions(WireSerializer):
+    """What the address of a call may ask for, behind the question mark."""
+
+    labelCount = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=999_999_999,
+        help_text="How many of the likeliest labels to list too.",
+    )
+    modelId = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        help_text="The model to ask, one of those published before; left out or empty: the current one.",
+    )
+    includeMetadata = serializers.BooleanField(
+        required=False, help_text="Whether labels come with the metadata that was stored with them."
+    )
+    capture = serializers.BooleanField(
+        required=False, help_text="false: keep nothing of the input, whatever the function's settings say."
+    )
+    externalId = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=EXTERNAL_ID_MAX,
+        help_text="Your own id of the input; it comes back.",
+    )
+
+
+class CallBody(WireSerializer):
     """One input."""
 
-    data = DataField(help_text="The input: a text; a picture as data URI or address; a row by names or ids of fields.")  # type: ignore[assignment]  # declared fields leave the class: `data` stays its own
-    externalId = serializers.CharField(required=False, max_length=200, help_text="An id of your own; comes back.")
+    data = DataField(  # type: ignore[assignment]  # declared fields leave the class: `data` stays its own
+        help_text=(
+            "A text; or of a picture function a data URI or an address beginning with https://; or of a table function "
+            "an object with a value for each field, by the field's name or id."
+        )
+    )
+    externalId = serializers.CharField(
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        max_length=EXTERNAL_ID_MAX,
+        help_text="Your own id of the input; it comes back in the answer.",
+    )
 
 
-class CallForm(WireSerializer):
-    """A picture as a file."""
+class PictureForm(WireSerializer):
+    """One picture, as the file of a form."""
 
     data = serializers.FileField(help_text="The picture: JPEG, PNG, WEBP, GIF or HEIC.")  # type: ignore[assignment]  # declared fields leave the class: `data` stays its own
-    externalId = serializers.CharField(required=False, max_length=200, help_text="An id of your own; comes back.")
-
-
-class CallBatch(WireSerializer):
-    """Many inputs at once."""
-
-    items = serializers.ListField(
-        child=Call(), max_length=MAX_ITEMS, help_text="The inputs: up to 1,000 texts or rows, or 64 pictures."
+    externalId = serializers.CharField(
+        required=False, max_length=EXTERNAL_ID_MAX, help_text="Your own id of the input; it comes back in the answer."
     )
 
 
-class Guess(WireSerializer):
-    """A label and how sure the model is of it."""
+class LabelConfidence(WireSerializer):
+    """A label, and how sure the model is of it."""
 
     labelName = serializers.CharField(help_text="What the label is called.")
-    labelId = serializers.CharField(help_text="The id of the label.")
-    confidence = serializers.FloatField(min_value=0, max_value=1, help_text="How probable it is that this is right.")
-    labelMetadata = serializers.DictField(
-        child=serializers.CharField(), required=False, help_text="What you keep beside the label, where asked for."
-    )
-
-
-class Answered(WireSerializer):
-    """An answer: one label, or the tags that are there."""
-
-    labelName = serializers.CharField(required=False, help_text="What the label is called.")
-    labelId = serializers.CharField(required=False, help_text="The id of the label.")
+    labelId = serializers.CharField(help_text="The label's id.")
     confidence = serializers.FloatField(
-        required=False, min_value=0, max_value=1, help_text="How probable it is that this is right."
+        min_value=0,
+        max_value=1,
+        help_text="How probable this is: of answers with 0.9, nine in ten are right.",
     )
     labelMetadata = serializers.DictField(
-        child=serializers.CharField(), required=False, help_text="What you keep beside the label, where asked for."
+        required=False, child=serializers.CharField(), help_text="The label's metadata, where it was asked for."
     )
-    tags = Guess(many=True, required=False, help_text="The tags that are there, likeliest first, if it gives tags.")
+
+
+class CallReply(WireSerializer):
+    """An answer: `labelName`, `labelId` and `confidence` of a classification function, `tags` of a tags function."""
+
+    labelName = serializers.CharField(required=False, help_text="The label said.")
+    labelId = serializers.CharField(required=False, help_text="The label's id.")
+    confidence = serializers.FloatField(
+        required=False, min_value=0, max_value=1, help_text="How probable it is that the label is right."
+    )
+    labelMetadata = serializers.DictField(
+        required=False, child=serializers.CharField(), help_text="The label's metadata, where it was asked for."
+    )
+    tags = LabelConfidence(many=True, required=False, help_text="The tags that are there, the likeliest first.")
     decision = serializers.ChoiceField(
-        choices=[decision.value for decision in Decision],
-        required=False,
-        help_text="`auto`: as right as the function's owner wants, nobody need look. `review`: let a person look.",
+        choices=[each.value for each in Decision],
+        help_text="auto: as right as the function's owner asks for; review: a person should look at it.",
     )
-    modelId = serializers.CharField(required=False, help_text="The model that answered; absent for a guess.")
-    isTrained = serializers.BooleanField(required=False, help_text="False where it guesses by the names of labels.")
-    isCalibrated = serializers.BooleanField(required=False, help_text="False where the confidence is a guess too.")
-    labelConfidences = Guess(many=True, required=False, help_text="The likeliest labels, where `labelCount` is given.")
-    externalId = serializers.CharField(required=False, help_text="The id of your own that came with the call.")
-    sampleId = serializers.CharField(required=False, help_text="The sample that was kept of it, for people to look at.")
+    modelId = serializers.CharField(required=False, help_text="The model that answered.")
+    isTrained = serializers.BooleanField(
+        required=False, help_text="false where there is no model yet and this is a guess; else left out."
+    )
+    isCalibrated = serializers.BooleanField(required=False, help_text="false where the confidence is a guess as well.")
+    labelConfidences = LabelConfidence(
+        many=True, required=False, help_text="As many of the likeliest labels as `labelCount` asks for."
+    )
+    externalId = serializers.CharField(required=False, help_text="Your own id, where you gave one.")
+    sampleId = serializers.CharField(required=False, help_text="The sample that the input was kept as, where it was.")
 
 
-class AnsweredOld(Answered):
-    """An answer in the words of version 0.9."""
+class OldCallReply(CallReply):
+    """An answer of a classification function in the words of version 0.9."""
 
-    name = serializers.CharField(required=False, help_text="The same as `labelName`.")
+    name = serializers.CharField(help_text="The label said, by its older name.")
 
 
-class ItemProblem(WireSerializer):
+class ItemError(WireSerializer):
     """Why one input was not answered."""
 
-    message = serializers.CharField(help_text="What is wrong and what to do about it.")
-    code = serializers.CharField(help_text="What is wrong, for programs.")
+    message = serializers.CharField(help_text="What is wrong, and what to do about it.")
+    code = serializers.CharField(help_text="The same in one word, for programs.")
 
 
-class BatchAnswer(Answered):
-    """What was said of one input, or why nothing was."""
+class BatchBody(WireSerializer):
+    """Many inputs, each with its data."""
 
-    error = ItemProblem(required=False, help_text="Why this input was not answered; the others are.")
+    items = CallBody(  # type: ignore[call-arg]  # many=True makes a list of it, which knows max_length
+        many=True,
+        max_length=MAX_ITEMS,
+        help_text=f"At most {MAX_ITEMS:,} texts or rows, or {MAX_PICTURES} pictures or rows with pictures.",
+    )
 
 
-class BatchAnswered(WireSerializer):
-    """The answers, in the order of the inputs."""
+class PicturesForm(WireSerializer):
+    """Many pictures, as the files of a form, each as a part named data."""
 
-    results = BatchAnswer(many=True, help_text="One for each input, in the same order.")
+    data = serializers.ListField(  # type: ignore[assignment]  # declared fields leave the class: `data` stays its own
+        child=serializers.FileField(), max_length=MAX_PICTURES, help_text=f"At most {MAX_PICTURES} pictures."
+    )
+
+
+class BatchResult(CallReply):
+    """The answer to one of many inputs, or why there is none."""
+
+    decision = serializers.ChoiceField(
+        required=False, choices=[each.value for each in Decision], help_text="As of a call with one input."
+    )
+    error = ItemError(required=False, help_text="Why this input was not answered; nothing else is said of it then.")
+
+
+class BatchReply(WireSerializer):
+    """The answers, one for each input, in their order."""
+
+    results = BatchResult(many=True, help_text="One for each input, in order: an answer or an error.")

@@ -18,7 +18,7 @@ DATA = {
         "The input: a text; a picture as a data URI or an address that the server can reach; or a row, an object of "
         "values by the names or ids of fields."
     ),
-    "oneOf": [{"type": "string", "minLength": 1}, {"type": "object", "additionalProperties": {}}],
+    "oneOf": [{"type": "string"}, {"type": "object", "additionalProperties": {}}],
 }
 ONE = {
     "type": "object",
