@@ -295,6 +295,9 @@ IMAGE_MAX_PIXELS = env.integer("IMAGE_MAX_MEGAPIXELS", 64) * 1_000_000
 INVOKE_MAX_BYTES = env.integer("INVOKE_MAX_MB", 16) * 1024 * 1024
 API_MAX_BYTES = env.integer("API_MAX_MB", 64) * 1024 * 1024
 
+# How long the row of each call is kept; what was counted of them stays.
+CALLS_KEPT_DAYS = env.integer("CALLS_KEPT_DAYS", 35)
+
 # A function of the operator's own, str to str, that texts of captured calls go through before anything is stored.
 REDACT = env.text("REDACT", "")
 

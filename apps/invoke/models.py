@@ -63,6 +63,7 @@ class UsageHour(models.Model):
     class Meta:
         ordering = ["hour"]
         constraints = [models.UniqueConstraint(fields=["function", "hour"], name="usage_hour_once")]
+        indexes = [models.Index(fields=["hour"], name="usage_by_hour")]
 
     def __str__(self) -> str:
         return f"{self.n_calls} calls of {self.function_id}"
