@@ -19,6 +19,14 @@ from apps.api.views.samples import SampleBatchView, SamplesView, SampleView
 from apps.api.views.token import TokenView
 from apps.api.views.v09 import FunctionStateView, MetricsView
 
+from apps.api.views.webhooks import (
+    DeliveriesView,
+    RedeliveryView,
+    WebhookPingView,
+    WebhookSecretView,
+    WebhooksView,
+    WebhookView,
+)
 app_name = "api"
 
 urlpatterns = [
@@ -63,3 +71,14 @@ urlpatterns = [
     ),
     path("v1/media/<str:token>", MediaView.as_view(), name="media"),
 ]
+    path("v1/search-functions/<str:function_id>/invoke", SearchInvokeView.as_view(), name="search_invoke"),
+    path("v1/webhooks", WebhooksView.as_view(), name="webhooks"),
+    path("v1/webhooks/<str:webhook_id>", WebhookView.as_view(), name="webhook"),
+    path("v1/webhooks/<str:webhook_id>/deliveries", DeliveriesView.as_view(), name="deliveries"),
+    path(
+        "v1/webhooks/<str:webhook_id>/deliveries/<str:delivery_id>/redeliver",
+        RedeliveryView.as_view(),
+        name="redelivery",
+    ),
+    path("v1/webhooks/<str:webhook_id>/ping", WebhookPingView.as_view(), name="webhook_ping"),
+    path("v1/webhooks/<str:webhook_id>/secret", WebhookSecretView.as_view(), name="webhook_secret"),
