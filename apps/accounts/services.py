@@ -80,6 +80,16 @@ def create_person(*, email: str, name: str, password: str) -> User:
         raise Conflict("There is an account with this e-mail address already. Sign in with it instead.") from error
 
 
+def create_person_without_password(*, email: str) -> User:
+    """Add a person who comes in by a sign-in link and can choose a password then."""
+    person = User(email=email.strip().lower())
+    try:
+        validate_email(person.email)
+    except ValidationError as error:
+        raise InvalidInput(" ".join(error.messages)) from error
+    return User.objects.create_user(email=person.email, name=person.email.partition("@")[0], password=None)
+
+
 def rename_person(*, person: User, name: str) -> None:
     person.name = name.strip()
     person.save(update_fields=["name"])

@@ -14,6 +14,7 @@ class Audit(StrEnum):
     MEMBER_REMOVED = "member.removed"
     INVITATION_REVOKED = "invitation.revoked"
     KEY_CREATED = "key.created"
+    KEY_ROTATED = "key.rotated"
     KEY_REVOKED = "key.revoked"
     WEBHOOK_CREATED = "webhook.created"
     WEBHOOK_CHANGED = "webhook.changed"
@@ -77,6 +78,7 @@ class Live(StrEnum):
     PREDICTIONS_CHANGED = "predictions"
     WORKER_CHANGED = "worker"
     ACCESS_CHANGED = "access"
+    KEYS_CHANGED = "keys"
 
 
 class Notify(StrEnum):

@@ -16,6 +16,7 @@ SENTENCES: dict[Audit, str] = {
     Audit.MEMBER_REMOVED: "removed {email}",
     Audit.INVITATION_REVOKED: "withdrew the invitation for {email}",
     Audit.KEY_CREATED: "made the API key “{name}” (hf_{prefix}…)",
+    Audit.KEY_ROTATED: "gave the API key “{name}” (hf_{prefix}…) a new secret; the old one ends {old_ends}",
     Audit.KEY_REVOKED: "revoked the API key “{name}” (hf_{prefix}…)",
     Audit.WEBHOOK_CREATED: "made a webhook to {host}",
     Audit.WEBHOOK_CHANGED: "changed the webhook to {host}",

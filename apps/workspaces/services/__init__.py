@@ -2,9 +2,10 @@
 
 from apps.workspaces.services.authentication import authenticate, exchange
 from apps.workspaces.services.invitations import accept_invitation, find_invitation, invite_member, revoke_invitation
-from apps.workspaces.services.keys import create_key, revoke_key
+from apps.workspaces.services.keys import create_key, revoke_key, rotate_key
 from apps.workspaces.services.members import change_role, remove_member
 from apps.workspaces.services.people import announce_access_change, record_sign_in
+from apps.workspaces.services.watching import when_keys_change
 from apps.workspaces.services.workspaces import create_another_workspace, create_workspace, set_up_owner
 
 __all__ = [
@@ -22,5 +23,7 @@ __all__ = [
     "remove_member",
     "revoke_invitation",
     "revoke_key",
+    "rotate_key",
     "set_up_owner",
+    "when_keys_change",
 ]

@@ -11,6 +11,7 @@ from apps.workspaces.models import Membership, Workspace
 from apps.workspaces.roles import Action, Role, may
 from apps.workspaces.services.invitations import revoke_invitations_by
 from apps.workspaces.services.keys import revoke_keys_of
+from apps.workspaces.services.watching import access_changed
 
 
 @transaction.atomic
@@ -39,6 +40,7 @@ def change_role(*, membership: Membership, role: Role, actor: User) -> Membershi
         old_role=old,
         role=role.value,
     )
+    access_changed(workspace)
     announce(workspace=workspace.public_id, kind=Live.ACCESS_CHANGED, subject=target.user.public_id)
     return target
 
@@ -69,6 +71,7 @@ def remove_member(*, membership: Membership, actor: User) -> None:
         subject=target_id,
         email=person.email,
     )
+    access_changed(workspace)
     announce(workspace=workspace.public_id, kind=Live.ACCESS_CHANGED, subject=person.public_id)
 
 

@@ -25,7 +25,7 @@ def create_workspace(*, name: str, owner: User | None) -> Workspace:
         name=workspace.name,
     )
     if owner is not None:
-        _add_owner(workspace, owner)
+        add_owner(workspace, owner)
     return workspace
 
 
@@ -56,7 +56,7 @@ def set_up_owner(*, token: str, email: str, name: str, password: str, workspace_
         if position == 0:
             workspace.name = checked_name(workspace_name)
             workspace.save(update_fields=["name"])
-        _add_owner(workspace, owner)
+        add_owner(workspace, owner)
     return owner.memberships.select_related("workspace", "user").order_by("id")[0]
 
 
@@ -71,7 +71,8 @@ def checked_name(name: str) -> str:
     return name
 
 
-def _add_owner(workspace: Workspace, owner: User) -> None:
+def add_owner(workspace: Workspace, owner: User) -> None:
+    """Make a person the owner of a workspace that has none. Call it in a transaction."""
     membership = workspace.memberships.create(user=owner, role=Role.OWNER)
     record(
         workspace=workspace.public_id,
