@@ -20,6 +20,7 @@ from apps.review.services import fix_label, fix_tags
 from apps.samples.models import Annotation, Confirmation, Mark, MarkKind, ReviewState, Sample
 from apps.samples.services.annotations import lock_function, undo_annotation
 from apps.samples.services.confirmations import confirm_annotation, withdraw_confirmation
+from apps.samples.services.feedback import reopen_reports, settle_reports
 from apps.samples.services.marks import clear_marks, set_mark
 from apps.samples.services.reviews import accept, fetch_back, send_back
 
@@ -72,8 +73,8 @@ class Decided:
 def decide(*, sample: Sample, decision: Decision, answer: Answer, person: User) -> Decided:
     """Do what a reviewer decided.
 
-    Whoever decides has seen to what others marked; *not sure* leaves it to somebody else. Raises Conflict where there
-    is nothing to keep, InvalidInput for an answer the function does not have.
+    Whoever decides has seen to what others marked or reported; *not sure* leaves it to somebody else. Raises Conflict
+    where there is nothing to keep, InvalidInput for an answer the function does not have.
     """
     lock_function(sample.function_id)
     sample.refresh_from_db(fields=_FIELDS)
@@ -90,6 +91,8 @@ def decide(*, sample: Sample, decision: Decision, answer: Answer, person: User) 
         set_mark(sample=sample, person=person, kind=MarkKind.UNSURE, is_on=True)
     else:
         clear_marks(sample=sample)
+    if did not in {Did.DOUBTED, Did.SENT_BACK}:
+        note["reports"] = settle_reports(sample=sample, person=person)
     note |= {"did": did, "kept_at": _kept_at(sample)}
     return Decided(sample, did, _words(did, before, _name_of(sample)), signing.dumps(note, salt=_SALT))
 
@@ -143,6 +146,7 @@ def take_back(*, sample: Sample, note: str, person: User) -> Did:
         fetch_back(sample=sample, reviewer=person)
     elif did is Did.KEPT:
         _unkeep(sample, facts)
+    reopen_reports(sample=sample, feedback_ids=facts.get("reports", ()))
     _restore_marks(sample, [(public_id, MarkKind(kind)) for public_id, kind in facts["marks"]], person, did)
     return did
 

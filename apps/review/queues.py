@@ -11,6 +11,8 @@ from apps.functions.models import Function, ReviewLevel
 class QueueName(StrEnum):
     """As in addresses, in the order of the menu."""
 
+    REPORTED = "reported"
+    CAPTURED = "captured"
     WRONG_LABELS = "wrong-labels"
     UNSURE = "unsure"
     UNSURE_LABELLED = "unsure-labelled"
@@ -40,12 +42,29 @@ class Queue:
             QueueName.DISPUTED: function.overlap_share > 0,
             QueueName.TO_CHECK: function.review_level != ReviewLevel.OFF,
             QueueName.PROVISIONAL: function.is_machine_first,
+            # Of what callers do nothing is said before there is something.
+            QueueName.REPORTED: False,
+            QueueName.CAPTURED: False,
         }.get(self.name, True)
 
 
 QUEUES: dict[QueueName, Queue] = {
     queue.name: queue
     for queue in (
+        Queue(
+            QueueName.REPORTED,
+            "Reported",
+            "Somebody who was given these answers says whether they were right. What was wrong comes first.",
+            "Every report has been looked at.",
+            only_where_used=True,
+        ),
+        Queue(
+            QueueName.CAPTURED,
+            "Captured",
+            "Calls that were kept because there is something to learn from them. The newest come first.",
+            "Every call that was kept has been looked at.",
+            only_where_used=True,
+        ),
         Queue(
             QueueName.WRONG_LABELS,
             "Likely wrong labels",

@@ -37,6 +37,7 @@ urlpatterns = [
     path("functions/<str:function_id>/review/", queues.review_page, name="review_page"),
     path("functions/<str:function_id>/review/menu/", queues.review_menu, name="review_menu"),
     path("functions/<str:function_id>/review/effect/", queues.effect, name="effect"),
+    path("functions/<str:function_id>/review/reports/", queues.settled_reports, name="settled_reports"),
     path("functions/<str:function_id>/review/provisional/", provisional.provisional_page, name="provisional_page"),
     path("functions/<str:function_id>/review/provisional/accept/", provisional.accept_samples, name="accept_samples"),
     path("functions/<str:function_id>/review/<str:queue>/", queues.queue_page, name="queue_page"),

@@ -109,12 +109,18 @@ def confusion(function: Function, labels: Sequence[Label]) -> Confusion:
     return _of_tags(function, labels) if function.output_kind == OutputKind.TAGS else _of_labels(function, labels)
 
 
-def _of_labels(function: Function, labels: Sequence[Label]) -> Confusion:
-    by_key = {label.pk: label for label in labels}
+def pairs(function: Function, labels: Sequence[Label]) -> Counter[tuple[int, int]]:
+    """Return how many judged samples of each label were taken for each, by the labels' keys; those in use alone."""
     counts: Counter[tuple[int, int]] = Counter()
-    for cell in cells_of(function, list(by_key)):
+    for cell in cells_of(function, [label.pk for label in labels]):
         if cell.is_judged and cell.predicted is not None:
             counts[cell.label, cell.predicted] += cell.n
+    return counts
+
+
+def _of_labels(function: Function, labels: Sequence[Label]) -> Confusion:
+    by_key = {label.pk: label for label in labels}
+    counts = pairs(function, labels)
     wrong = {pair: n for pair, n in counts.items() if pair[0] != pair[1]}
     ordered = sorted(
         wrong.items(), key=lambda each: (-each[1], by_key[each[0][0]].position, by_key[each[0][1]].position)

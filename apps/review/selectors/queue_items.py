@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from apps.functions.models import Function, Label
 from apps.review.queues import QueueName
+from apps.review.selectors.from_calls import FromCalls, Heard, Told
 from apps.review.selectors.queues import Place, places, token_of
 from apps.review.selectors.rows import Row, TagRow, rows_of
 from apps.review.selectors.side_notes import NOBODY
@@ -21,6 +22,7 @@ N_AT_ONCE = 12
 WHOLE_CHARS = 4_000
 GLIMPSE_CHARS = 240
 N_NEARBY = 3
+_FROM_CALLS = {QueueName.REPORTED, QueueName.CAPTURED}
 _FROM_FINDINGS = {QueueName.WRONG_LABELS, QueueName.NEW_KINDS, QueueName.NEAR_DUPLICATES}
 
 
@@ -39,7 +41,8 @@ class Item:
 
     `proposed` is what it would be instead: one label, or the tags that would be on it (`known` were asked about);
     empty where there is nothing better. `nearby` are the labelled samples most like it, `other` the one it nearly
-    repeats, `voices` what the people who were asked said, `author` who gave the answer in force.
+    repeats, `voices` what the people who were asked said, `author` who gave the answer in force. `heard` is the call it
+    came in with, `told` what callers say of what they were answered.
     """
 
     place: str
@@ -49,6 +52,13 @@ class Item:
     other: Row | TagRow | None = None
     voices: tuple[Voice, ...] = ()
     author: Voice | None = None
+    heard: Heard | None = None
+    told: tuple[Told, ...] = ()
+
+    @property
+    def answered(self) -> tuple[Label, ...]:
+        """What a caller was answered, where that is known and there is nothing else said of the sample."""
+        return self.heard.answered if self.heard and not self.is_answered else ()
 
     @property
     def current(self) -> tuple[Label, ...]:
@@ -82,6 +92,9 @@ def queue_items(
     others = _others(function, labels, facts)
     keys = list(rows)
     voices = _voices(function, keys, labels) if name == QueueName.DISPUTED else {}
+    calls = FromCalls(function, labels) if name in _FROM_CALLS and keys else None
+    heard = calls.heard(keys) if calls else {}
+    told = calls.told(keys) if calls and name == QueueName.REPORTED else {}
     authors = _authors(function, rows, labels) if name in {QueueName.TO_CHECK, QueueName.FLAGGED} else {}
     return [
         _item(
@@ -90,6 +103,8 @@ def queue_items(
                 row=rows[place.sample_id],
                 voices=voices.get(place.sample_id, ()),
                 author=authors.get(place.sample_id),
+                heard=heard.get(place.sample_id),
+                told=told.get(place.sample_id, ()),
             ),
             facts.get(place.source),
             others,
@@ -102,15 +117,19 @@ def queue_items(
 
 def _item(item: Item, finding: Finding | None, others: Mapping[int, Row | TagRow], name: QueueName) -> Item:
     nearby = tuple(others[key] for key in _neighbours(finding) if key in others)
-    return Item(
-        place=item.place,
-        row=item.row,
-        proposed=_proposed(item.row, finding, name),
+    return replace(
+        item,
+        proposed=_proposed_by_call(item) if name in _FROM_CALLS else _proposed(item.row, finding, name),
         nearby=nearby,
         other=others.get(finding.other_id) if finding and finding.other_id else None,
-        voices=item.voices,
-        author=item.author,
     )
+
+
+def _proposed_by_call(item: Item) -> tuple[Label, ...]:
+    """What a caller says would be right; of what nobody has said anything of, what was answered."""
+    right = next((told.right for told in item.told if told.is_wrong and told.right), None)
+    proposed = right if right is not None else () if any(told.is_wrong for told in item.told) else item.answered
+    return () if proposed == item.current else proposed
 
 
 def _proposed(row: Row | TagRow, finding: Finding | None, name: QueueName) -> tuple[Label, ...]:

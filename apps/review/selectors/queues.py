@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from django.db.models import Case, Exists, F, FloatField, OuterRef, Q, QuerySet, Value, When
@@ -19,18 +20,30 @@ from apps.functions.models import Function, OutputKind
 from apps.review.filters import UNSURE_MARGIN
 from apps.review.queues import QUEUES, Queue, QueueName
 from apps.review.selectors.tag_table import UNSURE_MARGIN as UNSURE_TAG_MARGIN
-from apps.samples.models import Mark, MarkKind, ReviewState, Sample
+from apps.samples.models import (
+    Feedback,
+    FeedbackState,
+    Mark,
+    MarkKind,
+    Origin,
+    ReviewState,
+    Sample,
+    Verdict,
+)
 from apps.training.models import Finding, FindingKind, Prediction, PredictionKind, TrainedModel
 from apps.training.selectors import findings
 from apps.training.services.figures import threshold_for
 
 ALIKE_LAST = 1e3
 """More than any score: pairs with the same label, or none, come behind all that differ."""
+RIGHT_LAST = 1e15
+"""More than any key, and no more than a float counts singly: reports of right answers come behind all others."""
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 MOST_COUNTED = 1_000
 """Nobody needs to know how many more there are; counting them all would make the menu slow."""
 
 Rows: TypeAlias = QuerySet[Any]
-"""Samples, findings, predictions or marks, with `rank` and `of_sample` beside each."""
+"""Samples, findings, predictions, marks or reports, with `rank` and `of_sample` beside each."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Place:
-    """One sample's place in a queue; `source` is the key of the finding, prediction or mark that put it there."""
+    """One sample's place in a queue; `source` is the key of the finding, prediction, mark or report that put it in."""
 
     rank: float
     sample_id: int
@@ -101,6 +114,26 @@ def _read_token(function: Function, token: str) -> tuple[float, int]:
 
 def _rows(function: Function, name: QueueName) -> Rows:
     return _ROWS[name](function)
+
+
+def _reported(function: Function) -> Rows:
+    """Waiting reports, one a sample: one of a wrong answer before one of a right one, then the newest."""
+    waiting = Feedback.objects.filter(state=FeedbackState.WAITING)
+    rank = Case(
+        When(verdict=Verdict.WRONG, then=-Cast(F("pk"), FloatField())),
+        default=RIGHT_LAST - Cast(F("pk"), FloatField()),
+        output_field=FloatField(),
+    )
+    of_same = waiting.filter(sample=OuterRef("sample")).annotate(its_rank=rank)
+    rows = waiting.filter(function=function, sample__deleted_at=None).annotate(rank=rank, of_sample=F("sample_id"))
+    return rows.filter(~Exists(of_same.filter(its_rank__lt=OuterRef("rank"))), ~_doubted("sample"))
+
+
+def _captured(function: Function) -> Rows:
+    # The first condition is always true: SQLite takes the index of captured ones where it is told to go by time.
+    rows = Sample.objects.filter(created_at__gt=LONG_AGO, function=function, origin=Origin.CAPTURE, annotation=None)
+    rows = rows.filter(~_doubted("pk"), capture__isnull=False)
+    return rows.annotate(rank=-Cast(F("pk"), FloatField()), of_sample=F("pk"))
 
 
 def _wrong_labels(function: Function) -> Rows:
@@ -180,6 +213,8 @@ def _doubted(path: str) -> Exists:
 
 
 _ROWS: dict[QueueName, Callable[[Function], Rows]] = {
+    QueueName.REPORTED: _reported,
+    QueueName.CAPTURED: _captured,
     QueueName.WRONG_LABELS: _wrong_labels,
     QueueName.UNSURE: _unsure,
     QueueName.UNSURE_LABELLED: _unsure_labelled,

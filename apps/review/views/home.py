@@ -1,5 +1,7 @@
 """The function home: figures, the slider, how bad it is to miss a label."""
 
+from collections.abc import Sequence
+
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
@@ -12,6 +14,7 @@ from apps.review import selectors
 from apps.review.selectors.choices import choices
 from apps.review.services import weigh_label as weigh
 from apps.review.views.samples import asked_page, list_context
+from apps.samples.services.feedback import n_waiting
 from apps.training.better import better_sentence
 from apps.training.notes import notes
 from apps.training.selectors import training_state
@@ -33,7 +36,7 @@ def function_home(request: AppHttpRequest, function_id: str) -> HttpResponse:
         "function": function,
         "tab": "home",
         "automation": automation,
-        **_figures(function),
+        **_figures(function, page.labels),
         **list_context(function, page),
         "choices": choices(function),
     }
@@ -86,8 +89,9 @@ def teaser(request: AppHttpRequest, function_id: str) -> HttpResponse:
     return render(request, "review/_teaser.html", {"function": function, **_figures(function)})
 
 
-def _figures(function: Function) -> dict[str, object]:
-    figures = selectors.figures(function, list(function.labels.in_use()))
+def _figures(function: Function, labels: Sequence[Label] | None = None) -> dict[str, object]:
+    """`labels` are those in use, if they are at hand."""
+    figures = selectors.figures(function, labels)
     training = training_state(function)
     return {
         "figures": figures,
@@ -97,4 +101,5 @@ def _figures(function: Function) -> dict[str, object]:
         "better": better_sentence(function, training.adapting),
         "notes": notes(function),
         "n_unlabelled": selectors.n_unlabelled(function),
+        "n_reported": n_waiting(function),
     }

@@ -9,6 +9,7 @@ from apps.functions.models import Function
 from apps.review.decisions import Answer, Decision, decide, take_back
 from apps.review.pairs import decide_pair, take_back_pair
 from apps.review.queues import QUEUES, Queue, QueueName
+from apps.review.selectors.from_calls import FromCalls
 from apps.review.selectors.queue_items import queue_items
 from apps.review.selectors.queues import menu
 from apps.review.selectors.side_notes import SideNotes, side_notes_of
@@ -57,6 +58,7 @@ def queue_page(request: AppHttpRequest, function_id: str, queue: str) -> HttpRes
         "labels": labels,
         "items": items,
         "filter_above": FILTER_ABOVE,
+        "settled": FromCalls(function, labels).settled(function) if shown.name == QueueName.REPORTED else [],
     }
     return render(request, "review/queue_page.html", context)
 
@@ -69,6 +71,15 @@ def more_items(request: AppHttpRequest, function_id: str, queue: str) -> HttpRes
     shown = _queue(queue)
     items = queue_items(function, list(function.labels.in_use()), shown.name, after=request.GET.get("after", ""))
     return render(request, "review/_queue_items.html", {"function": function, "queue": shown, "items": items})
+
+
+@require_GET
+@requires(Action.REVIEW)
+def settled_reports(request: AppHttpRequest, function_id: str) -> HttpResponse:
+    """What came of the reports decided last."""
+    function = request.access.fetch(Function, function_id)
+    settled = FromCalls(function, list(function.labels.in_use())).settled(function)
+    return render(request, "review/_settled.html", {"settled": settled})
 
 
 @require_GET

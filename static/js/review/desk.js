@@ -61,26 +61,35 @@ function keep_in_sight(item) {
 function show_choices(item) {
   const current = ids(item?.dataset.current);
   const proposed = ids(item?.dataset.proposed);
+  const answered = ids(item?.dataset.answered); // what a caller was answered, of samples nobody has labelled
   const is_answered = item ? "isAnswered" in item.dataset : false;
+  const may_keep = is_answered || item?.dataset.other || (answered.length && String(answered) !== String(proposed));
   for (const each of labels) {
     const is_on = current.includes(each.dataset.label);
     if (gives_tags) each.setAttribute("aria-pressed", String(is_on));
     else each.classList.toggle("is-picked", is_on);
     each.disabled = !item;
   }
-  button("keep").hidden = !is_answered && !item?.dataset.other;
-  button("keep").querySelector("[data-words]").textContent = words_to_keep(item, current);
-  button("settle").hidden = !item || is_answered || desk.dataset.queue !== "flagged";
+  button("keep").hidden = !may_keep;
+  button("keep").querySelector("[data-words]").textContent = words_to_keep(item, current, answered);
+  button("settle").hidden = !item || is_answered || !["flagged", "reported"].includes(desk.dataset.queue);
   button("send-back").hidden = !is_answered || desk.dataset.queue !== "to-check";
-  button("bin").hidden = !item?.dataset.other || !desk.dataset.binUrl;
+  button("bin").hidden = !bin_of(item) || !desk.dataset.binUrl;
+  button("bin").querySelector("[data-words]").textContent = item?.dataset.other ? "Put the second in the bin" : "Put it in the bin";
   for (const name of ["unsure", "skip"]) button(name).hidden = !item;
   show_change(proposed);
   filter.value = "";
   narrow();
 }
 
-function words_to_keep(item, current) {
+// What the bin is offered for: the second of a pair, or a call that nobody chose to bring.
+function bin_of(item) {
+  return item?.dataset.other ?? (desk.dataset.queue === "captured" ? item?.dataset.sample : undefined);
+}
+
+function words_to_keep(item, current, answered) {
   if (item?.dataset.other) return "Keep both";
+  if (answered.length) return `It was right: ${answered.map(name_of).join(", ")}`;
   if (desk.dataset.queue === "to-check") return "Accept";
   return !gives_tags && current.length ? `Keep ${name_of(current[0])}` : "Keep";
 }
@@ -249,8 +258,11 @@ function change() {
 }
 
 function keep() {
-  if (!button("keep").hidden) decide("keep");
-  else settle();
+  const answered = ids(item_now()?.dataset.answered);
+  if (button("keep").hidden) settle();
+  else if (!answered.length) decide("keep");
+  else if (gives_tags) decide("change", { asked: labels.map((each) => each.dataset.label), tag: answered });
+  else decide("change", { label: answered[0] });
 }
 
 function settle() {
@@ -271,14 +283,14 @@ function send_back() {
   decide("send_back", { comment: text });
 }
 
-// The second of a pair goes; what is undone beside it is offered by the toast.
+// The second of a pair goes, or the sample itself; what is undone beside it is offered by the toast.
 async function bin() {
   const item = item_now();
   if (!item || button("bin").hidden) return;
   try {
-    const done = await send(desk.dataset.binUrl, { samples: item.dataset.other });
+    const done = await send(desk.dataset.binUrl, { samples: bin_of(item) });
     item.dataset.did = "bin";
-    say_of(item, "One of the two is in the bin.");
+    say_of(item, item.dataset.other ? "One of the two is in the bin." : "It is in the bin.");
     if (done.undoUrl) offer_undo(done);
     show(next_open());
     document.body.dispatchEvent(new CustomEvent("review:decided"));
