@@ -154,12 +154,14 @@ def as_shown(items: Sequence[QueueItem], person: User) -> list[QueueItem]:
     flagged = selectors.flagged_by(samples, person)
     sent_back = [item.sample for item in items if item.why is Why.SENT_BACK]
     reasons = selectors.reasons_of_sending_back(sent_back, person) if sent_back else {}
+    calls = selectors.captures_of(samples)
     return [
         replace(
             _unswayed(item) if item.sample.n_wanted > 1 else item,
             comments=tuple(comments.get(item.sample.pk, ())[-COMMENTS_SHOWN:]),
             is_flagged=item.sample.pk in flagged,
             sent_back=reasons.get(item.sample.pk),
+            capture=calls.get(item.sample.pk),
         )
         for item in items
     ]

@@ -6,7 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from apps.functions.models import Label
-from apps.samples.models import Comment, PickedBy, Sample
+from apps.samples.models import Capture, Comment, PickedBy, Sample
 
 
 class Why(StrEnum):
@@ -36,7 +36,7 @@ class QueueItem:
     `labels` are those the reason is about. `suggestions` are the tags the model says are there, the likeliest first;
     None where it has not said anything. With `may_not_suggest` the answer is to be the person's own: neither the
     model's word nor anybody else's is shown. `said` are the tags of an answer just taken back, so that it can be mended
-    rather than given anew. `sent_back` is what a reviewer wrote who wants it answered again. `comments` are the newest
+    rather than given anew. `capture` is the call it came in with. `sent_back` is what a reviewer wrote who wants it answered again. `comments` are the newest
     ones that this person may read.
     """
 
@@ -50,6 +50,7 @@ class QueueItem:
     comments: tuple[Comment, ...] = ()
     is_flagged: bool = False
     sent_back: Comment | None = None
+    capture: Capture | None = None
     may_not_suggest: bool = False
 
 

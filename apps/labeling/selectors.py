@@ -17,6 +17,7 @@ from apps.labeling.models import Skip
 from apps.samples.gold_selectors import gold_of
 from apps.samples.models import (
     Annotation,
+    Capture,
     Comment,
     GoldSample,
     Mark,
@@ -132,6 +133,12 @@ def reasons_of_sending_back(samples: Sequence[Sample], person: User) -> dict[int
     """Return of each sample the newest comment that somebody else wrote."""
     rows = Comment.objects.filter(sample__in=samples).exclude(person=person).select_related("person")
     return {comment.sample_id: comment for comment in rows.order_by("pk")}
+
+
+def captures_of(samples: Sequence[Sample]) -> dict[int, Capture]:
+    """Return by sample the calls that came in as them. No query where none did."""
+    keys = [sample.pk for sample in samples if sample.origin == Origin.CAPTURE]
+    return {capture.sample_id: capture for capture in Capture.objects.filter(sample__in=keys)} if keys else {}
 
 
 def fair(pool: QuerySet[Sample]) -> QuerySet[Sample]:

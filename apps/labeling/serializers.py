@@ -14,7 +14,7 @@ from apps.core.json_body import read_json, read_json_object
 from apps.functions.models import Function, Label
 from apps.labeling import proofs, selectors
 from apps.labeling.items import Answer, Outcome, QueueItem, Suggestion
-from apps.samples.models import Comment, MarkKind, Sample
+from apps.samples.models import CaptureReason, Comment, MarkKind, Sample
 from apps.samples.rows import named_cells
 from apps.training.words import confidence_word
 from apps.workspaces.access import AppHttpRequest
@@ -57,7 +57,7 @@ def item_as_json(item: QueueItem, person: User, function: Function) -> Json:
         "widthPx": sample.width_px,
         "heightPx": sample.height_px,
         "name": sample.original_name,
-        "reason": {"kind": item.why.value, "labels": [label.public_id for label in item.labels]},
+        "reason": _reason_as_json(item),
         "proof": proofs.sign(sample_id=sample.public_id, picked_by=item.picked_by, person=person),
         "suggestion": _suggestion_as_json(item.suggestion) if item.suggestion else None,
         "suggestions": None if item.suggestions is None else [_suggestion_as_json(each) for each in item.suggestions],
@@ -67,6 +67,15 @@ def item_as_json(item: QueueItem, person: User, function: Function) -> Json:
         "sentBack": _comment_as_json(item.sent_back, person) if item.sent_back else None,
         "mayNotSuggest": item.may_not_suggest,
     }
+
+
+def _reason_as_json(item: QueueItem) -> Json:
+    reason: Json = {"kind": item.why.value, "labels": [label.public_id for label in item.labels]}
+    if item.capture is None:
+        return reason
+    # Why it was kept would sway whoever is to answer by themselves.
+    because = "" if item.may_not_suggest else CaptureReason(item.capture.reason).label
+    return reason | {"call": {"at": item.capture.created_at.isoformat(), "because": because}}
 
 
 def _comment_as_json(comment: Comment, person: User) -> Json:

@@ -1,4 +1,5 @@
-// Why a sample is asked, in one line. `reason` is {kind, labels: [ids]}; returns strings and elements.
+// Why a sample is asked, in one line. `reason` is {kind, labels: [ids], call: {at, because}}, `call` where it came in as
+// one; returns strings and elements.
 
 import { chip_of } from "./chips.js";
 
@@ -12,8 +13,17 @@ const PLAIN = {
   sent_back: "Sent back to you",
 };
 
+const DAY = new Intl.DateTimeFormat(document.documentElement.lang || "en", { day: "numeric", month: "short" });
+
 export function why(reason, labels) {
   if (!reason) return [];
+  if (!reason.call) return plainly(reason, labels);
+  const { at, because } = reason.call;
+  const came = `Came in as a call on ${DAY.format(new Date(at))}${because ? `, ${because}` : ""}`;
+  return reason.kind === "new" ? [came] : [`${came}. `, ...plainly(reason, labels)];
+}
+
+function plainly(reason, labels) {
   const [one, other] = (reason.labels ?? []).map((id) => labels.by_id(id)).filter(Boolean);
   if (reason.kind === "torn" && other) return ["Torn between ", chip_of(one), " and ", chip_of(other)];
   if (reason.kind === "torn" && one) return ["In two minds about ", chip_of(one)];
