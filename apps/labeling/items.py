@@ -36,8 +36,8 @@ class QueueItem:
     `labels` are those the reason is about. `suggestions` are the tags the model says are there, the likeliest first;
     None where it has not said anything. With `may_not_suggest` the answer is to be the person's own: neither the
     model's word nor anybody else's is shown. `said` are the tags of an answer just taken back, so that it can be mended
-    rather than given anew. `capture` is the call it came in with. `sent_back` is what a reviewer wrote who wants it answered again. `comments` are the newest
-    ones that this person may read.
+    rather than given anew. `capture` is the call it came in with. `sent_back` is what a reviewer wrote who wants it
+    answered again. `comments` are the newest ones that this person may read.
     """
 
     sample: Sample
