@@ -44,6 +44,7 @@ class JobName(StrEnum):
     SET_ASIDE = "set_aside"
     UNDO_ACT = "undo_act"
     PREDICT_FILE = "predict_file"
+    WATCH_DRIFT = "watch_drift"
     WRITE_EXPORT = "write_export"
     DELIVER = "deliver"
 
@@ -68,6 +69,7 @@ _QUEUES = {
     JobName.SET_ASIDE: Queue.DEFAULT,
     JobName.UNDO_ACT: Queue.DEFAULT,
     JobName.PREDICT_FILE: Queue.DEFAULT,
+    JobName.WATCH_DRIFT: Queue.DEFAULT,
     JobName.WRITE_EXPORT: Queue.DEFAULT,
     JobName.DELIVER: Queue.DEFAULT,
 }

@@ -30,6 +30,8 @@ class Audit(StrEnum):
     AUTOMATION_CHANGED = "function.automation_changed"
     TEAMWORK_CHANGED = "function.teamwork_changed"
     CAPTURE_CHANGED = "function.capture_changed"
+    DRIFT_NOTICED = "drift.noticed"
+    DRIFT_SEEN = "drift.seen"
     LABEL_CREATED = "label.created"
     LABEL_RENAMED = "label.renamed"
     LABEL_DELETED = "label.deleted"
@@ -79,6 +81,7 @@ class Live(StrEnum):
     WORKER_CHANGED = "worker"
     ACCESS_CHANGED = "access"
     KEYS_CHANGED = "keys"
+    RECORDED = "recorded"
 
 
 class Notify(StrEnum):

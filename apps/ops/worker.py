@@ -26,8 +26,10 @@ from apps.core.leases import RENEW_SECONDS, Leased
 from apps.engine.errors import BackboneUnavailable, DeviceUnavailable
 from apps.engine.runtime import describe_device
 from apps.engine.types import Modality
+from apps.invoke.drift import enqueue_drift_watches
 from apps.invoke.file_predictions.clearing import enqueue_unfinished_files
 from apps.invoke.models import FilePrediction
+from apps.invoke.usage import keep_usage
 from apps.ops.routines import Routine
 from apps.ops.signals import Signals
 from apps.samples.models import Export, Import
@@ -111,6 +113,8 @@ def enqueue_unfinished_work() -> None:
     enqueue_unfinished_training()
     enqueue_unfinished_imports()
     enqueue_unfinished_files()
+    enqueue_drift_watches()
+    keep_usage()
     enqueue_unfinished_deliveries()
 
 

@@ -32,6 +32,8 @@ SENTENCES: dict[Audit, str] = {
     Audit.AUTOMATION_CHANGED: "wants {target}% of the automated answers of “{name}” right ({old_target}% before)",
     Audit.TEAMWORK_CHANGED: "changed how people work together on “{name}”",
     Audit.CAPTURE_CHANGED: "changed what “{name}” keeps of calls: {mode}",
+    Audit.DRIFT_NOTICED: "noticed that calls of “{name}” are not as they were: {what}",
+    Audit.DRIFT_SEEN: "saw that calls of “{name}” are not as they were, and took that for usual",
     Audit.LABEL_CREATED: "added to the labels: {labels}",
     Audit.LABEL_RENAMED: "renamed the label “{old_name}” to “{name}”",
     Audit.LABEL_DELETED: "deleted the label “{name}” (it was on {n_samples} samples)",
@@ -96,7 +98,7 @@ _LABELS = {
 _FIRST_WORDS = {
     Topic.PEOPLE: ("workspace", "member", "invitation", "key", "webhook", "person"),
     Topic.DATA: ("function", "label", "field", "rule", "samples", "file", "act"),
-    Topic.MODELS: ("model",),
+    Topic.MODELS: ("model", "drift"),
 }
 
 
