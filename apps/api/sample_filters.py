@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import TypeVar
 
@@ -30,9 +30,9 @@ MOST_IDS = 1_000
 MOST_SEARCHED = 200
 YEARS = range(1900, 3000)
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
+_OF_LABELS = ("annotationlabelid", "predictionlabelid", "annotationlabelidnot", "predictionlabelidnot")
 _LOST_PLUS = re.compile(r"(T\S+) (\d\d:?\d\d)")
 """A plus in an address stands for a blank: `+02:00` not written as `%2B02:00` arrives so."""
-ByKind = Mapping[PredictionKind, TrainedModel | None]
 
 E = TypeVar("E")
 
@@ -47,6 +47,8 @@ class SamplesAsked:
     is_predicted: bool | None = None
     label: Label | None = None
     predicted: Label | None = None
+    without: Label | None = None
+    unsaid: Label | None = None
     agrees: bool | None = None
     capture_reason: CaptureReason | None = None
     origin: str = ""
@@ -58,13 +60,18 @@ class SamplesAsked:
     is_ascending: bool = False
     includes_data: bool = True
 
+    @property
+    def compares(self) -> bool:
+        """Whether it asks for samples as the figures count them: judged ones, those accepted in the grid left out."""
+        return self.agrees is not None or self.without is not None or self.unsaid is not None
+
 
 def read_asked(function: Function, query: QueryDict) -> SamplesAsked:
     """Read the query string of a list of samples. Raises InvalidInput."""
     values = {name.lower(): storable(str(value)).strip() for name, value in query.items()}
     _one_of(values.get("sortby", ""), {"creation": ""}, "sortBy")
     order = _one_of(values.get("sortorder", ""), {"ascending": True, "descending": False}, "sortOrder")
-    label, predicted = _labels(function, values)
+    label, predicted, without, unsaid = _labels(function, values)
     return SamplesAsked(
         external_id=values.get("externalid", ""),
         ids=_ids(query),
@@ -72,6 +79,8 @@ def read_asked(function: Function, query: QueryDict) -> SamplesAsked:
         is_predicted=_flag(values, "predicted"),
         label=label,
         predicted=predicted,
+        without=without,
+        unsaid=unsaid,
         agrees=_flag(values, "predictionAndAnnotationAgree"),
         capture_reason=_one_of(
             values.get("capturereason", ""), {each.value: each for each in CaptureReason}, "captureReason"
@@ -95,9 +104,12 @@ def sample_keys(function: Function, asked: SamplesAsked) -> QuerySet[Sample, int
     for narrow in (_narrow_by_label, _narrow_by_prediction, _narrow_by_model):
         rows = narrow(function, rows, asked)
     keys = rows.order_by("pk" if asked.is_ascending else "-pk").values_list("pk", flat=True)
-    if asked.agrees is None or function.searches:
-        return keys
-    return _agreeing_tags(function, keys, asked) if _gives_tags(function) else keys
+    return _compared_tags(function, keys, asked) if _is_by_table(function, asked) else keys
+
+
+def _is_by_table(function: Function, asked: SamplesAsked) -> bool:
+    """Whether tags on samples are compared with those said: the pages' table of them knows."""
+    return _gives_tags(function) and (asked.compares or (asked.label is not None and asked.predicted is not None))
 
 
 def _of_samples(asked: SamplesAsked) -> Q:
@@ -137,9 +149,10 @@ def _narrow_by_label(function: Function, rows: QuerySet[Sample], asked: SamplesA
 
 def _narrow_by_prediction(function: Function, rows: QuerySet[Sample], asked: SamplesAsked) -> QuerySet[Sample]:
     """Predictions as they go out with samples: out-of-fold of those with an annotation, live ones of the others."""
-    if asked.agrees is not None and not _gives_tags(function):
-        rows = rows.filter(pk__in=_judged(function, asked))
-    elif asked.predicted is not None:
+    if asked.compares and not _gives_tags(function):
+        in_use = list(function.labels.in_use())
+        rows = rows.filter(pk__in=label_keys(function, in_use, _as_filter(asked)).order_by())
+    elif asked.predicted is not None and not _is_by_table(function, asked):
         rows = rows.filter(pk__in=_of_kinds(_saying(function, asked.predicted)).values("sample"))
     if asked.is_predicted is None:
         return rows
@@ -172,20 +185,17 @@ def _saying(function: Function, label: Label) -> QuerySet[Prediction]:
     return Prediction.objects.filter(says, function=function)
 
 
-def _judged(function: Function, asked: SamplesAsked) -> QuerySet[Prediction | Sample, int]:
-    """The samples that count as right, or as wrong, in the figures: the same as on the pages."""
-    return label_keys(function, list(function.labels.in_use()), _as_filter(asked)).order_by()
-
-
 def _as_filter(asked: SamplesAsked) -> SampleFilter:
-    verdict = Verdict.RIGHT if asked.agrees else Verdict.WRONG
-    return SampleFilter(verdict=verdict, label=asked.label, predicted=asked.predicted)
+    """The filter by which pages show the same samples."""
+    verdict = None if asked.agrees is None else Verdict.RIGHT if asked.agrees else Verdict.WRONG
+    return SampleFilter(
+        verdict=verdict, label=asked.label, without=asked.without, predicted=asked.predicted, unsaid=asked.unsaid
+    )
 
 
-def _agreeing_tags(function: Function, keys: QuerySet[Sample, int], asked: SamplesAsked) -> Sequence[int]:
+def _compared_tags(function: Function, keys: QuerySet[Sample, int], asked: SamplesAsked) -> Sequence[int]:
     table = tag_table(function, list(function.labels.in_use()))
-    wanted = _as_filter(replace(asked, label=None))
-    judged = table.sample_ids[table.matching(wanted)]
+    judged = table.sample_ids[table.matching(_as_filter(asked))]
     found = np.array(list(keys), dtype=np.int64)
     return [int(key) for key in found[np.isin(found, judged)]]
 
@@ -206,13 +216,12 @@ def _gives_tags(function: Function) -> bool:
     return function.output_kind == OutputKind.TAGS
 
 
-def _labels(function: Function, values: Mapping[str, str]) -> tuple[Label | None, Label | None]:
-    ids = (values.get("annotationlabelid", ""), values.get("predictionlabelid", ""))
+def _labels(function: Function, values: Mapping[str, str]) -> list[Label | None]:
+    ids = [values.get(name, "") for name in _OF_LABELS]
     if not any(ids):
-        return None, None
+        return [None] * len(ids)
     named = NamedLabels(function)
-    label, predicted = (named.find(Naming(id=one)) if one else None for one in ids)
-    return label, predicted
+    return [named.find(Naming(id=one)) if one else None for one in ids]
 
 
 def _ids(query: QueryDict) -> tuple[str, ...] | None:

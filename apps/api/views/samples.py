@@ -68,6 +68,8 @@ FILTERS = [
         "Those that count as right, or as wrong, in the figures of the function.",
         OpenApiTypes.BOOL,
     ),
+    _parameter("annotationLabelIdNot", "Judged ones that are not labelled so; of tags, those said not to have it."),
+    _parameter("predictionLabelIdNot", "Judged ones that a model does not say are so."),
     _parameter("captureReason", "Captured calls kept for this reason.", enum=CaptureReason.values),
     _parameter("origin", "How they came in.", enum=list(ORIGINS)),
     _parameter("searchText", f"Words in the text, the row, the file name or the id: up to {MOST_SEARCHED} characters."),

@@ -21,6 +21,7 @@ from apps.samples.services.annotations import lock_function
 from apps.samples.services.feedback import note_learned
 from apps.training.models import FunctionWork, TrainedModel, WorkKind
 from apps.training.services.serving import is_current
+from apps.training.services.telling import Because, tell_answering
 from apps.training.services.work import want_predictions
 
 DAMAGED = "The file of this model is damaged, so it cannot answer."
@@ -57,14 +58,29 @@ def unpin_model(*, function: Function, actor: User | None = None) -> TrainedMode
     return newest
 
 
+@transaction.atomic
+def roll_back(*, function: Function, actor: User | None = None) -> TrainedModel:
+    """Have the model before the one that answers do so until it is unpinned. Raises Conflict where none can."""
+    lock_function(function.pk)
+    live = TrainedModel.objects.filter(function=function, is_live=True).first()
+    if live is None:
+        raise Conflict("No model answers yet, so there is none to go back to.")
+    earlier = newest_whole(function, before=live.number)
+    if earlier is None:
+        raise Conflict("There is no earlier model that can still answer.")
+    return pin_model(model=earlier, actor=actor)
+
+
 def pinned_model(function: Function) -> TrainedModel | None:
     """Return the model a person pinned, if there is one."""
     return TrainedModel.objects.filter(function=function, is_pinned=True).select_related("function").first()
 
 
-def newest_whole(function: Function) -> TrainedModel | None:
-    """Return the newest model that can answer."""
+def newest_whole(function: Function, *, before: int | None = None) -> TrainedModel | None:
+    """Return the newest model that can answer, of those with a smaller number than `before` where that is given."""
     rows = TrainedModel.objects.filter(function=function, is_damaged=False).exclude(published_at=None)
+    if before is not None:
+        rows = rows.filter(number__lt=before)
     newest_first = rows.exclude(sha256="").select_related("function", "adaptation").order_by("-number")
     return next((model for model in newest_first.iterator(chunk_size=20) if not why_not(model)), None)
 
@@ -94,9 +110,12 @@ def why_not(model: TrainedModel, *, standing: Mapping[str, Label] | None = None)
 
 
 def _make_live(model: TrainedModel, *, is_pinned: bool) -> None:
+    was_live = model.is_live
     TrainedModel.objects.filter(function=model.function_id, is_live=True).update(is_live=False, is_pinned=False)
     TrainedModel.objects.filter(pk=model.pk).update(is_live=True, is_pinned=is_pinned)
     model.is_live, model.is_pinned = True, is_pinned
+    if not was_live:
+        tell_answering(model, Because.PINNED if is_pinned else Because.UNPINNED)
     note_reports_learned(model)
     FunctionWork.objects.get_or_create(function_id=model.function_id, kind=WorkKind.PREDICT)
     want_predictions(model.function_id)
