@@ -20,7 +20,7 @@ from apps.core.ids import with_prefix
 from apps.core.texts import storable
 from apps.engine.tables import Cell
 from apps.functions.models import Function, InputKind, Label, OutputKind
-from apps.functions.names import tidy
+from apps.functions.names import sound, tidy
 from apps.functions.selectors import standing_labels
 from apps.samples.images import normalise
 from apps.samples.media import content_hash, forget_picture, store_picture
@@ -78,10 +78,10 @@ class NamedLabels:
         self._gives = OutputKind(function.output_kind)
         self._by_id = standing_labels(function.pk)
         self.in_use = sorted(set(self._by_id.values()), key=lambda label: (label.position, label.pk))
-        self._by_name = {label.name: label for label in self.in_use}
+        self._by_name = {tidy(label.name): label for label in self.in_use}
         self._by_sound: dict[str, list[Label]] = {}
         for label in self.in_use:
-            self._by_sound.setdefault(label.name.casefold(), []).append(label)
+            self._by_sound.setdefault(sound(label.name), []).append(label)
 
     def find(self, naming: Naming) -> Label:
         """Return the label meant: of that very name, else the only one that differs in upper and lower case alone."""
@@ -91,7 +91,7 @@ class NamedLabels:
                 raise InvalidInput(f"A label with id '{storable(naming.id)[:80]}' was not found.")
             return by_id
         name = tidy(naming.name)
-        alike = self._by_sound.get(name.casefold(), [])
+        alike = self._by_sound.get(sound(name), [])
         found = self._by_name.get(name) or (alike[0] if len(alike) == 1 else None)
         if found is None:
             raise InvalidInput(f"A label with name '{storable(naming.name)[:200]}' was not found")
