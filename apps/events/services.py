@@ -59,6 +59,7 @@ def record(*, workspace: str, kind: Audit, actor: str = "", subject: str = "", *
     event.hash = hash_of(event)
     event.save(force_insert=True)
     ChainHead.objects.filter(pk=head.pk).update(sequence=event.sequence, hash=event.hash)
+    announce(workspace=workspace, kind=Live.RECORDED, subject=subject)
 
 
 def hash_of(event: Event) -> str:
@@ -94,9 +95,14 @@ def notify(*, workspace: str, kind: Notify, function: str = "", **data: JsonValu
 
     One look by primary key where there is no webhook. Never pass sample text: it goes to other machines.
     """
-    if Audience.objects.filter(pk=workspace).exists():
+    if is_heard(workspace):
         Notice.objects.create(workspace_id=workspace, function_id=function, kind=kind.value, data=data)
         enqueue_on_commit(JobName.DELIVER)
+
+
+def is_heard(workspace: str) -> bool:
+    """Whether anybody would hear of it: for those who must ask more before they can say what happened."""
+    return Audience.objects.filter(pk=workspace).exists()
 
 
 @transaction.atomic(savepoint=False)

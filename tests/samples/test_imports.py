@@ -15,7 +15,8 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput, TooLarge
 from apps.core.leases import claim
-from apps.events.models import Event
+from apps.events.models import Event, Notice
+from apps.events.services import keep_audience
 from apps.functions.models import Function
 from apps.samples.actors import run_import as actor
 from apps.samples.models import Annotation, Import, ImportFormat, ImportState, Sample
@@ -67,6 +68,15 @@ def test_good_rows_go_in_and_bad_ones_are_told_by_row(text_function: Function, o
     assert "NUL" in problems_of(job)[5]
     sample = text_function.samples.get(external_id="3")
     assert (sample.text, sample.label.name, sample.annotation.person) == ("Wo ist es?", "Versand", owner)
+
+
+def test_an_import_that_is_done_is_told_to_other_programs(text_function: Function, owner: User) -> None:
+    keep_audience(workspace=text_function.workspace.public_id, is_there=True)
+    brought(text_function, b"text,label\na,Refund\nb,\na,\n", person=owner)
+    notice = Notice.objects.get()
+    assert (notice.kind, notice.function_id) == ("import.done", text_function.public_id)
+    assert notice.data["n_added"] == 2
+    assert notice.data["n_duplicates"] + notice.data["n_failed"] == 1
 
 
 def test_the_same_file_a_second_time_adds_nothing(text_function: Function) -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
+from apps.events.models import Notice
+from apps.events.services import keep_audience
 from apps.functions.models import Function
 from apps.samples.models import Comment, Mark, MarkKind, Origin, Sample
 from apps.samples.services.intake import NewText, add_texts
@@ -32,6 +34,17 @@ def test_a_flag_is_put_on_once_and_taken_off(samples: list[Sample], member: User
     for _ in range(2):
         set_mark(sample=samples[0], person=member, kind=MarkKind.FLAG, is_on=False)
     assert marks_on(samples[0]) == {(owner.email, "unsure")}
+
+
+def test_a_flag_is_told_to_other_programs_once_and_without_the_text(samples: list[Sample], member: User) -> None:
+    function = samples[0].function
+    keep_audience(workspace=function.workspace.public_id, is_there=True)
+    for is_on in (True, True, False):
+        set_mark(sample=samples[0], person=member, kind=MarkKind.FLAG, is_on=is_on)
+    set_mark(sample=samples[0], person=member, kind=MarkKind.UNSURE, is_on=True)
+    notice = Notice.objects.get()
+    assert (notice.kind, notice.function_id) == ("sample.flagged", function.public_id)
+    assert notice.data == {"sample_id": samples[0].public_id, "flagged_by": member.public_id}
 
 
 def test_a_reviewer_clears_everybodys_marks_of_one_kind_or_of_all(

@@ -16,8 +16,6 @@ from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
 from apps.core.jobs import JobName, enqueue_on_commit
 from apps.core.leases import holder_id
-from apps.events.kinds import Audit
-from apps.events.services import record
 from apps.functions.models import Function
 from apps.invoke.file_predictions.reading import SourceRow, source_rows
 from apps.invoke.file_predictions.storage import Lost, tell_progress
@@ -34,6 +32,7 @@ from apps.samples.services.intake import (
     prepared_images,
     take_in,
 )
+from apps.samples.services.records import record_brought
 from apps.samples.services.row_pictures import prepared_rows
 
 ATTEMPTS_MAX = 5
@@ -148,11 +147,9 @@ def _end(job: FilePrediction, message: str) -> bool:
     if not n_changed:
         raise Lost
     job.refresh_from_db(fields=["state", "sent_at", "n_sent", "n_known", "message"])
-    record(
-        workspace=job.function.workspace.public_id,
-        kind=Audit.SAMPLES_IMPORTED,
-        actor=str(job.options["sender"]),
-        subject=job.function.public_id,
+    record_brought(
+        function=job.function,
+        person=str(job.options["sender"]),
         format=job.format,
         n_added=job.n_sent,
         n_labelled=0,

@@ -6,6 +6,8 @@ from django.db import IntegrityError, transaction
 
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
+from apps.events.kinds import Notify
+from apps.events.services import notify
 from apps.functions.services.changes import announce_change
 from apps.samples.models import Comment, Mark, MarkKind, Sample
 from apps.samples.reading.notes import COMMENT_CHARACTERS
@@ -22,6 +24,15 @@ def set_mark(*, sample: Sample, person: User, kind: MarkKind, is_on: bool) -> No
         is_changed = bool(Mark.objects.filter(sample=sample, person=person, kind=kind).delete()[0])
     if is_changed:
         announce_change(sample.function)
+    if is_changed and is_on and kind == MarkKind.FLAG:
+        function = sample.function
+        notify(
+            workspace=function.workspace.public_id,
+            kind=Notify.SAMPLE_FLAGGED,
+            function=function.public_id,
+            sample_id=sample.public_id,
+            flagged_by=person.public_id,
+        )
 
 
 @transaction.atomic

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from apps.accounts.models import User
-from apps.events.kinds import Audit
-from apps.events.services import record
+from apps.events.kinds import Audit, Notify
+from apps.events.services import notify, record
 from apps.functions.models import Function
 from apps.samples.checks import clean_name
 from apps.samples.models import Import, ImportProblem
@@ -27,19 +27,31 @@ def keep_problems(*, import_job: Import, problems: Iterable[ImportProblem]) -> N
 
 
 def record_import(*, import_job: Import) -> None:
-    """Write what an import did into the audit log. Needs a transaction."""
+    """Write what an import did into the audit log, and tell other programs. Needs a transaction."""
     function, person = import_job.function, import_job.person
-    record(
-        workspace=function.workspace.public_id,
-        kind=Audit.SAMPLES_IMPORTED,
-        actor=person.public_id if person else "",
-        subject=function.public_id,
+    record_brought(
+        function=function,
+        person=person.public_id if person else "",
         format=import_job.format,
         n_added=import_job.n_added,
         n_labelled=import_job.n_labelled,
         n_duplicates=import_job.n_duplicates,
         n_failed=import_job.n_failed,
     )
+
+
+def record_brought(*, function: Function, person: str, format: str, **counts: int) -> None:
+    """Write down that samples came in by the dozen: by an import, or out of a file that was predicted."""
+    workspace = function.workspace.public_id
+    record(
+        workspace=workspace,
+        kind=Audit.SAMPLES_IMPORTED,
+        actor=person,
+        subject=function.public_id,
+        format=format,
+        **counts,
+    )
+    notify(workspace=workspace, kind=Notify.IMPORT_DONE, function=function.public_id, format=format, **counts)
 
 
 def record_export(*, function: Function, person: User, format_name: str) -> None:

@@ -30,7 +30,7 @@ from apps.training.models import (
     TrainingRun,
     WorkKind,
 )
-from apps.training.services import adapting_verdict, choosing, figures, files, learned
+from apps.training.services import adapting_verdict, choosing, figures, files, learned, telling
 from apps.training.services.arrays import RoundInput
 from apps.training.services.held_out import Kept
 from apps.training.services.prediction import prediction_rows, write_predictions
@@ -178,6 +178,7 @@ def _write(
     with transaction.atomic():
         _write_out_of_fold(model, work, given, result, last_rows)
         Prediction.objects.filter(pk__in=last_stale).delete()
+        telling.tell_trained(model, is_last=is_last)
         _put_into_service(model)
         if is_last:
             _record_new_recipe(model, result)
@@ -226,6 +227,7 @@ def _put_into_service(model: TrainedModel) -> None:
     model.save(update_fields=["is_live", "published_at"])
     if model.is_live:
         choosing.note_reports_learned(model)
+        telling.tell_answering(model, telling.Because.TRAINED)
 
 
 def _record_new_recipe(model: TrainedModel, result: RoundResult) -> None:

@@ -31,6 +31,7 @@ from apps.training.models import Adaptation, FunctionWork, TrainedModel, WorkKin
 from apps.training.services import files, towers
 from apps.training.services.encoders import BoundedCache, cell_spec
 from apps.training.services.inputs import Layout, layout_of
+from apps.training.services.telling import Because, tell_answering
 from apps.training.services.work import want_predictions
 
 logger = structlog.get_logger(__name__)
@@ -160,6 +161,7 @@ def retire_damaged(*, model: TrainedModel, reason: str) -> None:
 
 
 def _live_model(function_id: int) -> TrainedModel | None:
+            tell_answering(previous, Because.DAMAGED)
     rows = TrainedModel.objects.filter(function_id=function_id, is_live=True)
     return rows.select_related("function__workspace", "adaptation").first()
 
