@@ -120,18 +120,36 @@ class WorkspaceForm(forms.Form):
 
 
 class KeyForm(forms.Form):
-    """A key: what for, what it may do, how long."""
+    """A key: what for, what it may do, with which function, how long."""
 
     name = forms.CharField(label="Name", max_length=80, help_text="The program that will use it, such as “Help desk”.")
     scopes = forms.MultipleChoiceField(
         label="It may", choices=Scope.choices, initial=[Scope.INVOKE], widget=forms.CheckboxSelectMultiple
     )
+    only_function = forms.ChoiceField(label="With", required=False)
     days = forms.TypedChoiceField(
         label="It works",
         choices=[("", "until it is revoked"), ("30", "for 30 days"), ("90", "for 90 days"), ("365", "for a year")],
         coerce=int,
         empty_value=None,
         required=False,
+    )
+
+    def __init__(self, data: Any = None, *, functions: Mapping[str, str]) -> None:
+        super().__init__(data)
+        only = self.fields["only_function"]
+        assert isinstance(only, forms.ChoiceField)
+        only.choices = [("", "all functions"), *functions.items()]
+
+
+class RotateForm(forms.Form):
+    """How long the old secret works on, so that programs can be given the new one in peace."""
+
+    hours = forms.TypedChoiceField(
+        label="The old secret works",
+        choices=[("0", "no more"), ("1", "for an hour"), ("24", "for a day"), ("168", "for a week")],
+        initial="24",
+        coerce=int,
     )
 
 

@@ -1,6 +1,7 @@
 """What the pages about workspaces show."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 
 from django.core.paginator import Page, Paginator
@@ -10,9 +11,11 @@ from apps.accounts.models import User
 from apps.events.kinds import Audit
 from apps.events.models import Event
 from apps.workspaces.audit_sentences import Topic, sentence
+from apps.workspaces.functions_by_name import names_of_functions
 from apps.workspaces.models import ApiKey, Invitation, Membership, Workspace
 from apps.workspaces.roles import Action, Role, may
 from apps.workspaces.scopes import Scope, scopes_of
+from apps.workspaces.services.key_texts import overlaps
 from apps.workspaces.services.workspaces import ownerless_workspaces
 
 EVENTS_PER_PAGE = 50
@@ -33,8 +36,17 @@ class MemberRow:
 
 @dataclass(frozen=True)
 class KeyRow:
+    """A key as the list shows it; `function` is the name of the one it is for, if it is for one."""
+
     key: ApiKey
     scopes: list[Scope]
+    function: str
+    is_readers: bool
+
+    @property
+    def old_secret_until(self) -> datetime | None:
+        """Until when the secret before the newest works as well; None when it does not."""
+        return self.key.old_until if self.key.is_usable and overlaps(self.key) else None
 
 
 @dataclass(frozen=True)
@@ -82,10 +94,20 @@ def open_invitations(workspace: Workspace) -> QuerySet[Invitation]:
     return workspace.invitations.open().select_related("invited_by").order_by("-id")
 
 
-def key_rows(workspace: Workspace) -> list[KeyRow]:
+def key_rows(*, workspace: Workspace, reader: User) -> list[KeyRow]:
     """Return every key, working ones first, newest first."""
-    keys = workspace.api_keys.select_related("owner").order_by("-id")
-    return sorted((KeyRow(key, scopes_of(key.actions)) for key in keys), key=lambda row: not row.key.is_usable)
+    keys = list(workspace.api_keys.select_related("owner").order_by("-id"))
+    names = names_of_functions(workspace) if any(key.only_function for key in keys) else {}
+    rows = [
+        KeyRow(
+            key,
+            scopes_of(key.actions),
+            function=names.get(key.only_function, key.only_function),
+            is_readers=key.owner_id == reader.pk,
+        )
+        for key in keys
+    ]
+    return sorted(rows, key=lambda row: not row.key.is_usable)
 
 
 def audit_rows(*, workspace: Workspace, topic: Topic, page_number: str) -> Page[AuditRow]:

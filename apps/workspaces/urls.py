@@ -23,6 +23,7 @@ urlpatterns = [
     path("workspaces/<str:workspace_id>/keys/", keys.keys_page, name="keys_page"),
     path("workspaces/<str:workspace_id>/keys/new/", keys.make_key, name="make_key"),
     path("keys/<str:key_id>/revoke/", keys.revoke_key, name="revoke_key"),
+    path("keys/<str:key_id>/rotate/", keys.rotate_key, name="rotate_key"),
     path("workspaces/<str:workspace_id>/webhooks/", webhooks.webhooks_page, name="webhooks_page"),
     path("workspaces/<str:workspace_id>/webhooks/new/", webhooks.make_webhook, name="make_webhook"),
     path("webhooks/<str:webhook_id>/", webhooks.webhook_page, name="webhook_page"),
