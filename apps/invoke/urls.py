@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.invoke import file_views, search_views, views
+from apps.invoke import capture_views, file_views, search_views, views
 
 app_name = "invoke"
 
@@ -10,6 +10,8 @@ urlpatterns = [
     path("functions/<str:function_id>/call/", views.call_page, name="call_page"),
     path("functions/<str:function_id>/call/keys/", views.make_key, name="make_key"),
     path("functions/<str:function_id>/call/try/", views.try_it, name="try_it"),
+    path("functions/<str:function_id>/capture/", capture_views.show_capture, name="show_capture"),
+    path("functions/<str:function_id>/capture/set/", capture_views.set_capture, name="set_capture"),
     path("functions/<str:function_id>/search/", search_views.search_page, name="search_page"),
     path("functions/<str:function_id>/predict/", file_views.predict_page, name="predict_page"),
     path("functions/<str:function_id>/predict/file/", file_views.upload_to_predict, name="upload_to_predict"),
