@@ -108,6 +108,7 @@ def objects_of(workspace: Workspace, owner: User, *, output: OutputKind = Output
         n_annotations=1,
         n_right=1,
         log_loss=0.5,
+        published_at=timezone.now(),
     )
     webhook = Webhook.objects.create(workspace=workspace, url="https://example.com/hook", kinds=["ping"])
     key, _text = create_key(workspace=workspace, owner=owner, name="Listed", actions=[Action.INVOKE])
