@@ -54,12 +54,12 @@ class SampleBodies:
         keys = [sample.pk for sample in samples]
         predictions, tags = self._predictions(samples), self._tags(keys)
         reasons = dict(Capture.objects.filter(sample__in=keys).values_list("sample", "reason"))
-        fields = typed(self._function.fields.all()) if self._kind is InputKind.TABLE and self._includes_data else []
+        datas = self.datas(samples) if self._includes_data else [None] * len(samples)
         bodies: list[Body] = []
-        for sample in samples:
+        for sample, data in zip(samples, datas, strict=True):
             body: Body = {"id": sample.public_id}
             if self._includes_data:
-                body["data"] = self._row(sample, fields) if self._kind is InputKind.TABLE else self._data(sample)
+                body["data"] = data
             if sample.external_id:
                 body["externalId"] = sample.external_id
             self._put_annotation(body, sample, tags)
@@ -71,6 +71,13 @@ class SampleBodies:
             body["createdAt"] = sample.created_at.isoformat().replace("+00:00", "Z")
             bodies.append(body)
         return bodies
+
+    def datas(self, samples: Sequence[Sample]) -> list[object]:
+        """Return what was sent of each sample. One query for tables, none for others."""
+        if self._kind is not InputKind.TABLE:
+            return [self._data(sample) for sample in samples]
+        fields = typed(self._function.fields.all())
+        return [self._row(sample, fields) for sample in samples]
 
     def annotation_of(self, sample: Sample) -> object:
         """Return what is right for one sample, as it is now; None where nothing was said."""

@@ -30,6 +30,7 @@ from apps.workspaces.services import authenticate
 
 FRESH_SECONDS = 1.0
 MAX_ENTRIES = 4096
+FINDS_SAMPLES = "This function finds samples. Send the input to"
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ def admit(bearer: str, function_id: str, model_id: str = "") -> Admitted:
     """Ask the database. Raises NotSignedIn, NotFound or NotAllowed."""
     key = authenticate(bearer)
     function = Access(Action.INVOKE, key=key).fetch(Function, function_id)
+    if function.searches:
+        raise InvalidInput(f"{FINDS_SAMPLES} /v1/search-functions/{function.public_id}/invoke")
     if model_id:
         return Admitted(key, function, _named_model(function, model_id))
     answerer = load_answerer(function)

@@ -17,7 +17,7 @@ from apps.samples import rows
 from apps.samples.images import as_stored
 from apps.training.services.inputs import Layout
 
-_DATA_URI = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
+DATA_URI = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 Fetched = Mapping[str, bytes]
 
@@ -39,7 +39,7 @@ def content_of(data: str | bytes, fetched: Fetched) -> bytes:
         return data
     if data in fetched:
         return fetched[data]
-    match = _DATA_URI.match(data)
+    match = DATA_URI.match(data)
     if match is None:
         raise InvalidInput(f"The data is not a data URI. {SEND_PICTURE}")
     try:

@@ -50,34 +50,51 @@ class _New:
 
 
 @dataclass(frozen=True)
-class _View:
+class View:
     """What a process holds of a function: its vectors, by `sha256` of the index or "" without one, and what is new."""
 
     sha256: str
     space: Space
     sample_ids: npt.NDArray[np.int64]
-    nearest: Nearest
+    sorted_: Nearest
     new: _New = field(default_factory=_New)
 
     @property
     def n_bytes(self) -> int:
-        return self.nearest.n_bytes + self.new.vectors.nbytes
+        return self.sorted_.n_bytes + self.new.vectors.nbytes
 
     def holds(self, sample_ids: IntArray) -> BoolArray:
         """Return which of these samples are among those that are sorted."""
         held: BoolArray = np.isin(sample_ids, self.sample_ids)
         return held
 
-    def vector_of(self, sample_id: int) -> Rows | None:
-        place = int(np.searchsorted(self.sample_ids, sample_id))
-        if place < len(self.sample_ids) and self.sample_ids[place] == sample_id:
-            return self.nearest.row(place)
-        new = np.flatnonzero(self.new.sample_ids == sample_id)
+    def vector_of(self, sample: Sample) -> Rows | None:
+        """Return the vector of a sample; None where it has not been read yet."""
+        place = int(np.searchsorted(self.sample_ids, sample.pk))
+        if place < len(self.sample_ids) and self.sample_ids[place] == sample.pk:
+            return self.sorted_.row(place)
+        new = np.flatnonzero(self.new.sample_ids == sample.pk)
         return self.new.vectors[new[-1]] if len(new) else None
+
+    def nearest(
+        self, vector: Rows, n: int, rows: QuerySet[Sample], *, without: int | None = None
+    ) -> list[tuple[Sample, float]]:
+        """Return the `n` samples nearest to a vector of length 1, the nearest first, with their cosines.
+
+        `rows` are the samples that may be found, read as the caller wants them; `without` is left out.
+        """
+        n_asked = n + SLACK
+        while True:
+            keys, cosines = self.find(vector, n_asked)
+            found = _standing(rows, keys.tolist(), without)
+            if len(found) >= n or n_asked >= len(self):
+                likeness = zip(keys.tolist(), cosines.tolist(), strict=True)
+                return [(found[key], cosine) for key, cosine in likeness if key in found][:n]
+            n_asked *= 4
 
     def find(self, vector: Rows, n: int) -> tuple[IntArray, FloatArray]:
         """Return the keys of the `n` nearest, the nearest first, and their cosines."""
-        rows, cosines = self.nearest.find(vector, n)
+        rows, cosines = self.sorted_.find(vector, n)
         found = self.sample_ids[rows]
         if not len(self.new.sample_ids):
             return found, cosines
@@ -94,11 +111,11 @@ class _Views:
     def __init__(self, *, max_entries: int, max_bytes: int) -> None:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
-        self._views: OrderedDict[tuple[int, int], _View] = OrderedDict()
+        self._views: OrderedDict[tuple[int, int], View] = OrderedDict()
         self._making: dict[tuple[int, int], threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def get(self, function: Function) -> _View:
+    def get(self, function: Function) -> View:
         """Return what is to be searched now. Whoever comes while it is read or brought up to date waits for that."""
         key = (function.workspace_id, function.pk)
         with self._lock:
@@ -114,7 +131,7 @@ class _Views:
         with self._lock:
             self._views.clear()
 
-    def _keep(self, key: tuple[int, int], view: _View) -> None:
+    def _keep(self, key: tuple[int, int], view: View) -> None:
         with self._lock:
             self._views[key] = view
             self._views.move_to_end(key)
@@ -130,39 +147,9 @@ class _Views:
 _views = _Views(max_entries=MAX_FUNCTIONS, max_bytes=MAX_BYTES)
 
 
-def searched_space(function: Function) -> Space:
-    """Return the space that an input is to be brought into before it is searched for, with what was learned in it."""
-    return _views.get(function).space
-
-
-def vector_of(function: Function, sample: Sample) -> Rows | None:
-    """Return the vector of a sample; None where it has not been read yet."""
-    view = _views.get(function)
-    found = view.vector_of(sample.pk)
-    if found is not None:
-        return found
-    keys, rows = _read(view.space, {sample.pk: sample.content_hash})
-    return rows[0] if keys else None
-
-
-def nearest(
-    function: Function, vector: Rows, n: int, rows: QuerySet[Sample], *, without: int | None = None
-) -> list[tuple[Sample, float]]:
-    """Return the `n` samples nearest to a vector of length 1, the nearest first, with their cosines.
-
-    `rows` are the samples that may be found, read as the caller wants them; `without` is left out.
-    """
-    view = _views.get(function)
-    if vector.shape != (view.nearest.row(0).shape if len(view.nearest) else view.new.vectors.shape[1:]):
-        return []  # there are none, or the columns changed between the reading of the vector and this
-    n_asked = n + SLACK
-    while True:
-        keys, cosines = view.find(vector, n_asked)
-        found = _standing(rows, keys.tolist(), without)
-        if len(found) >= n or n_asked >= len(view):
-            likeness = dict(zip(keys.tolist(), cosines.tolist(), strict=True))
-            return [(found[key], likeness[key]) for key in dict.fromkeys(keys.tolist()) if key in found][:n]
-        n_asked *= 4
+def view_of(function: Function) -> View:
+    """Return what is to be searched now. Two small queries, and one for each 500 samples that came since the last."""
+    return _views.get(function)
 
 
 def _standing(rows: QuerySet[Sample], keys: list[int], without: int | None) -> dict[int, Sample]:
@@ -174,7 +161,7 @@ def _standing(rows: QuerySet[Sample], keys: list[int], without: int | None) -> d
     return found
 
 
-def _up_to_date(function: Function, held: _View | None) -> _View:
+def _up_to_date(function: Function, held: View | None) -> View:
     """Return what is held with what is new, or what took its place.
 
     What is new is read before the row of the index: so nothing can go from the one to the other unseen.
@@ -194,16 +181,16 @@ def _up_to_date(function: Function, held: _View | None) -> _View:
     return _with_new(held, dict(new)) if new else held
 
 
-def _most_new(held: _View) -> float:
+def _most_new(held: View) -> float:
     """Return how many may come before all are read anew: what is usual in a column is learned from those it has."""
     return max(0 if held.space.is_table else FEW_NEW, SHARE_NEW * len(held.sample_ids))
 
 
-def _opened(function: Function, space: Space, sha256: str) -> _View | None:
+def _opened(function: Function, space: Space, sha256: str) -> View | None:
     """Return the index; None, and another is asked for, where it is damaged or gone."""
     try:
         file = open_index(folder_of(function), sha256)
-        return _View(sha256, space.restored(file.learned), file.sample_ids, Nearest(file.vectors, file.short))
+        return View(sha256, space.restored(file.learned), file.sample_ids, Nearest(file.vectors, file.short))
     except ArtifactCorrupt as error:
         if SearchIndex.objects.filter(function=function, sha256=sha256).delete()[0]:
             logger.error("search_index_damaged", function=function.public_id, reason=str(error))
@@ -211,16 +198,16 @@ def _opened(function: Function, space: Space, sha256: str) -> _View | None:
         return None
 
 
-def _read_whole(function: Function, space: Space) -> _View:
+def _read_whole(function: Function, space: Space) -> View:
     """Read all samples from the database: without an index, and as right as with one."""
     last = last_arrival(function.pk)
     hash_of = embedded(function.pk)
     space = space.fitted(hash_of)
     sample_ids, vectors = read_all(space, hash_of)
-    return _View("", space, sample_ids, Nearest(vectors), _New(last, vectors=vectors[:0].astype(np.float32)))
+    return View("", space, sample_ids, Nearest(vectors), _New(last, vectors=vectors[:0].astype(np.float32)))
 
 
-def _with_new(view: _View, new: Mapping[int, int]) -> _View:
+def _with_new(view: View, new: Mapping[int, int]) -> View:
     """Read samples that came since, by the keys of their arrivals. One that came again takes its own place."""
     sample_ids = np.array(list(dict.fromkeys(new.values())), dtype=np.int64)
     sample_ids = sample_ids[~view.holds(sample_ids) & ~np.isin(sample_ids, view.new.sample_ids)]
@@ -231,7 +218,7 @@ def _with_new(view: _View, new: Mapping[int, int]) -> _View:
         ids = np.concatenate([before.sample_ids, np.array(keys, dtype=np.int64)])
     else:
         vectors, ids = before.vectors, before.sample_ids
-    return _View(view.sha256, view.space, view.sample_ids, view.nearest, _New(max(new), ids, vectors))
+    return View(view.sha256, view.space, view.sample_ids, view.sorted_, _New(max(new), ids, vectors))
 
 
 def _read(space: Space, hash_of: Mapping[int, str]) -> tuple[list[int], Rows]:
