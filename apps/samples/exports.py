@@ -14,9 +14,9 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 from asgiref.sync import sync_to_async
 from django.db.models import FilteredRelation, Q, QuerySet
 
+from apps.core.formulas import guard
 from apps.engine.tables import cell_text
 from apps.functions.models import Field, Function, InputKind, OutputKind
-from apps.samples.formulas import guard
 from apps.samples.models import Comment, Mark, MarkKind, Opinion, Sample
 from apps.samples.reading.columns import ABSENT_NAME
 from apps.samples.reading.notes import COMMENTS, FLAGGED_BY, UNSURE_BY, notes_cell

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import IO
 
-from apps.samples.formulas import unguard
+from apps.core.formulas import unguard
 from apps.samples.reading.columns import ABSENT_NAME, Role, guess_flags, guess_roles, has_header, sampled, unique_names
 from apps.samples.reading.json_lines import json_records
 from apps.samples.reading.notes import note_columns

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.samples.formulas import guard, unguard
+from apps.core.formulas import guard, unguard
 from apps.samples.layout import Layout, beginning, first_records, records, sniffed, with_columns
 from apps.samples.reading.columns import Role
 from apps.samples.reading.encodings import rewrite_as_utf8, sniff

@@ -6,8 +6,8 @@ from io import StringIO
 
 from django.core.files.storage import default_storage
 
+from apps.core.formulas import guard
 from apps.invoke.models import FilePrediction
-from apps.samples.formulas import guard
 
 ROWS_SHOWN = 20
 
