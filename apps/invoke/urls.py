@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.invoke import capture_views, file_views, search_views, views
+from apps.invoke import capture_views, file_views, monitor_views, search_views, views
 
 app_name = "invoke"
 
@@ -12,6 +12,9 @@ urlpatterns = [
     path("functions/<str:function_id>/call/try/", views.try_it, name="try_it"),
     path("functions/<str:function_id>/capture/", capture_views.show_capture, name="show_capture"),
     path("functions/<str:function_id>/capture/set/", capture_views.set_capture, name="set_capture"),
+    path("functions/<str:function_id>/monitor/", monitor_views.monitor_page, name="monitor_page"),
+    path("functions/<str:function_id>/calls/", monitor_views.calls_page, name="calls_page"),
+    path("alarms/<str:alarm_id>/seen/", monitor_views.see_drift, name="see_drift"),
     path("functions/<str:function_id>/search/", search_views.search_page, name="search_page"),
     path("functions/<str:function_id>/predict/", file_views.predict_page, name="predict_page"),
     path("functions/<str:function_id>/predict/file/", file_views.upload_to_predict, name="upload_to_predict"),

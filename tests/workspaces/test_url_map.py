@@ -16,11 +16,12 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 from PIL import Image
 
 from apps.accounts.models import User
 from apps.functions.models import ActKind, Function, InputKind
-from apps.invoke.models import FilePrediction, FileState
+from apps.invoke.models import DriftAlarm, DriftKind, FilePrediction, FileState
 from apps.review.models import Slice
 from apps.samples.media import store_picture
 from apps.samples.models import Import, ImportFormat, ImportState, Origin, PickedBy, Sample
@@ -145,6 +146,9 @@ def objects(workspace: Workspace, owner: User, member: User) -> dict[str, str]:
         "webhook_id": webhook.public_id,
         "delivery_id": webhook.deliveries.create(kind="ping", body="{}").public_id,
         "queue": "unsure",
+        "alarm_id": DriftAlarm.objects.create(
+            function=function, kind=DriftKind.INPUT, began_at=timezone.now()
+        ).public_id,
         "slice_id": Slice.objects.create(function=function, name="Red ones", query="verdict=wrong").public_id,
         "token": "0" * 43,
     }
