@@ -33,17 +33,20 @@ MANIFEST = "manifest.json"
 ARRAYS = "model.safetensors"
 OUT_OF_MEANS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.ETIMEDOUT}
 """What a machine says that has no more open files, memory or space to read anything with."""
+WORDS_TAKE = 8
+"""Words and numbers in JSON take so many times their bytes once they are Python's objects."""
 LIBRARIES = ("numpy", "scipy", "safetensors")
 """The libraries a head's numbers come from; the manifest says which versions."""
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A model as read from disk; `label_ids` names the columns of its `pred_probs`."""
+    """A model as read from disk; `label_ids` names the columns of its `pred_probs`, `n_bytes` is about its memory."""
 
     predictor: Predictor
     label_ids: tuple[str, ...]
     manifest: Mapping[str, object]
+    n_bytes: int
 
 
 def save(
@@ -126,10 +129,10 @@ def load(folder: Path, *, sha256: str) -> Artifact:
         raise ArtifactCorrupt(f"{folder} has format {manifest['format_version']}, which this version cannot read.")
     if manifest["sha256"] != {ARRAYS: sha256_of(arrays)}:
         raise ArtifactCorrupt(f"{folder / ARRAYS} is not the file that was saved.")
-    return _assemble(manifest, arrays)
+    return _assemble(manifest, arrays, len(text))
 
 
-def _assemble(manifest: dict[str, object], packed: bytes) -> Artifact:
+def _assemble(manifest: dict[str, object], packed: bytes, n_words_bytes: int) -> Artifact:
     members, label_ids, thresholds = manifest["members"], manifest["label_ids"], manifest["thresholds"]
     try:
         if not isinstance(members, list) or not members or not isinstance(label_ids, list):
@@ -145,7 +148,7 @@ def _assemble(manifest: dict[str, object], packed: bytes) -> Artifact:
         )
     except (KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
         raise ArtifactCorrupt(f"The saved model cannot be read: {error}") from error
-    return Artifact(predictor, tuple(label_ids), manifest)
+    return Artifact(predictor, tuple(label_ids), manifest, len(packed) + WORDS_TAKE * n_words_bytes)
 
 
 def _member(saved: Mapping[str, object], i: int, arrays: Mapping[str, npt.NDArray[np.generic]], task: Task) -> Member:

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 from weakref import WeakKeyDictionary
 
 import redis.asyncio
@@ -23,6 +23,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from apps.events.channels import PATTERN, workspace_of
+from apps.events.kinds import Live
 from apps.events.services import JsonValue
 
 QUEUE_LENGTH = 200
@@ -96,12 +97,22 @@ class Subscription:
 _END = LiveEvent("", "", {})
 
 
+class Watcher(Protocol):
+    """Somebody in this process who hears of every workspace, in the event loop; what it does must not take long."""
+
+    def heard(self, workspace: str, event: LiveEvent) -> None: ...
+
+    def missed(self) -> None:
+        """Events may have been missed, and may be from now on; `is_connected` says when that is over."""
+
+
 class Hub:
-    """Holds the process's one subscription for as long as any stream is open."""
+    """Holds the process's one subscription for as long as any stream is open, or anybody watches."""
 
     def __init__(self, url: str | None) -> None:
         self._url = url
         self._open: defaultdict[str, set[Subscription]] = defaultdict(set)
+        self._watchers: list[Watcher] = []
         self._reader: asyncio.Task[None] | None = None
         self._is_connected = asyncio.Event()
 
@@ -125,21 +136,37 @@ class Hub:
             self._open[workspace].discard(subscription)
             if not self._open[workspace]:
                 del self._open[workspace]
-            if not self._open and self._reader is not None:
-                self._reader.cancel()
-                self._reader = None
+            self._rest()
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell it of all that happens, until `unwatch`."""
+        self._watchers.append(watcher)
+        self._read()
+
+    def unwatch(self, watcher: Watcher) -> None:
+        self._watchers.remove(watcher)
+        self._rest()
 
     def end_all(self) -> None:
         for subscriptions in self._open.values():
             for subscription in subscriptions:
                 subscription.end()
 
+    def _rest(self) -> None:
+        if not self._open and not self._watchers and self._reader is not None:
+            self._reader.cancel()
+            self._reader = None
+            self._is_connected.clear()
+
+    def _read(self) -> None:
+        if self._url is not None and (self._reader is None or self._reader.done()):
+            self._is_connected.clear()
+            self._reader = asyncio.create_task(self._read_for_ever(self._url), name="live-events")
+
     async def _connect(self) -> None:
         if self._url is None:
             return
-        if self._reader is None or self._reader.done():
-            self._is_connected.clear()
-            self._reader = asyncio.create_task(self._read_for_ever(self._url), name="live-events")
+        self._read()
         # Without Redis the stream opens all the same; it is ended, and opened again, when Redis is back.
         with suppress(TimeoutError):
             await asyncio.wait_for(self._is_connected.wait(), CONNECT_SECONDS)
@@ -155,20 +182,29 @@ class Hub:
                             continue
                         if was_away:
                             self.end_all()
+                            self._tell_of_gap()
                         pause, was_away = FIRST_PAUSE_SECONDS, False
                         self._is_connected.set()
             except (redis.RedisError, OSError) as error:
                 logger.info("live_events_away", reason=type(error).__name__)
             was_away = True
             self._is_connected.clear()
+            self._tell_of_gap()
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def _deliver(self, message: dict[str, bytes]) -> None:
         event = LiveEvent.decode(message["data"])
         if event is not None:
-            for subscription in self._open.get(workspace_of(message["channel"].decode()), ()):
+            workspace = workspace_of(message["channel"].decode())
+            for subscription in self._open.get(workspace, ()) if event.kind != Live.RECORDED else ():
                 subscription.put(event)
+            for watcher in self._watchers:
+                watcher.heard(workspace, event)
+
+    def _tell_of_gap(self) -> None:
+        for watcher in self._watchers:
+            watcher.missed()
 
 
 async def _messages(url: str) -> AsyncGenerator[dict[str, bytes] | None, None]:

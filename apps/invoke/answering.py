@@ -24,6 +24,7 @@ from apps.functions.models import Function, OutputKind
 from apps.invoke import novelty
 from apps.invoke.answers import Answer, Guess
 from apps.invoke.database import in_database_thread
+from apps.invoke.embedding_cache import CacheKey, embedding_cache
 from apps.samples.rows import ReadRow
 from apps.training.rule_hits import words_of
 from apps.training.services import serving
@@ -60,6 +61,7 @@ def answer_batch(items: Sequence[Question]) -> list[Answer]:
     answers: dict[int, Answer] = {}
     for rows_of_one in rows_of.values():
         answerer = items[rows_of_one[0]].answerer
+        _have_at_hand(answerer)
         matrices = {spec.name: np.stack([embeddings[spec.name][row] for row in rows_of_one]) for spec in answerer.specs}
         contents = [items[row].content for row in rows_of_one]
         probs = _pred_probs(answerer, contents, matrices)
@@ -75,23 +77,37 @@ def answer_batch(items: Sequence[Question]) -> list[Answer]:
 def inputs_of(answerer: Answerer, contents: Sequence[Content]) -> Inputs:
     """Return the inputs of a model, embedded now: the bare work of a call."""
     embeddings = _embeddings([Question(answerer, content) for content in contents])
-    matrices = {name: np.stack(list(of_row.values())) for name, of_row in embeddings.items()}
+    matrices = {name: np.stack([of_row[row] for row in sorted(of_row)]) for name, of_row in embeddings.items()}
     return build_inputs(answerer.layout, [_as_stored(content) for content in contents], matrices)
 
 
 def _embeddings(items: Sequence[Question]) -> dict[str, dict[int, FloatArray]]:
-    """Return vectors by name and row: each backbone reads all that needs it in one pass, whoever's top goes on."""
+    """Return vectors by name and row: each backbone reads all that needs it in one pass, whoever's top goes on.
+
+    What was read lately is not read again. Heads learned from stored vectors: the same rounding makes a call say what
+    the pages say of a stored sample.
+    """
+    found: defaultdict[str, dict[int, FloatArray]] = defaultdict(dict)
     wanting: defaultdict[BackboneSpec, list[int]] = defaultdict(list)
     for row, item in enumerate(items):
         for spec in _specs(item.answerer):
-            wanting[spec].append(row)
+            known = embedding_cache.get(_cache_key(item, spec)) if item.key else None
+            if known is None:
+                wanting[spec].append(row)
+            else:
+                found[spec.name][row] = known.astype(np.float32)
     wanted = [Wanted(spec, np.array(rows), _tower(items[rows[0]].answerer, spec)) for spec, rows in wanting.items()]
-    found: defaultdict[str, dict[int, FloatArray]] = defaultdict(dict)
-    for one, vectors in zip(wanted, _embed(wanted, [item.content for item in items]), strict=True):
-        # Heads learned from stored vectors: the same rounding makes a call say what the pages say of a stored sample.
-        rounded = vectors.astype(STORED).astype(np.float32)
-        found[one.spec.name].update(zip(one.rows.tolist(), rounded, strict=True))
+    for one, vectors in zip(wanted, _embed(wanted, [item.content for item in items]) if wanted else [], strict=True):
+        stored = vectors.astype(STORED)
+        found[one.spec.name].update(zip(one.rows.tolist(), stored.astype(np.float32), strict=True))
+        for row, vector in zip(one.rows.tolist(), stored, strict=True):
+            if items[row].key:
+                embedding_cache.put(_cache_key(items[row], one.spec), vector)
     return found
+
+
+def _cache_key(item: Question, spec: BackboneSpec) -> CacheKey:
+    return CacheKey(_function_of(item.answerer).workspace_id, spec.name, spec.version, item.key)
 
 
 def _specs(answerer: Answerer) -> tuple[BackboneSpec, ...]:
@@ -107,12 +123,28 @@ def _tower(answerer: Answerer, spec: BackboneSpec) -> Tower | None:
     try:
         return answerer.tower(spec)
     except ArtifactCorrupt as error:
-        logger.error("tower_unreadable", model=answerer.model.public_id, error=str(error))
-        # Who loads the model anew finds the same, and lets the one before it answer. Not here: others wait.
-        in_database_thread(partial(serving.load_model, answerer.model))
-        raise Unavailable(TAKING_OVER) from error
+        raise _taken_over(answerer, error) from error
     except (BackboneUnavailable, OSError) as error:
         raise cannot_load(spec.name, error) from error
+
+
+def _have_at_hand(answerer: Answerer) -> None:
+    """Read the head again where others have taken its place in memory since the model was looked up."""
+    if not isinstance(answerer, Served):
+        return
+    try:
+        answerer.artifact  # noqa: B018  # read for the sake of having it
+    except ArtifactCorrupt as error:
+        raise _taken_over(answerer, error) from error
+    except OSError as error:
+        raise cannot_load(answerer.model.public_id, error) from error
+
+
+def _taken_over(answerer: Served, error: ArtifactCorrupt) -> Unavailable:
+    logger.error("model_unreadable", model=answerer.model.public_id, error=str(error))
+    # Who loads the model anew finds the same, and lets the one before it answer. Not here: others wait.
+    in_database_thread(partial(serving.load_model, answerer.model))
+    return Unavailable(TAKING_OVER)
 
 
 def _embed(wanted: Sequence[Wanted], contents: Sequence[Content]) -> list[FloatArray]:

@@ -20,12 +20,14 @@ from apps.core import caller
 from apps.core.errors import HundredfoldError, Unavailable
 from apps.core.metrics import REFUSED
 from apps.core.middleware import request_id_of
+from apps.events.live import hub
 from apps.invoke import capture, wire
 from apps.invoke.calling import GONE_WRONG, Call, Calling
 from apps.invoke.gate import Gate
 from apps.invoke.incoming import Arriving, Disconnected, SlowBody, bearer_of, headers_of
 from apps.invoke.lookup import Admitted, Lookup
 from apps.invoke.services import Answerer, Predictions, live_backbone_names, predictions, warm_up
+from apps.workspaces.services import when_keys_change
 
 logger = structlog.get_logger(__name__)
 
@@ -50,11 +52,16 @@ class InvokeApp:
         return wire.route_of(path) is not None
 
     async def startup(self) -> None:
-        """Begin to load the backbones in use; call it when the process starts. Does not wait for them."""
+        """Begin to load the backbones in use, and to hear what changes; call it when the process starts."""
         warm_up(live_backbone_names)
+        changes = hub()
+        changes.watch(self._lookup)
+        self._lookup.is_told = lambda: changes.is_connected
+        when_keys_change(self._lookup.forget)
 
     async def shutdown(self) -> None:
-        """Answer what is queued and write what was answered; call it when the process ends."""
+        """Answer what is queued and write what was answered; call it when the process ends, after `startup`."""
+        hub().unwatch(self._lookup)
         await asyncio.to_thread(self._service.close)
 
     async def __call__(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

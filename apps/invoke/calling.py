@@ -71,6 +71,7 @@ class Calling:
         due = time.monotonic() + DUE_SECONDS
         payload = await self._reading.payload(body, content_type, call.answerer.layout)
         one = await self._reading.input(payload.data, call.answerer.layout)
+        await self._reading.have_at_hand(call.answerer)
         future = self._service.submit(call.answerer, one.content, key=one.key, due=due)
         answer = await _in_time(asyncio.wrap_future(future))
         _check(answer, call)
@@ -118,6 +119,7 @@ class Calling:
         outcomes: dict[int, Outcome] = {i: one for i, one in enumerate(payloads) if isinstance(one, HundredfoldError)}
         waiting: deque[tuple[int, wire.Payload, Input, asyncio.Future[Answer]]] = deque()
         places = _in_order(payloads)
+        await self._reading.have_at_hand(call.answerer)
         size = AT_ONCE[call.answerer.layout.input_kind]
 
         async def take(n_left: int) -> None:

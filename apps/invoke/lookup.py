@@ -1,13 +1,15 @@
-"""Who calls, what they may call, and with which model: three queries, asked once a second per key and function.
+"""Who calls, what they may call, and with which model: three queries, asked once in a few seconds per key and function.
 
-A revoked key, a removed member and a deleted function are refused at the latest one second later, in every process;
-a newly published model answers as soon. What was found is kept by a hash of the key's text and the function's id, so
-nothing of one workspace is ever found for another.
+What was found holds only while nothing changes: this process hears of every change to keys, members, functions and
+models, in whichever process it is made, and forgets at once what it found of that workspace. While it may not hear
+(Redis is away) it asks again after a second. What was found is kept by a hash of the key's text and the function's id,
+so nothing of one workspace is ever found for another.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -17,6 +19,8 @@ from dataclasses import dataclass
 
 from apps.core.errors import InvalidInput, NotFound
 from apps.core.ids import with_prefix
+from apps.events.kinds import Live
+from apps.events.live import LiveEvent
 from apps.functions.models import Function
 from apps.invoke.database import in_database_thread
 from apps.invoke.services import Answerer, load_answerer, load_stored
@@ -26,10 +30,18 @@ from apps.training.services.serving import Served
 from apps.workspaces.access import Access
 from apps.workspaces.models import ApiKey
 from apps.workspaces.roles import Action
-from apps.workspaces.services import authenticate
+from apps.workspaces.services import authenticate, end_of_token
 
 FRESH_SECONDS = 1.0
+TOLD_SECONDS = 5.0
 MAX_ENTRIES = 4096
+_MATTERS = {
+    Live.ACCESS_CHANGED.value,
+    Live.KEYS_CHANGED.value,
+    Live.RECORDED.value,
+    Live.ANNOTATIONS_CHANGED.value,
+    Live.PREDICTIONS_CHANGED.value,
+}
 FINDS_SAMPLES = "This function finds samples. Send the input to"
 
 
@@ -42,15 +54,47 @@ class Admitted:
     function: Function
     answerer: Answerer | None
     missing: tuple[str, ...] = ()
+    ends_at: float = math.inf
+    """When the key or token stops working by itself, in seconds of `time.time`."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    asked_at: float
+    found: Future[Admitted]
+
+    @property
+    def has_failed(self) -> bool:
+        return self.found.done() and (self.found.cancelled() or self.found.exception() is not None)
+
+    def is_of(self, workspace: str, function: str) -> bool:
+        """Whether it may be about this function, or any of the workspace where none is named; else nobody knows yet."""
+        if not self.found.done() or self.has_failed:
+            return True
+        admitted = self.found.result()
+        is_there = admitted.function.workspace.public_id == workspace
+        return is_there and function in {"", admitted.function.public_id}
 
 
 class Lookup:
-    """Answers from memory for a second; one query at a time per key and function, however many callers wait for it."""
+    """Answers from memory; one question at a time per key and function, however many callers wait for it.
 
-    def __init__(self, *, fresh_seconds: float = FRESH_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+    `is_told` says whether every change is heard of at this moment.
+    """
+
+    def __init__(
+        self,
+        *,
+        fresh_seconds: float = FRESH_SECONDS,
+        told_seconds: float = TOLD_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+        is_told: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._fresh_seconds = fresh_seconds
+        self._told_seconds = told_seconds
         self._clock = clock
-        self._entries: OrderedDict[tuple[bytes, str, str], tuple[float, Future[Admitted]]] = OrderedDict()
+        self.is_told = is_told
+        self._entries: OrderedDict[tuple[bytes, str, str], _Entry] = OrderedDict()
         self._lock = threading.Lock()
 
     def find(self, bearer: str, function_id: str, model_id: str = "") -> Future[Admitted]:
@@ -59,15 +103,43 @@ class Lookup:
         now = self._clock()
         with self._lock:
             entry = self._entries.get(slot)
-            if entry is not None and now - entry[0] < self._fresh_seconds and not _has_failed(entry[1]):
-                return entry[1]
+            if entry is not None and self._holds(entry, now):
+                return entry.found
             found = in_database_thread(lambda: admit(bearer, function_id, model_id))
             # Counted from before the query: what it read cannot be older.
-            self._entries[slot] = (now, found)
+            self._entries[slot] = _Entry(now, found)
             self._entries.move_to_end(slot)
             while len(self._entries) > MAX_ENTRIES:
                 self._entries.popitem(last=False)
         return found
+
+    def heard(self, workspace: str, event: LiveEvent) -> None:
+        """Forget what an event may have changed."""
+        if event.kind in _MATTERS:
+            is_of_one = event.subject.startswith(f"{Function.ID_KIND}_")
+            self.forget(workspace, function=event.subject if is_of_one else "")
+
+    def missed(self) -> None:
+        """Forget all: nobody knows what happened."""
+        with self._lock:
+            self._entries.clear()
+
+    def forget(self, workspace: str, *, function: str = "") -> None:
+        """Forget what was found of a workspace, or of one function there; by their public ids."""
+        with self._lock:
+            gone = [slot for slot, entry in self._entries.items() if entry.is_of(workspace, function)]
+            for slot in gone:
+                del self._entries[slot]
+
+    def _holds(self, entry: _Entry, now: float) -> bool:
+        if entry.has_failed:
+            return False
+        age = now - entry.asked_at
+        if age < self._fresh_seconds:
+            return True
+        if age >= self._told_seconds or not self.is_told():
+            return False
+        return not entry.found.done() or entry.found.result().ends_at > time.time()
 
 
 def admit(bearer: str, function_id: str, model_id: str = "") -> Admitted:
@@ -75,12 +147,21 @@ def admit(bearer: str, function_id: str, model_id: str = "") -> Admitted:
     key = authenticate(bearer)
     function = Access(Action.INVOKE, key=key).fetch(Function, function_id)
     if function.searches:
-        raise InvalidInput(f"{FINDS_SAMPLES} /v1/search-functions/{function.public_id}/invoke")
+        raise InvalidInput(
+            f"This function finds samples. Call /v1/search-functions/{function.public_id}/invoke instead."
+        )
+    ends_at = _ends_at(bearer, key)
     if model_id:
-        return Admitted(key, function, _named_model(function, model_id))
+        return Admitted(key, function, _named_model(function, model_id), ends_at=ends_at)
     answerer = load_answerer(function)
     missing = () if isinstance(answerer, Served) else tuple(training_state(function).missing)
-    return Admitted(key, function, answerer, missing)
+    return Admitted(key, function, answerer, missing, ends_at)
+
+
+def _ends_at(bearer: str, key: ApiKey) -> float:
+    """Return when what was shown stops working by itself; of a key with two secrets, when the older one does."""
+    ends = [end.timestamp() for end in (key.expires_at, key.old_until) if end is not None]
+    return min([end_of_token(bearer), *(end for end in ends if end > time.time())])
 
 
 def _named_model(function: Function, model_id: str) -> Served:
@@ -95,7 +176,3 @@ def _named_model(function: Function, model_id: str) -> Served:
     if served is None:
         raise InvalidInput("This model can answer no more. Leave modelId empty to ask the current one.")
     return served
-
-
-def _has_failed(found: Future[Admitted]) -> bool:
-    return found.done() and (found.cancelled() or found.exception() is not None)

@@ -6,19 +6,22 @@ import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.conf import settings
 
 from apps.core import outbound
 from apps.core.errors import HundredfoldError, Unavailable
+from apps.engine.errors import ArtifactCorrupt
 from apps.functions.models import InputKind
 from apps.invoke import wire
 from apps.invoke.batches import Item, read_batch
 from apps.invoke.pictures import Fetched, RowPictures, addresses_of, content_of, has_pictures, with_fetched
-from apps.invoke.services import Content, read_content
+from apps.invoke.services import Answerer, Content, read_content
 from apps.samples.rows import ReadRow
 from apps.training.services.inputs import Layout
+from apps.training.services.serving import Served
 
 SMALL_BODY_BYTES = 64 * 1024
 """Texts up to this size are read on the event loop; a thread would cost more than it saves."""
@@ -56,6 +59,12 @@ class Reading:
         self._bulk = ThreadPoolExecutor(1, thread_name_prefix="invoke-bulk")
         self._fetching = ThreadPoolExecutor(N_FETCHING_THREADS, thread_name_prefix="invoke-fetch")
         self._n_fetches = 0
+
+    async def have_at_hand(self, answerer: Answerer) -> None:
+        """Read the head of a model before it is asked, beside the model's thread, in which others would wait for it."""
+        if isinstance(answerer, Served) and not answerer.is_at_hand:
+            with suppress(ArtifactCorrupt, OSError):  # whoever asks the model is told
+                await asyncio.get_running_loop().run_in_executor(self._decoding, lambda: answerer.artifact)
 
     async def payload(self, body: bytes, content_type: str, layout: Layout) -> wire.Payload:
         """Read a body. Raises InvalidInput or WrongType."""

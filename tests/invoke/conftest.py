@@ -17,6 +17,7 @@ from apps.accounts.models import User
 from apps.functions.models import Function, InputKind
 from apps.invoke import services
 from apps.invoke.asgi import InvokeApp
+from apps.invoke.embedding_cache import embedding_cache
 from apps.invoke.recorder import Recorder
 from apps.invoke.services import Predictions
 from apps.samples.models import Origin
@@ -36,6 +37,7 @@ def own_artifacts(settings: Settings, tmp_path: Path, monkeypatch: pytest.Monkey
     settings.ARTIFACTS_DIR = tmp_path / "models"
     settings.MEDIA_ROOT = tmp_path / "media"
     monkeypatch.setattr(serving, "_artifacts", encoders.BoundedCache(max_entries=8))
+    embedding_cache.clear()
 
 
 @pytest.fixture(autouse=True)

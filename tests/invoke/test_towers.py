@@ -169,7 +169,7 @@ def test_a_tower_lost_after_the_model_was_looked_up_is_said_and_mended(
         before = await client.post(path_of(adapted), json={"data": ASKED}, headers=headers)
         damage(first)
         forget_towers(monkeypatch)
-        return before, await client.post(path_of(adapted), json={"data": ASKED}, headers=headers)
+        return before, await client.post(path_of(adapted), json={"data": f"{ASKED} again"}, headers=headers)
 
     before, lost = run(twice)
     assert before.status_code == 200

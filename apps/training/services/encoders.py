@@ -64,6 +64,9 @@ class BoundedCache(Generic[Key, Value]):
                         self._keep(key, value)
             return made[0]
 
+    def __contains__(self, key: Key) -> bool:
+        return key in self._values
+
     @property
     def n_bytes(self) -> int:
         """What the values held now take, by `n_bytes_of`."""

@@ -36,7 +36,7 @@ from apps.training.services.work import want_predictions
 
 logger = structlog.get_logger(__name__)
 
-MAX_MODELS = 256
+MAX_MODELS = 10_000
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,25 @@ class Served:
 
     `labels` are the labels in use that it knows, one per column of what `pred_probs` returns, and `names` what it calls
     them: those they had when it was published. A label deleted since is never answered; one merged since counts for the
-    label it was merged into. `columns` are the model's own that count for each. Its towers are not held here, whoever
-    keeps this, but only in their cache, which is bounded.
+    label it was merged into. `columns` are the model's own that count for each. Its head and its towers are not held
+    here, whoever keeps this, but only in their caches, which are bounded.
     """
 
     model: TrainedModel
-    artifact: Artifact
     layout: Layout
     labels: tuple[Label, ...]
     names: tuple[str, ...]
     columns: tuple[tuple[int, ...], ...]
+
+    @property
+    def artifact(self) -> Artifact:
+        """Its head, read from disk where others have taken its place in memory. Raises `ArtifactCorrupt`, `OSError`."""
+        return _artifact_of(self.model)
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether its head is in memory at this moment."""
+        return _cache_key(self.model) in _artifacts
 
     @property
     def specs(self) -> tuple[BackboneSpec, ...]:
@@ -83,8 +92,9 @@ class Served:
 
     def pred_probs(self, inputs: Inputs) -> FloatArray:
         """Return `(n_samples, len(labels))`; rows sum to 1 unless the labels are tags."""
-        pred_probs = self._gathered(self.artifact.predictor.pred_probs(inputs))
-        if self.artifact.predictor.task is Task.TAGS:
+        predictor = self.artifact.predictor
+        pred_probs = self._gathered(predictor.pred_probs(inputs))
+        if predictor.task is Task.TAGS:
             return pred_probs
         totals = pred_probs.sum(axis=1, keepdims=True)
         even = np.full_like(pred_probs, 1 / len(self.labels))
@@ -103,7 +113,9 @@ class Served:
 
 
 # Keyed by workspace first: no other workspace's model can ever be found by a wrong number.
-_artifacts: BoundedCache[tuple[int, int], Artifact] = BoundedCache(max_entries=MAX_MODELS)
+_artifacts: BoundedCache[tuple[int, int], Artifact] = BoundedCache(
+    max_entries=MAX_MODELS, max_bytes=settings.HEAD_CACHE_BYTES, n_bytes_of=lambda artifact: artifact.n_bytes
+)
 
 
 def load_live(function_id: int) -> Served | None:
@@ -150,6 +162,7 @@ def retire_damaged(*, model: TrainedModel, reason: str) -> None:
         previous = next((other for other in newest_first.iterator(chunk_size=20) if is_current(other)), None)
         if previous is not None and not TrainedModel.objects.filter(function=function, is_live=True).exists():
             TrainedModel.objects.filter(pk=previous.pk).update(is_live=True)
+            tell_answering(previous, Because.DAMAGED)
         want_predictions(function.pk)
         FunctionWork.objects.filter(function=function, kind=WorkKind.TRAIN).update(done_revision=0)
         enqueue_on_commit(JobName.TRAIN_FUNCTION, function.pk)
@@ -161,9 +174,21 @@ def retire_damaged(*, model: TrainedModel, reason: str) -> None:
 
 
 def _live_model(function_id: int) -> TrainedModel | None:
-            tell_answering(previous, Because.DAMAGED)
     rows = TrainedModel.objects.filter(function_id=function_id, is_live=True)
     return rows.select_related("function__workspace", "adaptation").first()
+
+
+def held_bytes() -> int:
+    """Return the memory that loaded heads take in this process."""
+    return _artifacts.n_bytes
+
+
+def _artifact_of(model: TrainedModel) -> Artifact:
+    return _artifacts.get(_cache_key(model), partial(_read_artifact, model))
+
+
+def _cache_key(model: TrainedModel) -> tuple[int, int]:
+    return (model.function.workspace_id, model.pk)
 
 
 def _read_artifact(model: TrainedModel) -> Artifact:
@@ -235,7 +260,7 @@ def _served(model: TrainedModel) -> Served | None:
     """
     if not is_current(model):
         return None
-    artifact = _artifacts.get((model.function.workspace_id, model.pk), partial(_read_artifact, model))
+    artifact = _artifact_of(model)
     _load_tower(model)
     stands_for = standing_labels(model.function_id)
     columns: dict[Label, list[int]] = {}
@@ -249,4 +274,4 @@ def _served(model: TrainedModel) -> Served | None:
     called = model.label_names or [stands_for[key].name if key in stands_for else "" for key in artifact.label_ids]
     names = tuple(called[own[0]] for own in columns.values())
     merged = tuple(map(tuple, columns.values()))
-    return Served(model, artifact, layout_of(model.function), labels, names, merged)
+    return Served(model, layout_of(model.function), labels, names, merged)

@@ -5,6 +5,7 @@ from apps.workspaces.services.invitations import accept_invitation, find_invitat
 from apps.workspaces.services.keys import create_key, revoke_key, rotate_key
 from apps.workspaces.services.members import change_role, remove_member
 from apps.workspaces.services.people import announce_access_change, record_sign_in
+from apps.workspaces.services.tokens import end_of_token
 from apps.workspaces.services.watching import when_keys_change
 from apps.workspaces.services.workspaces import create_another_workspace, create_workspace, set_up_owner
 
@@ -16,6 +17,7 @@ __all__ = [
     "create_another_workspace",
     "create_key",
     "create_workspace",
+    "end_of_token",
     "exchange",
     "find_invitation",
     "invite_member",

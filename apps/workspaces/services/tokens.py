@@ -6,6 +6,7 @@ is kept of the secret that was shown, so a token dies with that secret, its key,
 
 import hashlib
 import hmac
+import math
 import re
 import time
 from base64 import urlsafe_b64encode
@@ -42,6 +43,12 @@ def prefix_in(bearer: str) -> str:
     if match and int(match[2], 16) <= time.time():
         raise NotSignedIn("This token has ended. Get a new one at /connect/token.")
     return match[1] if match else ""
+
+
+def end_of_token(bearer: str) -> float:
+    """Return when a token ends, in seconds of `time.time`; infinity for any other text."""
+    match = _TOKEN.fullmatch(bearer)
+    return int(match[2], 16) if match else math.inf
 
 
 def is_token_of(key: ApiKey, bearer: str) -> bool:
