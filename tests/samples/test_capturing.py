@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
@@ -32,6 +33,7 @@ from apps.samples.models import (
     SampleTag,
     Verdict,
 )
+from apps.samples.rows import picture_keys
 from apps.samples.services import sweeper
 from apps.samples.services.annotations import annotate_sample
 from apps.samples.services.capture_policies import CaptureRules, policy_of, set_capture
@@ -131,6 +133,28 @@ def test_of_a_row_what_people_wrote_is_blotted_and_numbers_and_dates_stay(worksp
     assert keys["Since"] in stored
     assert "example.org" not in str(stored) + sample.text
     assert "base64" not in str(stored) + sample.text
+
+
+def test_a_picture_in_a_row_is_stored_as_a_picture(workspace: Workspace) -> None:
+    function = workspace.functions.create(name="Whose face?", input_kind=InputKind.TABLE)
+    fields = [NewField("Name", FieldType.TEXT), NewField("Face", FieldType.IMAGE)]
+    get_or_create_fields(function=function, fields=fields)
+    face = f"data:image/png;base64,{base64.b64encode(picture('#f00')).decode()}"
+    [sample] = capture(function, {"Name": "Ada", "Face": face})
+    assert len(picture_keys(sample.row)) == 1
+    assert len(files_of(function)) == 2
+    assert "base64" not in str(sample.row) + sample.text
+    [again] = capture(function, {"Name": "Ada", "Face": face})
+    assert again == sample
+    assert len(files_of(function)) == 2
+
+
+def test_the_same_twice_at_once_is_one_and_counts_as_drawn_if_either_was(text_function: Function) -> None:
+    drawn = heard("the same", is_random=True)
+    kept = capture_inputs(function=text_function, heard=[heard("the same"), drawn, heard("other")], rules=RULES)
+    first, second, other = kept.sample_ids
+    assert first == second != other
+    assert dict(Capture.objects.values_list("sample__public_id", "is_random")) == {first: True, other: False}
 
 
 def test_tags_that_were_said_are_kept_beside_it_not_on_it(workspace: Workspace) -> None:

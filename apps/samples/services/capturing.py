@@ -6,43 +6,39 @@ away by somebody and stays there.
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from apps.engine.tables import Cell
+from apps.engine.tables import Cell, parse_cell
 from apps.engine.types import ColumnType
-from apps.functions.models import FieldType, Function, InputKind
+from apps.functions.models import Function, InputKind
 from apps.samples import rows
 from apps.samples.models import Capture, CaptureReason, Origin, Sample
 from apps.samples.redaction import redacted
 from apps.samples.services.annotations import lock_function
 from apps.samples.services.bin import in_bin
 from apps.samples.services.capture_policies import CaptureRules
-from apps.samples.services.intake import (
-    Batch,
-    NewImage,
-    NewRow,
-    NewText,
-    Outcome,
-    prepare_rows,
-    prepare_texts,
-    prepared_images,
-    take_in,
-)
+from apps.samples.services.intake import Batch, ItemResult, Outcome, take_in
 from apps.samples.services.intake.preparing import Candidate
+from apps.samples.services.posting import PostedCell, PostedSample, prepared
 
+_DATA_URI = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 Data = str | bytes | Mapping[str, object]
 AT_ONCE = 50
 """Calls kept in one transaction."""
 RANDOM_PART = 0.2
 """Of what may be kept in an hour, the part left for calls that chance alone chose: a burst of odd inputs must not take
 the place of those by which it is known how right the answers are."""
-WRITTEN_TYPES = {FieldType.TEXT.value, FieldType.CATEGORY.value}
+WRITTEN_TYPES = {ColumnType.TEXT, ColumnType.CATEGORY}
 """Columns whose cells people write; numbers and dates stay what they are, or could not be read any more."""
 
 
@@ -92,49 +88,61 @@ def _capture(function: Function, heard: Sequence[Heard], rules: CaptureRules) ->
         lock_function(function.pk)
         chosen, n_over = _with_room(batch, heard, rules)
         result = take_in(batch=chosen, person=None)
-        ids = [""] * len(heard)
         places = sorted({*chosen.refused, *(candidate.index for candidate in chosen.candidates)})
-        for place, item in zip(places, result.items, strict=True):
-            if item.sample is None:
-                continue
-            ids[place] = item.sample.public_id
-            _note(item.sample, heard[place], is_new=item.outcome is Outcome.ADDED)
+        items = {place: item for place, item in zip(places, result.items, strict=True) if item.sample is not None}
+        _note(function, [(item, heard[place]) for place, item in items.items()])
+        ids = [
+            item.sample.public_id if (item := items.get(place)) and item.sample else "" for place in range(len(heard))
+        ]
         return Kept(tuple(ids), n_over)
 
 
 def _prepared(function: Function, heard: Sequence[Heard], rules: CaptureRules) -> AbstractContextManager[Batch]:
-    kind, origin = InputKind(function.input_kind), Origin.CAPTURE
-    if kind is InputKind.IMAGE:
-        images = [NewImage(_bytes(each.data), external_id=each.external_id) for each in heard]
-        return prepared_images(function=function, items=images, origin=origin)
-    if kind is InputKind.TABLE:
-        return nullcontext(prepare_rows(function=function, items=_rows(function, heard, rules), origin=origin))
-    texts = [NewText(redacted(_text(each.data), rules.redactions), external_id=each.external_id) for each in heard]
-    return nullcontext(prepare_texts(function=function, items=texts, origin=origin))
+    fields = rows.typed(function.fields.all()) if function.input_kind == InputKind.TABLE else []
+    items = [PostedSample(_content(each.data, fields, rules), external_id=each.external_id) for each in heard]
+    return prepared(function, items, Origin.CAPTURE)
 
 
-def _bytes(data: Data) -> bytes:
-    return data if isinstance(data, bytes) else b""  # refused as an empty file
+def _content(
+    data: Data, fields: Sequence[rows.TypedField], rules: CaptureRules
+) -> str | bytes | Mapping[str, PostedCell]:
+    if isinstance(data, Mapping):
+        return _cells(data, fields, rules)
+    return redacted(data, rules.redactions) if isinstance(data, str) else data
 
 
-def _text(data: Data) -> str:
-    return data if isinstance(data, str) else ""
-
-
-def _rows(function: Function, heard: Sequence[Heard], rules: CaptureRules) -> list[NewRow]:
-    fields = rows.typed(function.fields.all())
-    readable = [each for each in fields if each.type is not ColumnType.IMAGE]
-    written = {each.key for each in fields if each.type.value in WRITTEN_TYPES}
-
-    def clean(key: str, cell: Cell) -> Cell:
-        return redacted(cell, rules.redactions) if isinstance(cell, str) and key in written else cell
-
-    found: list[NewRow] = []
-    for each in heard:
-        # What a cell of a picture holds is the picture itself, or where it was: neither is text to be stored.
-        cells = rows.cells_by_name(each.data, readable) if isinstance(each.data, Mapping) else {}
-        found.append(NewRow({key: clean(key, cell) for key, cell in cells.items()}, external_id=each.external_id))
+def _cells(data: Mapping[str, object], fields: Sequence[rows.TypedField], rules: CaptureRules) -> dict[str, PostedCell]:
+    """A row's cells as they are kept: what people wrote blotted, numbers as they were read, pictures as their bytes."""
+    field_of = {each.key: each for each in fields}
+    found: dict[str, PostedCell] = {}
+    for key, cell in rows.cells_by_name(data, fields).items():
+        kept = _cell(cell, field_of[key], rules)
+        if kept is not None:
+            found[key] = kept
     return found
+
+
+def _cell(cell: Cell, field: rows.TypedField, rules: CaptureRules) -> PostedCell:
+    if field.type is ColumnType.IMAGE:
+        return _picture(cell)
+    if not isinstance(cell, str | bool):
+        return cell
+    if field.type is ColumnType.NUMBER:  # a call may say it in words of figures, as a file may
+        with suppress(ValueError):
+            return parse_cell(cell, field.type, field.facts)
+        return None
+    return redacted(cell, rules.redactions) if isinstance(cell, str) and field.type in WRITTEN_TYPES else cell
+
+
+def _picture(cell: Cell) -> bytes | None:
+    """The bytes of a picture that was sent in a row; None of what is none, or was to be fetched from elsewhere."""
+    match = _DATA_URI.match(cell) if isinstance(cell, str) else None
+    if match is None:
+        return None
+    try:
+        return base64.b64decode("".join(str(cell)[match.end() :].split()), validate=True)
+    except (binascii.Error, ValueError):
+        return None
 
 
 def _with_room(batch: Batch, heard: Sequence[Heard], rules: CaptureRules) -> tuple[Batch, int]:
@@ -181,18 +189,24 @@ def _free_ids(function: Function, candidates: Sequence[Candidate]) -> None:
             row.external_id = ""
 
 
-def _note(sample: Sample, heard: Heard, *, is_new: bool) -> None:
-    """Write down what was answered. A call seen before counts as drawn at random from the first time that it is."""
-    answered = {
+def _note(function: Function, kept: Sequence[tuple[ItemResult, Heard]]) -> None:
+    """Write down what was answered. One seen before counts as drawn at random from the first time that it is."""
+    new = [(item.sample, heard) for item, heard in kept if item.outcome is Outcome.ADDED]
+    Capture.objects.bulk_create(
+        Capture(sample=sample, function=function, reason=heard.reason, **_answered(heard)) for sample, heard in new
+    )
+    for item, heard in kept:
+        if heard.is_random and item.outcome is not Outcome.ADDED and item.sample and not item.sample.annotation_id:
+            Capture.objects.filter(sample=item.sample, is_random=False).update(**_answered(heard))
+
+
+def _answered(heard: Heard) -> dict[str, Any]:
+    """The columns of `Capture` that say what was answered, and whether chance alone chose it."""
+    return {
+        "is_random": heard.is_random,
         "model": heard.model,
         "label_id": heard.label_id,
         "tags": None if heard.tags is None else list(heard.tags),
         "confidence": heard.confidence,
         "key_id": heard.key_id,
     }
-    if is_new:
-        Capture.objects.create(
-            sample=sample, function_id=sample.function_id, reason=heard.reason, is_random=heard.is_random, **answered
-        )
-    elif heard.is_random and sample.annotation_id is None:
-        Capture.objects.filter(sample=sample, is_random=False).update(is_random=True, **answered)

@@ -27,7 +27,14 @@ from apps.samples.media import content_hash, forget_picture, store_picture
 from apps.samples.models import Origin, PickedBy, Sample
 from apps.samples.rows import Picture, picture_keys, typed
 from apps.samples.sent_rows import check_numbers, keep_sent
-from apps.samples.services.annotations import annotate_many, annotate_sample, lock_function, tag_many, tag_sample
+from apps.samples.services.annotations import (
+    annotate_many,
+    annotate_sample,
+    lock_function,
+    samples_per_transaction,
+    tag_many,
+    tag_sample,
+)
 from apps.samples.services.intake import (
     IMAGES_PER_TRANSACTION,
     TEXTS_PER_TRANSACTION,
@@ -133,8 +140,7 @@ def post_samples(
     Works in transactions of a few hundred, so that what came before stays where something fails. Raises
     HundredfoldError where nothing at all could be taken in, or where there is one item.
     """
-    is_image = function.input_kind == InputKind.IMAGE
-    size = IMAGES_PER_TRANSACTION if is_image else TEXTS_PER_TRANSACTION
+    size = _size_of_chunks(function)
     results: list[ItemResult] = []
     for start in range(0, len(items), size):
         chunk = items[start : start + size]
@@ -145,6 +151,14 @@ def post_samples(
                 raise
             results += [ItemResult(Outcome.REFUSED, reason=problem.message) for _item in chunk]
     return results
+
+
+def _size_of_chunks(function: Function) -> int:
+    """How many samples are written at once, so that nobody else has to wait for long."""
+    most = IMAGES_PER_TRANSACTION if function.input_kind == InputKind.IMAGE else TEXTS_PER_TRANSACTION
+    if function.output_kind != OutputKind.TAGS:
+        return most
+    return samples_per_transaction(function.labels.in_use().count(), most)
 
 
 def annotate_as_posted(*, sample: Sample, annotation: Sequence[Naming] | None, person: User) -> None:
@@ -167,7 +181,7 @@ def annotate_as_posted(*, sample: Sample, annotation: Sequence[Naming] | None, p
 
 
 def _post_chunk(function: Function, items: Sequence[PostedSample], person: User, origin: Origin) -> IntakeResult:
-    with _prepared(function, items, origin) as batch, transaction.atomic():
+    with prepared(function, items, origin) as batch, transaction.atomic():
         lock_function(function.pk)
         labels = NamedLabels(function) if any(item.annotation is not None for item in items) else None
         batch = _without_unknown_labels(batch, items, labels)
@@ -209,7 +223,8 @@ def _takes_annotation(became: ItemResult) -> bool:
     return became.outcome is not Outcome.DUPLICATE or (became.sample is not None and not became.sample.annotation_id)
 
 
-def _prepared(function: Function, items: Sequence[PostedSample], origin: Origin) -> AbstractContextManager[Batch]:
+def prepared(function: Function, items: Sequence[PostedSample], origin: Origin) -> AbstractContextManager[Batch]:
+    """Check what came and store its pictures; afterwards those are removed that no sample came to refer to."""
     kind = InputKind(function.input_kind)
     if kind is InputKind.IMAGE:
         images = [
