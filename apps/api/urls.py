@@ -15,6 +15,7 @@ from apps.api.views.functions import FunctionsView, FunctionView
 from apps.api.views.labels import LabelsView, LabelView
 from apps.api.views.media import MediaView
 from apps.api.views.models import AutomaticModelView, ModelsView, ModelView, PublishModelView, RollBackView
+from apps.api.views.monitoring import CallsView, DriftView, MonitoringView
 from apps.api.views.old_samples import OldAnnotationView, OldSamplesView, OldSampleView
 from apps.api.views.projects import ProjectsView
 from apps.api.views.samples import SampleBatchView, SamplesView, SampleView
@@ -52,7 +53,9 @@ urlpatterns = [
     path("v1/functions/<str:function_id>/accuracy", FiguresView.as_view(), name="accuracy"),
     path("v1/functions/<str:function_id>/capture", CaptureView.as_view(), name="capture"),
     path("v1/functions/<str:function_id>/feedback", FunctionFeedbackView.as_view(), name="function_feedback"),
+    path("v1/functions/<str:function_id>/calls", CallsView.as_view(), name="calls"),
     path("v1/functions/<str:function_id>/confusion", ConfusionView.as_view(), name="confusion"),
+    path("v1/functions/<str:function_id>/drift", DriftView.as_view(), name="drift"),
     path("v1/functions/<str:function_id>/exports", ExportsView.as_view(), name="exports"),
     path("v1/functions/<str:function_id>/exports/<str:export_id>", ExportView.as_view(), name="export"),
     path(
@@ -71,6 +74,7 @@ urlpatterns = [
     path(
         "v1/functions/<str:function_id>/models/<str:model_id>/publish", PublishModelView.as_view(), name="publish_model"
     ),
+    path("v1/functions/<str:function_id>/monitoring", MonitoringView.as_view(), name="monitoring"),
     path("v1/functions/<str:function_id>/samples", SamplesView.as_view(), name="samples"),
     path("v1/functions/<str:function_id>/samples/batch", SampleBatchView.as_view(), name="sample_batch"),
     path("v1/functions/<str:function_id>/samples/<str:sample_id>", SampleView.as_view(), name="sample"),

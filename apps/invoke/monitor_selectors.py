@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from apps.engine.metrics import wilson_interval
 from apps.functions.models import Function, Label, OutputKind
-from apps.invoke.models import DriftAlarm, Invocation
+from apps.invoke.models import DriftAlarm, DriftWatch, Invocation
 from apps.invoke.usage import Tally, tallies
 from apps.samples.models import Capture, SampleTag
 
@@ -144,6 +144,11 @@ def alarms_of(function: Function) -> list[DriftAlarm]:
     """Return the newest alarms, those nobody has seen first."""
     rows = list(function.drift_alarms.select_related("seen_by", "model").order_by("-pk")[:MOST_ALARMS])
     return sorted(rows, key=lambda alarm: (alarm.seen_at is not None, -alarm.pk))
+
+
+def watch_of(function: Function) -> DriftWatch | None:
+    """Return how far calls have been compared; None before the first."""
+    return DriftWatch.objects.filter(function=function).defer("state").first()
 
 
 def calls_of(
