@@ -8,6 +8,7 @@ from enum import StrEnum
 
 class Audit(StrEnum):
     WORKSPACE_CREATED = "workspace.created"
+    QUOTA_CHANGED = "workspace.quota_changed"
     MEMBER_INVITED = "member.invited"
     MEMBER_JOINED = "member.joined"
     MEMBER_ROLE_CHANGED = "member.role_changed"
@@ -81,7 +82,7 @@ class Live(StrEnum):
     WORKER_CHANGED = "worker"
     ACCESS_CHANGED = "access"
     KEYS_CHANGED = "keys"
-    RECORDED = "recorded"
+    RECORDED = "recorded"  # for processes that remember; never sent to browsers
 
 
 class Notify(StrEnum):

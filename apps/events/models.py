@@ -18,13 +18,17 @@ class EventQuerySet(models.QuerySet["Event"]):
 
 
 class Event(models.Model):
-    """One thing that happened. Workspace, subject and actor are plain public ids, so that the record outlives them."""
+    """One thing that happened. Workspace, subject and actor are plain public ids, so that the record outlives them.
+
+    `about` is the function it happened in, else the subject: a copy out of what is hashed, so that it can be looked up.
+    """
 
     workspace_id = models.CharField(max_length=40)
     sequence = models.PositiveBigIntegerField()
     kind = models.CharField(max_length=60)
     actor = models.CharField(max_length=254, blank=True)
     subject = models.CharField(max_length=40, blank=True)
+    about = models.CharField(max_length=40, blank=True)
     data = models.JSONField(default=dict)
     created_at = models.DateTimeField()
     previous_hash = models.CharField(max_length=64, blank=True)
@@ -35,6 +39,13 @@ class Event(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["workspace_id", "sequence"], name="event_sequence_once"),
+        ]
+        indexes = [  # each with its kind: whatever is asked for is read newest first, kind by kind (`selectors`)
+            models.Index(fields=["workspace_id", "kind", "sequence"], name="event_by_kind"),
+            models.Index(fields=["workspace_id", "actor", "kind", "sequence"], name="event_by_actor"),
+            models.Index(fields=["workspace_id", "subject", "kind", "sequence"], name="event_by_subject"),
+            models.Index(fields=["workspace_id", "about", "kind", "sequence"], name="event_by_about"),
+            models.Index(fields=["workspace_id", "created_at", "sequence"], name="event_by_time"),
         ]
         ordering = ["workspace_id", "sequence"]
 

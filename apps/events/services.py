@@ -16,6 +16,7 @@ from django.utils import timezone
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from apps.core import caller
 from apps.core.jobs import JobName, enqueue_on_commit
 from apps.events.channels import channel_of
 from apps.events.kinds import Audit, Live, Notify
@@ -42,8 +43,11 @@ class ChainCheck:
 def record(*, workspace: str, kind: Audit, actor: str = "", subject: str = "", **data: JsonValue) -> None:
     """Append one event, in the caller's transaction: what happened and its record are kept or lost together.
 
-    Locks the end of the workspace's chain until that transaction ends. Never pass sample text: it could not be deleted.
+    Where a request is being answered, its address and its key are added. Locks the end of the workspace's chain until
+    that transaction ends. Never pass sample text: it could not be deleted.
     """
+    asking = caller.current()
+    data |= {name: said for name, said in (("address", asking.address), ("key", asking.key)) if said}
     ChainHead.objects.get_or_create(workspace_id=workspace)
     head = ChainHead.objects.select_for_update().get(workspace_id=workspace)
     event = Event(
@@ -52,6 +56,7 @@ def record(*, workspace: str, kind: Audit, actor: str = "", subject: str = "", *
         kind=kind.value,
         actor=actor,
         subject=subject,
+        about=about_of(subject, data),
         data=data,
         created_at=timezone.now(),
         previous_hash=head.hash,
@@ -60,6 +65,11 @@ def record(*, workspace: str, kind: Audit, actor: str = "", subject: str = "", *
     event.save(force_insert=True)
     ChainHead.objects.filter(pk=head.pk).update(sequence=event.sequence, hash=event.hash)
     announce(workspace=workspace, kind=Live.RECORDED, subject=subject)
+
+
+def about_of(subject: str, data: Mapping[str, JsonValue]) -> str:
+    """Return the function that something happened in, else what it happened to."""
+    return str(data.get("function") or subject)
 
 
 def hash_of(event: Event) -> str:
@@ -71,18 +81,24 @@ def hash_of(event: Event) -> str:
         event.actor,
         event.subject,
         event.data,
-        event.created_at.astimezone(UTC).isoformat(timespec="microseconds"),
+        moment_of(event),
         event.previous_hash,
     ]
     text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
+def moment_of(event: Event) -> str:
+    """Return the time in the one way of writing that is hashed."""
+    return event.created_at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
 def verify_chain(workspace: str) -> ChainCheck:
     """Walk a workspace's audit log from its beginning and compare every link, and the end with the head kept apart."""
     n_events, previous = 0, ""
     for event in Event.objects.filter(workspace_id=workspace).order_by("sequence").iterator(chunk_size=1000):
-        if (event.sequence, event.previous_hash, event.hash) != (n_events + 1, previous, hash_of(event)):
+        is_next = (event.sequence, event.previous_hash, event.hash) == (n_events + 1, previous, hash_of(event))
+        if not is_next or event.about != about_of(event.subject, event.data):
             return ChainCheck(n_events, broken_at=n_events + 1)
         n_events, previous = event.sequence, event.hash
     head = ChainHead.objects.filter(workspace_id=workspace).first() or ChainHead()

@@ -30,3 +30,9 @@ def last_names(workspace: Workspace, functions: Iterable[str]) -> dict[str, str]
         function: str(data.get("name", ""))
         for function, data in named.order_by("sequence").values_list("subject", "data")
     }
+
+
+def gone_of(workspace: Workspace, functions: Iterable[str]) -> set[str]:
+    """Return those of these that were deleted."""
+    deleted = Event.objects.filter(workspace_id=workspace.public_id, kind=Audit.FUNCTION_DELETED)
+    return set(deleted.filter(subject__in=set(functions)).values_list("subject", flat=True))

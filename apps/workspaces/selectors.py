@@ -2,23 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 
-from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 
 from apps.accounts.models import User
-from apps.events.kinds import Audit
-from apps.events.models import Event
-from apps.workspaces.audit_sentences import Topic, sentence
 from apps.workspaces.functions_by_name import names_of_functions
 from apps.workspaces.models import ApiKey, Invitation, Membership, Workspace
 from apps.workspaces.roles import Action, Role, may
 from apps.workspaces.scopes import Scope, scopes_of
 from apps.workspaces.services.key_texts import overlaps
 from apps.workspaces.services.workspaces import ownerless_workspaces
-
-EVENTS_PER_PAGE = 50
 
 
 @dataclass(frozen=True)
@@ -47,14 +40,6 @@ class KeyRow:
     def old_secret_until(self) -> datetime | None:
         """Until when the secret before the newest works as well; None when it does not."""
         return self.key.old_until if self.key.is_usable and overlaps(self.key) else None
-
-
-@dataclass(frozen=True)
-class AuditRow:
-    event: Event
-    who: str
-    what: str
-    where: str
 
 
 def name_for_first_workspace() -> str:
@@ -108,35 +93,3 @@ def key_rows(*, workspace: Workspace, reader: User) -> list[KeyRow]:
         for key in keys
     ]
     return sorted(rows, key=lambda row: not row.key.is_usable)
-
-
-def audit_rows(*, workspace: Workspace, topic: Topic, page_number: str) -> Page[AuditRow]:
-    """Return a page of what happened, newest first, in words."""
-    events = Event.objects.filter(workspace_id=workspace.public_id).order_by("-sequence")
-    if topic is not Topic.ALL:
-        events = events.filter(kind__in=topic.kinds)
-    page = Paginator(events, EVENTS_PER_PAGE).get_page(page_number)
-    shown = list(page)
-    emails = dict(User.objects.filter(public_id__in={e.actor for e in shown}).values_list("public_id", "email"))
-    functions = _function_names(workspace, {_function_of(e) for e in shown})
-    rows = [
-        AuditRow(
-            e,
-            who=emails.get(e.actor, e.actor) or "Hundredfold",
-            what=sentence(e),
-            where=functions.get(_function_of(e), ""),
-        )
-        for e in shown
-    ]
-    return Page(rows, page.number, cast("Paginator[AuditRow]", page.paginator))
-
-
-def _function_of(event: Event) -> str:
-    return str(event.data.get("function", event.subject))
-
-
-def _function_names(workspace: Workspace, ids: set[str]) -> dict[str, str]:
-    """Return the last name of each function, from the log itself: it outlives functions and knows no higher app."""
-    kinds = (Audit.FUNCTION_CREATED, Audit.FUNCTION_RENAMED)
-    named = Event.objects.filter(workspace_id=workspace.public_id, kind__in=kinds, subject__in=ids)
-    return {event.subject: str(event.data.get("name", "")) for event in named.order_by("sequence")}

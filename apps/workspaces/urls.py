@@ -34,6 +34,9 @@ urlpatterns = [
     path("webhooks/<str:webhook_id>/delete/", webhooks.delete_webhook, name="delete_webhook"),
     path("deliveries/<str:delivery_id>/again/", webhooks.send_again, name="send_again"),
     path("workspaces/<str:workspace_id>/audit/", audit.audit_page, name="audit_page"),
-    path("workspaces/<str:workspace_id>/audit.jsonl", audit.export_audit, name="export_audit"),
+    path(
+        "workspaces/<str:workspace_id>/audit.jsonl", audit.export_audit, {"format": "jsonl"}, name="export_audit_lines"
+    ),
+    path("workspaces/<str:workspace_id>/audit.csv", audit.export_audit, {"format": "csv"}, name="export_audit_table"),
     path("live/<str:workspace_id>/", live.live, name="live"),
 ]

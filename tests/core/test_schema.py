@@ -25,7 +25,7 @@ def test_a_database_of_an_earlier_version_is_said() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [["sign_in_link", "somebody@example.com"], ["verify_audit_log"], ["backbones", "use", "--default", "text"]],
+    [["sign_in_link", "somebody@example.com"], ["audit", "verify"], ["backbones", "use", "--default", "text"]],
 )
 def test_commands_say_that_there_is_nothing_yet(command: list[str], tmp_path: Path) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HUNDREDFOLD_")}
