@@ -8,6 +8,8 @@ import numpy.typing as npt
 from apps.engine.types import FloatArray, IntArray
 
 USUAL = 0.5
+NEVER_SEEN = 0.55
+"""Of a tag that no sample is known to have: heads say one half of what they know nothing about, and that is no yes."""
 PRIOR = 10.0
 """How many samples with a tag its own threshold weighs as much as the usual one with.
 
@@ -29,7 +31,7 @@ def choose(pred_probs: FloatArray, tags: IntArray) -> npt.NDArray[np.float64]:
     """Return the threshold of each tag, `(n_tags,)`, in (0, 1).
 
     The one under which most of the samples with the tag are caught with fewest false alarms (F1), drawn towards 0.5
-    where few samples have the tag.
+    where few samples have the tag; `NEVER_SEEN` where none has.
 
     Parameters
     ----------
@@ -45,6 +47,8 @@ def choose(pred_probs: FloatArray, tags: IntArray) -> npt.NDArray[np.float64]:
         if n_with:
             best = _best(pred_probs[is_known, tag].astype(np.float64), tags[is_known, tag] == 1)
             chosen[tag] += (best - USUAL) * n_with / (n_with + PRIOR)
+        else:
+            chosen[tag] = NEVER_SEEN
     return chosen
 
 
