@@ -295,6 +295,16 @@ IMAGE_MAX_PIXELS = env.integer("IMAGE_MAX_MEGAPIXELS", 64) * 1_000_000
 INVOKE_MAX_BYTES = env.integer("INVOKE_MAX_MB", 16) * 1024 * 1024
 API_MAX_BYTES = env.integer("API_MAX_MB", 64) * 1024 * 1024
 
+# Requests a second that one process takes from a key and from an address; 0 is no limit.
+KEY_RATE = env.integer("KEY_RATE", 1000)
+ADDRESS_RATE = env.integer("ADDRESS_RATE", 2000)
+# What each workspace may have unless it was given a quota of its own; 0 is no limit.
+QUOTAS = {
+    "calls_per_day": env.integer("CALLS_PER_DAY", 0),
+    "max_samples": env.integer("MAX_SAMPLES", 0),
+    "max_functions": env.integer("MAX_FUNCTIONS", 0),
+}
+
 # How long the row of each call is kept; what was counted of them stays.
 CALLS_KEPT_DAYS = env.integer("CALLS_KEPT_DAYS", 35)
 

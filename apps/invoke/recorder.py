@@ -21,6 +21,7 @@ from apps.invoke.models import Invocation
 from apps.samples.models import Sample
 from apps.training.models import TrainedModel
 from apps.workspaces.models import ApiKey
+from apps.workspaces.services.quotas import settle
 
 logger = structlog.get_logger(__name__)
 
@@ -76,7 +77,7 @@ class Recorder:
                 self._thread.start()
 
     def flush(self) -> None:
-        """Write everything collected so far, with this thread's connection. Raises `DatabaseError`; rows stay then."""
+        """Write what came so far, with this thread's connection. Raises `DatabaseError`; what was not written stays."""
         with self._writing:
             while rows := self._take():
                 try:
@@ -85,6 +86,7 @@ class Recorder:
                     with self._lock:
                         self._waiting.extendleft(reversed(rows))
                     raise
+            settle()
 
     def close(self) -> None:
         """Write what is left and end the thread; a row that comes later starts a new one."""

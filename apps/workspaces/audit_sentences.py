@@ -10,6 +10,7 @@ _MOST_NAMES = 5
 
 SENTENCES: dict[Audit, str] = {
     Audit.WORKSPACE_CREATED: "made the workspace “{name}”",
+    Audit.QUOTA_CHANGED: "changed what the workspace may use: {quotas}",
     Audit.MEMBER_INVITED: "invited {email} as {role}",
     Audit.MEMBER_JOINED: "joined as {role}",
     Audit.MEMBER_ROLE_CHANGED: "changed the role of {email} from {old_role} to {role}",

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from django.conf import settings
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from apps.api.authentication import KeyAuthentication
-from apps.core.errors import NotSignedIn
+from apps.core import caller
+from apps.core.errors import NotSignedIn, TooLarge
+from apps.workspaces import throttles
 from apps.workspaces.access import DECLARED, Access
 from apps.workspaces.models import ApiKey
 from apps.workspaces.roles import Action
@@ -36,6 +39,14 @@ def acts(action: Action) -> Callable[[Handler], Handler]:
     return decorate
 
 
+def admit(request: Request) -> None:
+    """Let a request in by what can be told before anybody looks who it is from. Raises Throttled and TooLarge."""
+    throttles.admit_address()
+    declared = request.META.get("CONTENT_LENGTH") or ""
+    if declared.isdigit() and int(declared) > settings.API_MAX_BYTES:
+        raise TooLarge(f"A request is at most {settings.API_MAX_BYTES // 1024**2} MB. Send it in smaller parts.")
+
+
 class KeylessView(APIView):
     """Where programs sign in: nobody is known yet."""
 
@@ -47,6 +58,10 @@ class KeylessView(APIView):
         view = super().as_view(**initkwargs)
         setattr(view, DECLARED, BY_PAIR)
         return view
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        admit(request)
+        super().initial(request, *args, **kwargs)
 
 
 class ApiView(APIView):
@@ -70,10 +85,13 @@ class ApiView(APIView):
         return view
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        admit(request)
         super().initial(request, *args, **kwargs)
         if not isinstance(request.auth, ApiKey):
             raise NotSignedIn
         self.key = request.auth
+        caller.shown(self.key.public_id)
+        throttles.admit_key(self.key)
         handler = getattr(self, (request.method or "").lower(), None)
         if handler is not None:  # else it is a method this address has not, which `dispatch` says
             self.access = Access(getattr(handler, DECLARED), key=self.key)

@@ -12,6 +12,7 @@ from apps.functions.models import Function, InputKind, Label, OutputKind
 from apps.functions.names import distinct, function_name, label_name
 from apps.functions.services.changes import ROWS_PER_TRANSACTION, actor_id, lock
 from apps.workspaces.models import Workspace
+from apps.workspaces.services.quotas import require_function
 
 TOO_FEW_LABELS = {
     OutputKind.LABEL: "A function needs at least two different labels to choose between.",
@@ -48,6 +49,7 @@ def create_function(
         raise InvalidInput("A function that finds samples has no labels. Leave them out.")
     if len(clean_labels) < least_labels(output_kind) and not (allow_no_labels and not clean_labels):
         raise InvalidInput(TOO_FEW_LABELS[OutputKind(output_kind)])
+    require_function(workspace)
     function = Function.objects.create(
         workspace=workspace, name=clean_name, input_kind=input_kind, output_kind=output_kind
     )

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from apps.core.errors import NotFound
+from apps.core.errors import NotFound, QuotaReached
 from apps.core.leases import claim, holder_id, release
 from apps.functions.models import InputKind, OutputKind
 from apps.samples.checks import TEXT_MAX_CHARACTERS
@@ -126,6 +126,9 @@ def _run_slice(job: Import, ends_at: float) -> int | None:
         return None
     except UnreadableZip as reason:
         _end(job, ImportState.FAILED, str(reason))
+        return None
+    except QuotaReached as reached:
+        _end(job, ImportState.FAILED, f"{reached.message} What came before is here.")
         return None
     _end(job, ImportState.DONE, "")
     return None

@@ -20,6 +20,7 @@ from apps.samples.services.bring_notes import bring_notes
 from apps.samples.services.intake.preparing import Batch, Candidate
 from apps.samples.services.intake.results import IntakeResult, ItemResult, Outcome
 from apps.samples.services.tag_intake import LABELS_MAX, tag_new_samples
+from apps.workspaces.services.quotas import require_room
 
 
 @transaction.atomic
@@ -121,6 +122,8 @@ def _stored_samples(
         elif row.content_hash not in stored:
             row.brought_by = act
             new.setdefault(row.content_hash, row)
+    if new:
+        require_room(function.workspace, samples=len(new))
     Sample.objects.bulk_create(new.values())
     _complete(stored, candidates, refused)
     return stored | new
