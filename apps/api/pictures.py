@@ -37,12 +37,22 @@ class Signed:
     field_id: str = ""
 
 
-def picture_bytes(data: object) -> bytes:
-    """Return what a data URI holds, or what lies at a web address. Raises InvalidInput or TooLarge."""
+def is_address(data: object) -> bool:
+    """Whether a picture has to be fetched from the web."""
+    return isinstance(data, str) and _ADDRESS.match(data) is not None
+
+
+def picture_bytes(data: object, *, seconds: float = outbound.SECONDS) -> bytes:
+    """Return what a data URI holds, or what lies at a web address and comes in that time.
+
+    Raises InvalidInput or TooLarge.
+    """
     if not isinstance(data, str):
         raise InvalidInput(f"The picture is missing. {SEND_PICTURE}")
-    if _ADDRESS.match(data):
-        return outbound.fetch(data.strip(), max_bytes=settings.IMAGE_MAX_BYTES)
+    if is_address(data):
+        if seconds <= 0:
+            raise InvalidInput("Fetching the pictures of this sample took too long. Send them as data URIs.")
+        return outbound.fetch(data.strip(), max_bytes=settings.IMAGE_MAX_BYTES, seconds=seconds)
     match = _DATA_URI.match(data)
     if match is None:
         raise InvalidInput(f"This is not a picture. {SEND_PICTURE}")

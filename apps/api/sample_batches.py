@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from time import monotonic
 
 from apps.accounts.models import User
+from apps.api.pictures import is_address
 from apps.api.sample_inputs import SampleReader
 from apps.core.errors import HundredfoldError, InvalidInput
 from apps.functions.models import Function, InputKind
@@ -16,10 +16,11 @@ from apps.samples.services.posting import PostedSample, post_samples
 
 MOST, MOST_PICTURES = 1_000, 64
 AT_ONCE = 8
-"""Pictures fetched from the web side by side."""
+"""Samples whose pictures are fetched from the web side by side."""
+FETCH_SECONDS = 30.0
+"""What all of them may take; those that did not come by then are refused."""
+TOO_SLOW = "Its picture did not come in time. Send it again, with fewer that have to be fetched."
 SEND_LIST = 'Send JSON like {"samples": [{"data": "your text"}]}.'
-_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
-
 Body = dict[str, object]
 
 
@@ -48,19 +49,29 @@ def _items(function: Function, body: object) -> list[object]:
 
 def _read_all(reader: SampleReader, items: Sequence[object]) -> list[PostedSample | str]:
     """Return each sample, or why it is none. Those named by web addresses are fetched side by side."""
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="fetch") as pool:
-        waiting: dict[int, Any] = {
-            index: pool.submit(_read, reader, item) for index, item in enumerate(items) if _is_on_the_web(item)
-        }
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="fetch")
+    ends_at = monotonic() + FETCH_SECONDS
+    try:
+        waiting = {index: pool.submit(_read, reader, item) for index, item in enumerate(items) if _is_on_the_web(item)}
         return [
-            waiting[index].result() if index in waiting else _read(reader, item) for index, item in enumerate(items)
+            _fetched(waiting[index], ends_at) if index in waiting else _read(reader, item)
+            for index, item in enumerate(items)
         ]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _fetched(waiting: Future[PostedSample | str], ends_at: float) -> PostedSample | str:
+    try:
+        return waiting.result(max(0.0, ends_at - monotonic()))
+    except TimeoutError:
+        return TOO_SLOW
 
 
 def _is_on_the_web(item: object) -> bool:
     values = list(item.values()) if isinstance(item, Mapping) else []
     cells = [cell for value in values if isinstance(value, Mapping) for cell in value.values()]
-    return any(isinstance(value, str) and _ADDRESS.match(value) is not None for value in (*values, *cells))
+    return any(is_address(value) for value in (*values, *cells))
 
 
 def _read(reader: SampleReader, item: object) -> PostedSample | str:

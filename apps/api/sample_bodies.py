@@ -109,8 +109,9 @@ class SampleBodies:
         """Of samples with an annotation what was said without having seen it; of others what the live model says."""
         is_annotated = {sample.pk: sample.annotation_id is not None for sample in samples}
         found: dict[int, object] = {}
-        thresholds = self._thresholds()
-        for row in Prediction.objects.filter(sample__in=list(is_annotated)):
+        rows = list(Prediction.objects.filter(sample__in=list(is_annotated)))
+        thresholds = self._thresholds() if rows else {}
+        for row in rows:
             if (row.kind == PredictionKind.OUT_OF_FOLD) != is_annotated[row.sample_id]:
                 continue
             if row.tags is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from time import monotonic
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
@@ -15,6 +16,7 @@ from django.http import QueryDict
 from rest_framework.request import Request
 
 from apps.api.pictures import picture_bytes
+from apps.core import outbound
 from apps.core.errors import HundredfoldError, InvalidInput
 from apps.core.texts import storable
 from apps.engine.types import ColumnType
@@ -90,19 +92,20 @@ class SampleReader:
         prefixed = {name if "_" in name else f"field_{name}": name for name in data}
         # Clients cut the kind off ids: what is no name of a field may be an id without it.
         known = {field.key for field in self._fields}
+        ends_at = monotonic() + outbound.SECONDS
         by_name = {(full if full in known else name): data[name] for full, name in prefixed.items()}
         for key, cell in cells_by_name(by_name, self._fields).items():
             if key in pictures and isinstance(cell, str) and cell.strip():
-                yield key, _cell_picture(pictures[key], cell)
+                yield key, _cell_picture(pictures[key], cell, ends_at)
             elif key in pictures and cell is not None and not isinstance(cell, str):
                 raise InvalidInput(f"The field “{pictures[key]}” takes a picture, as a data URI or an address.")
             else:
                 yield key, cell
 
 
-def _cell_picture(name: str, cell: str) -> bytes:
+def _cell_picture(name: str, cell: str, ends_at: float) -> bytes:
     try:
-        return picture_bytes(cell)
+        return picture_bytes(cell, seconds=ends_at - monotonic())
     except HundredfoldError as problem:
         raise type(problem)(f"The field “{name}”: {problem.message}") from problem
 

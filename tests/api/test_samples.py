@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -205,7 +206,13 @@ def test_what_cannot_be_used_is_refused_in_words(key_client: KeyClient, text_fun
 
 
 def test_null_means_not_given_and_names_compare_without_case(key_client: KeyClient, text_function: Function) -> None:
-    body: dict[str, object] = {"DATA": "x", "ExternalId": "e-1", "Annotation": {"LabelName": "refund"}, "sampleSets": [], "metadata": None}
+    body: dict[str, object] = {
+        "DATA": "x",
+        "ExternalId": "e-1",
+        "Annotation": {"LabelName": "refund"},
+        "sampleSets": [],
+        "metadata": None,
+    }
     made = key_client.post(address_of(text_function), body)
     assert made.status_code == 200
     assert made.json()["externalId"] == "e-1"
@@ -372,6 +379,28 @@ def test_a_picture_on_the_web_is_fetched_through_the_guard(
     monkeypatch.setattr("apps.core.outbound.fetch", fetch)
     post(key_client, image_function, "https://example.org/apple.png")
     assert asked == [("https://example.org/apple.png", 20 * 1024 * 1024)]
+    sent = [{"data": f"https://example.org/{number}.png"} for number in range(10)]
+    body = send_batch(key_client, image_function, [*sent, {"data": "http://"}]).json()
+    assert {url for url, _most in asked} == {"http://", "https://example.org/apple.png", *(one["data"] for one in sent)}
+    assert [item["outcome"] for item in body["items"]] == ["duplicate"] * 11
+
+
+def test_pictures_that_do_not_come_are_refused_and_the_others_kept(
+    key_client: KeyClient, image_function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+
+    def fetch(url: str, *, max_bytes: int, seconds: float = 10) -> bytes:
+        if "slow" in url:
+            goes_on.wait(60)
+        return picture("green")
+
+    monkeypatch.setattr("apps.core.outbound.fetch", fetch)
+    monkeypatch.setattr("apps.api.sample_batches.FETCH_SECONDS", 0.5)
+    sent = ["https://example.org/quick.png", "https://example.org/slow.png", data_uri(picture("blue"))]
+    body = send_batch(key_client, image_function, [{"data": data} for data in sent]).json()
+    goes_on.set()
+    assert [item["outcome"] for item in body["items"]] == ["added", "refused", "added"]
 
 
 # Rows
@@ -674,3 +703,18 @@ def test_a_batch_of_pictures_rows_and_tags(
 @pytest.mark.parametrize("body", [None, [], "x", {}, {"samples": None}, {"samples": {}}, {"samples": []}])
 def test_what_is_no_batch_is_refused(key_client: KeyClient, text_function: Function, body: object) -> None:
     assert key_client.post(address_of(text_function, "batch"), json.dumps(body)).status_code == 400
+
+
+def test_adding_one_takes_as_many_queries_however_many_there_are(
+    key_client: KeyClient, text_function: Function, owner: User
+) -> None:
+    def n_queries(text: str) -> int:
+        with CaptureQueriesContext(connection) as queries:
+            post(key_client, text_function, text, annotation={"labelName": "Refund"})
+        return len(queries)
+
+    n_queries("the key's first use is noted")
+    few = n_queries("one")
+    items = [NewText(f"text {number}", label_name="Shipping") for number in range(500)]
+    add_texts(function=text_function, items=items, person=owner, origin=Origin.API)
+    assert n_queries("another") == few <= 34
