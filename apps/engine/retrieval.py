@@ -165,6 +165,12 @@ class Nearest:
         vector: Rows = self._vectors[i].astype(np.float32)
         return vector
 
+    def some(self, n: int) -> Rows:
+        """Return at most `n` vectors, from all over."""
+        drawn = np.sort(np.random.default_rng(0).permutation(len(self))[:n])
+        vectors: Rows = self._vectors[drawn].astype(np.float32)
+        return vectors
+
     def find(self, vector: Rows, n: int) -> tuple[IntArray, FloatArray]:
         """Return the rows of the `n` nearest, the nearest first, and their cosines."""
         n = min(n, len(self))

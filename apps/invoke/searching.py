@@ -56,10 +56,15 @@ NOT_A_SEARCH = "This function does not find samples: it says what is what. Call 
 
 @dataclass(frozen=True)
 class Found:
-    """A sample, and how far it is from what was asked for: 0 is the same, 1 has nothing in common with it."""
+    """A sample, and how far it is from what was asked for: 0 is the same, 1 has nothing in common with it.
+
+    `likeness` is how far it is on the way from any sample of the function, at 0, to the same one, at 1. Two photos of
+    anything are closer than two texts of one kind, so distances by themselves mean nothing to people.
+    """
 
     sample: Sample
     distance: float
+    likeness: float
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,8 @@ class Search:
 
     def _nearest(self, view: View, vector: Rows, *, without: int | None = None) -> list[Found]:
         found = view.nearest(vector, self.n, self.rows.filter(function=self.function), without=without)
-        return [Found(sample, _distance(cosine)) for sample, cosine in found]
+        rest = max(1 - view.usual, 1e-6)
+        return [Found(sample, _distance(cosine), (cosine - view.usual) / rest) for sample, cosine in found]
 
     def _record(self, started: float) -> None:
         milliseconds = 1000 * (time.perf_counter() - started)

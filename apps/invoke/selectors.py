@@ -12,7 +12,7 @@ MAX_KEYS = 20
 
 def invoke_url(request: HttpRequest, function: Function) -> str:
     """Return the address programs call: the configured one where there is one, else as this page was reached."""
-    path = f"/v1/functions/{function.public_id}/invoke"
+    path = f"/v1/{'search-functions' if function.searches else 'functions'}/{function.public_id}/invoke"
     return settings.BASE_URL + path if settings.BASE_URL else request.build_absolute_uri(path)
 
 

@@ -118,12 +118,16 @@ const answer = await response.json();
 
 
 def _python_print(function: Function) -> str:
+    if function.searches:
+        return 'for sample in answer:\n    print(sample["distance"], sample["sampleId"], sample["data"])'
     if function.output_kind != OutputKind.TAGS:
         return 'print(answer["labelName"], answer["confidence"])'
     return 'for tag in answer["tags"]:\n    print(tag["labelName"], tag["confidence"])'
 
 
 def _javascript_print(function: Function) -> str:
+    if function.searches:
+        return "for (const sample of answer) console.log(sample.distance, sample.sampleId, sample.data);"
     if function.output_kind != OutputKind.TAGS:
         return "console.log(answer.labelName, answer.confidence);"
     return "for (const tag of answer.tags) console.log(tag.labelName, tag.confidence);"

@@ -16,6 +16,7 @@ urlpatterns = [
     path("functions/<str:function_id>/calls/", monitor_views.calls_page, name="calls_page"),
     path("alarms/<str:alarm_id>/seen/", monitor_views.see_drift, name="see_drift"),
     path("functions/<str:function_id>/search/", search_views.search_page, name="search_page"),
+    path("functions/<str:function_id>/search/picture/", search_views.search_by_picture, name="search_by_picture"),
     path("functions/<str:function_id>/predict/", file_views.predict_page, name="predict_page"),
     path("functions/<str:function_id>/predict/file/", file_views.upload_to_predict, name="upload_to_predict"),
     path("functions/<str:function_id>/predict/drop/", file_views.begin_predict_drop, name="begin_predict_drop"),

@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,7 @@ MAX_FUNCTIONS = 64
 MAX_BYTES = 512 * 1024**2
 SLACK = 16
 """How many more are asked for than are wanted: some may be in the bin by now."""
+MEASURED_BY = 200
 FEW_NEW, SHARE_NEW = 200, 0.5
 """Without an index all are read anew once so many have come since."""
 
@@ -62,6 +64,13 @@ class View:
     @property
     def n_bytes(self) -> int:
         return self.sorted_.n_bytes + self.new.vectors.nbytes
+
+    @cached_property
+    def usual(self) -> float:
+        """How alike any two of the samples are, in the middle: what the likeness of others is to be measured by."""
+        some = self.sorted_.some(MEASURED_BY) if len(self.sorted_) > 1 else self.new.vectors[:MEASURED_BY]
+        cosines = some @ some.T
+        return float(np.median(cosines[np.triu_indices(len(some), 1)])) if len(some) > 1 else 0.0
 
     def holds(self, sample_ids: IntArray) -> BoolArray:
         """Return which of these samples are among those that are sorted."""

@@ -75,7 +75,7 @@ def load_untrained(function: Function) -> Untrained | None:
     reading = [spec.name for spec in layout.specs if spec.reads_names and ":" not in spec.name]
     if not (reading or rules):
         return None
-    if len(labels) < LEAST_LABELS[function.output_kind]:
+    if function.searches or len(labels) < LEAST_LABELS[function.output_kind]:
         return None
     column_of = {label.pk: column for column, label in enumerate(labels)}
     return Untrained(
