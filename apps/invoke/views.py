@@ -8,7 +8,6 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.core.errors import InvalidInput, TooLarge
 from apps.functions.models import Field, FieldType, Function, InputKind
 from apps.invoke import selectors, services
-from apps.invoke.capture_selectors import capture_panel
 from apps.invoke.forms import NewKeyForm, TryPictureForm, TryTextForm
 from apps.invoke.snippets import KEY_PLACEHOLDER, snippets
 from apps.training.selectors import training_state
@@ -41,7 +40,6 @@ def call_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
         "form": NewKeyForm(),
         "fields": _typed_fields(function),
         "can_answer": services.load_answerer(function) is not None,
-        "capture": capture_panel(function),
     }
     return render(request, "invoke/call_page.html", context)
 

@@ -95,7 +95,7 @@ def shown(page: Page) -> str:
 
 def keep_calls(page: Page, desk: Desk) -> None:
     """Say on the page that calls are kept."""
-    open_at(page, desk, "call/")
+    open_at(page, desk, "monitor/")
     panel = page.locator("#capture")
     panel.get_by_label("Every call").check()
     panel.get_by_role("button", name="Save").click()

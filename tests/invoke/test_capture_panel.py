@@ -94,5 +94,9 @@ def test_members_read_it_and_admins_change_it(
     assert "<strong>every call</strong>" in member_client.get(path).content.decode()
 
 
-def test_it_stands_on_the_call_page(owner_client: Client, text_function: Function) -> None:
-    assert 'id="capture"' in owner_client.get(f"/functions/{text_function.public_id}/call/").content.decode()
+def test_it_stands_on_the_monitor_page_and_the_call_page_leads_there(
+    owner_client: Client, text_function: Function
+) -> None:
+    assert 'id="capture"' in owner_client.get(f"/functions/{text_function.public_id}/monitor/").content.decode()
+    call_page = owner_client.get(f"/functions/{text_function.public_id}/call/").content.decode()
+    assert f"/functions/{text_function.public_id}/monitor/#capture" in call_page

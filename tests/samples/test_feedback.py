@@ -25,7 +25,6 @@ from apps.samples.models import (
 from apps.samples.services.annotations import annotate_sample, tag_sample
 from apps.samples.services.feedback import (
     Report,
-    n_waiting,
     note_learned,
     reopen_reports,
     report,
@@ -151,7 +150,6 @@ def test_taking_a_decision_back_lets_it_wait_again(sample: Sample, shipping: Lab
     assert reopen_reports(sample=sample, feedback_ids=settled) == 1
     feedback.refresh_from_db()
     assert (feedback.state, feedback.handled_by, feedback.handled_at) == (FeedbackState.WAITING, None, None)
-    assert n_waiting(sample.function) == 1
 
 
 def test_what_does_not_fit_the_function_is_refused(

@@ -11,10 +11,11 @@ from apps.engine.automation import TARGETS
 from apps.functions.models import Function, Label, Weight
 from apps.functions.services import set_automation_target
 from apps.review import selectors
+from apps.review.queues import QueueName
 from apps.review.selectors.choices import choices
+from apps.review.selectors.queues import n_in_queue
 from apps.review.services import weigh_label as weigh
 from apps.review.views.samples import asked_page, list_context
-from apps.samples.services.feedback import n_waiting
 from apps.training.better import better_sentence
 from apps.training.notes import notes
 from apps.training.selectors import training_state
@@ -101,5 +102,5 @@ def _figures(function: Function, labels: Sequence[Label] | None = None) -> dict[
         "better": better_sentence(function, training.adapting),
         "notes": notes(function),
         "n_unlabelled": selectors.n_unlabelled(function),
-        "n_reported": n_waiting(function),
+        "n_reported": n_in_queue(function, QueueName.REPORTED),
     }

@@ -150,11 +150,6 @@ def note_learned(*, function_id: int, model_id: str, up_to_annotation_id: int) -
     return Feedback.objects.filter(pk__in=keys).update(state=FeedbackState.LEARNED, learned_in=model_id) if keys else 0
 
 
-def n_waiting(function: Function) -> int:
-    """Count the reports that wait for a reviewer; an index of those alone."""
-    return Feedback.objects.filter(function=function, state=FeedbackState.WAITING, sample__deleted_at=None).count()
-
-
 class _Truth:
     """What is in force of a sample by now, and what had been answered where that is known."""
 

@@ -77,7 +77,7 @@ function show_choices(item) {
   button("bin").hidden = !bin_of(item) || !desk.dataset.binUrl;
   button("bin").querySelector("[data-words]").textContent = item?.dataset.other ? "Put the second in the bin" : "Put it in the bin";
   for (const name of ["unsure", "skip"]) button(name).hidden = !item;
-  show_change(proposed);
+  show_change(proposed, answered);
   filter.value = "";
   narrow();
 }
@@ -94,12 +94,14 @@ function words_to_keep(item, current, answered) {
   return !gives_tags && current.length ? `Keep ${name_of(current[0])}` : "Keep";
 }
 
-function show_change(proposed) {
+function show_change(proposed, answered = []) {
   const change = button("change");
   const names = proposed.map(name_of).filter(Boolean);
   change.hidden = !item_now() || !(gives_tags ? true : names.length);
-  const save = proposed.length && !touched_tags ? `Make it ${names.join(", ")}` : "Save these tags";
-  change.querySelector("[data-words]").textContent = gives_tags ? save : `Make it ${names[0] ?? ""}`;
+  const is_as_answered = answered.length && String(answered) === String(proposed);
+  const make_it = `${is_as_answered ? "It was right:" : "Make it"} ${names.join(", ")}`;
+  const is_made_by_hand = gives_tags && (touched_tags || !proposed.length);
+  change.querySelector("[data-words]").textContent = is_made_by_hand ? "Save these tags" : make_it;
 }
 
 function show_end(item) {
