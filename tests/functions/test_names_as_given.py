@@ -2,13 +2,13 @@
 
 import pytest
 
-from apps.core.errors import InvalidInput
+from apps.core.errors import InvalidInput, NotFound
 from apps.events.kinds import Audit
 from apps.events.models import Event
 from apps.functions import services
 from apps.functions.models import FieldType, Function, InputKind, Label
 from apps.functions.names import field_name, label_description, label_name
-from apps.functions.services import NameTaken, NewField
+from apps.functions.services import NameTaken, NewField, labels
 from apps.functions.services.labels import METADATA_MAX
 from apps.workspaces.models import Workspace
 
@@ -72,6 +72,21 @@ def test_names_that_look_the_same_are_one_column(table: Function) -> None:
 def test_only_table_functions_have_columns(text_function: Function) -> None:
     with pytest.raises(InvalidInput, match="table rows"):
         services.make_field(function=text_function, name="Age", type=FieldType.NUMBER)
+
+
+def test_nothing_is_made_in_a_function_that_has_just_been_deleted(table: Function, text_function: Function) -> None:
+    Function.objects.all().delete()
+    with pytest.raises(NotFound):
+        services.make_label(function=text_function, name="Late")
+    with pytest.raises(NotFound):
+        services.make_field(function=table, name="Late", type=FieldType.TEXT)
+
+
+def test_labels_do_not_become_ever_more(text_function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labels, "LABELS_MAX", 2)
+    with pytest.raises(InvalidInput, match="at most 2"):
+        services.make_label(function=text_function, name="One too many")
+    assert services.make_label(function=text_function, name="Refund")[1] is False
 
 
 def test_a_label_is_made_with_what_belongs_to_it(text_function: Function) -> None:

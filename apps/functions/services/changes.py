@@ -3,7 +3,7 @@
 from django.db.models import F
 
 from apps.accounts.models import User
-from apps.core.errors import Conflict
+from apps.core.errors import Conflict, NotFound
 from apps.core.jobs import JobName, enqueue_on_commit
 from apps.events.kinds import Audit, Live
 from apps.events.services import JsonValue, announce, record
@@ -36,6 +36,13 @@ def note_data_change(function_id: int) -> None:
 
 def lock(function_id: int) -> None:
     Function.objects.select_for_update(no_key=True).filter(pk=function_id).values_list("pk").first()
+
+
+def lock_standing(function_id: int) -> None:
+    """Lock as above. Raises NotFound where the function has been deleted meanwhile."""
+    there = Function.objects.select_for_update(no_key=True).filter(pk=function_id).values_list("pk").first()
+    if there is None:
+        raise NotFound("This function has been deleted.")
 
 
 def record_label(kind: Audit, label: Label, actor: User | None, **data: JsonValue) -> None:

@@ -12,7 +12,7 @@ from apps.events.kinds import Audit
 from apps.events.services import JsonValue, record
 from apps.functions.models import Field, FieldType, Function, InputKind
 from apps.functions.names import field_name, sound
-from apps.functions.services.changes import NameTaken, actor_id, announce_change, lock, note_data_change
+from apps.functions.services.changes import NameTaken, actor_id, announce_change, lock, lock_standing, note_data_change
 
 FIELDS_MAX = 1_000
 
@@ -62,7 +62,7 @@ def make_field(*, function: Function, name: str, type: str, actor: User | None =
 
     For programs, which send the same again and at the same time; they know what a column holds.
     """
-    lock(function.pk)
+    lock_standing(function.pk)
     clean_name = field_name(name)
     for there in function.fields.all():
         if sound(there.name) == sound(clean_name):

@@ -19,9 +19,11 @@ from apps.functions.services.changes import (
     actor_id,
     announce_change,
     lock,
+    lock_standing,
     record_label,
 )
 
+LABELS_MAX = 10_000
 METADATA_MAX = 20_000
 
 
@@ -77,10 +79,12 @@ def make_label(
     clean_metadata = label_metadata(metadata or {})
     if function.output_kind == OutputKind.SEARCH:
         raise InvalidInput("A function that finds samples has no labels.")
-    lock(function.pk)
+    lock_standing(function.pk)
     there = named_the_same(function, clean_name)
     if there is not None:
         return there, False
+    if function.labels.in_use().count() >= LABELS_MAX:
+        raise InvalidInput(f"A function has at most {LABELS_MAX:,} labels.")
     label = _new_labels(function, [clean_name])[0]
     if clean_description or clean_metadata:
         label.description, label.metadata = clean_description, clean_metadata
