@@ -60,6 +60,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "apps.core.middleware.CountRequests",
     "apps.core.middleware.RequestIdMiddleware",
     "apps.api.paths.ApiPaths",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -304,6 +305,11 @@ QUOTAS = {
     "max_samples": env.integer("MAX_SAMPLES", 0),
     "max_functions": env.integer("MAX_FUNCTIONS", 0),
 }
+
+# Figures for a scraper: with a token at /metrics, or without one on a port that only this machine reaches.
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+METRICS_PORT = env.integer("METRICS_PORT", 0)
+METRICS_HOST = env.text("METRICS_HOST", "127.0.0.1")
 
 # How long the row of each call is kept; what was counted of them stays.
 CALLS_KEPT_DAYS = env.integer("CALLS_KEPT_DAYS", 35)

@@ -5,7 +5,9 @@ Labels have few values each: routes, statuses, kinds of work. Never an id, a nam
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves it so
 
 REGISTRY = CollectorRegistry(auto_describe=True)
 """Our own: the default one belongs to whatever else is in the process."""

@@ -12,6 +12,7 @@ from django.utils.cache import patch_vary_headers
 from apps.core import caller
 from apps.core.errors import HundredfoldError
 from apps.core.http import status_of
+from apps.core.metrics import REQUESTS
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -34,6 +35,20 @@ class RequestIdMiddleware:
         with structlog.contextvars.bound_contextvars(request_id=request_id), caller.calling(address):
             response = self.get_response(request)
         response["X-Request-ID"] = request_id
+        return response
+
+
+class CountRequests:
+    """Count what was answered, by the name of the route: addresses hold ids, and there are too many of those."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        match = request.resolver_match
+        route = (match.view_name if match else "") or "unknown"
+        REQUESTS.labels(route=route, status=str(response.status_code)).inc()
         return response
 
 

@@ -1,11 +1,11 @@
 """Health for machines, and the banner that tells people when nobody works in the background."""
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from apps.ops import health
+from apps.ops import health, metrics
 from apps.workspaces.access import AppHttpRequest, public, signed_in
 
 
@@ -25,6 +25,16 @@ def readyz(request: HttpRequest) -> HttpResponse:
     # "Not yet" is no error: Django would log one for each probe, and probes come every few seconds.
     setattr(response, "_has_been_logged", True)  # noqa: B010  # Django's own mark, which its types do not know
     return response
+
+
+@require_GET
+@never_cache
+@public
+def metrics_page(request: HttpRequest) -> HttpResponse:
+    """Tell a scraper that has the token; nobody else learns that there is anything."""
+    if not metrics.is_token(request.headers.get("Authorization", "")):
+        raise Http404
+    return HttpResponse(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
 
 
 @require_GET

@@ -10,6 +10,7 @@ import uvicorn
 from django.conf import settings
 
 from apps.events.live import end_streams
+from apps.ops.metrics import serve_inside
 from apps.ops.routines import Routine
 from apps.training.services import files, forget_leftover_copies
 
@@ -45,6 +46,7 @@ def serve(listener: socket.socket) -> None:
         forwarded_allow_ips=settings.PROXIES,
     )
     must_end = threading.Event()
+    serve_inside()
     if files.are_apart():
         Routine("copies", COPIES_SECONDS, forget_leftover_copies, must_end).start()
     Server(config).run(sockets=[listener])

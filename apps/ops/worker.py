@@ -30,6 +30,7 @@ from apps.invoke.drift import enqueue_drift_watches
 from apps.invoke.file_predictions.clearing import enqueue_unfinished_files
 from apps.invoke.models import FilePrediction
 from apps.invoke.usage import keep_usage
+from apps.ops.metrics import PUBLISH_SECONDS, publish
 from apps.ops.routines import Routine
 from apps.ops.signals import Signals
 from apps.samples.models import Export, Import
@@ -67,6 +68,7 @@ def run_worker() -> None:
     routines = [
         Routine("heartbeat", BEAT_SECONDS, lambda: heartbeat.beat(beats, queues), must_end),
         Routine("leases", RENEW_SECONDS, renew_leases, must_end),
+        Routine("metrics", PUBLISH_SECONDS, lambda: publish(beats), must_end),
         Routine("sweeper", SWEEP_SECONDS, enqueue_unfinished_work, must_end),
     ]
     for worker in workers:

@@ -42,6 +42,7 @@ PUBLIC = {
     "api:media",
     "api:schema",
     "ops:healthz",
+    "ops:metrics",
     "ops:readyz",
     "workspaces:accept_invitation",
     "workspaces:one_time_sign_in",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from apps.core.metrics import EMBEDDING_SECONDS, EMBEDDINGS
 from apps.engine.adapt import Tower
 from apps.engine.backbones import BackboneSpec, Input
 from apps.functions.models import Function, InputKind
@@ -34,7 +36,10 @@ def new_vectors(function: Function, due: Sequence[Due]) -> dict[BackboneSpec, di
         Wanted(one.spec, np.array([place_of[sample.pk] for sample in of_one], dtype=np.int64), one.tower)
         for one, of_one in zip(due, missing, strict=True)
     ]
+    started = time.monotonic()
     made = embed_wanted(wanted, _contents(list(samples.values()), function.input_kind))
+    EMBEDDINGS.inc(sum(len(rows) for rows in made))
+    EMBEDDING_SECONDS.inc(time.monotonic() - started)
     return {
         one.spec: {sample.content_hash: row for sample, row in zip(of_one, rows, strict=True)}
         for one, of_one, rows in zip(due, missing, made, strict=True)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from django.db import transaction
 from django.utils import timezone
 
+from apps.core import metrics
 from apps.core.jobs import JobName, enqueue
 from apps.engine import adapt, automl
 from apps.engine.errors import NotTrainable
@@ -69,11 +70,14 @@ def train_function(*, function_id: int) -> RoundOutcome:
     with claim_work(function_id=function_id, kind=WorkKind.TRAIN) as work:
         if work is None:
             return RoundOutcome.BUSY
+        started = time.monotonic()
         try:
             batch = fan_out.batch_of(function_id)
             outcome = _go_on(function, work, batch) if batch else _run_round(function, work)
         except LeaseLost:
             return RoundOutcome.LOST
+    if outcome is RoundOutcome.PUBLISHED:
+        metrics.ROUND_SECONDS.observe(time.monotonic() - started)
     if outcome is RoundOutcome.IN_PARTS:
         _look_again(function_id)
         return outcome
