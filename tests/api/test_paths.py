@@ -3,6 +3,8 @@
 import pytest
 from django.test import Client
 
+from tests.api.conftest import KeyClient
+
 BODY = {"message", "code", "requestId"}
 
 
@@ -20,3 +22,11 @@ def test_pages_are_not_reached_through_the_mount(client: Client) -> None:
     response = client.get("/api.com/sign-in/")
     assert response.status_code == 404
     assert response["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("method", ["options", "patch", "trace"])
+def test_a_method_that_an_address_has_not_is_refused_with_those_it_has(key_client: KeyClient, method: str) -> None:
+    response = key_client.http.generic(method.upper(), "/v1/functions")
+    assert response.status_code == 405
+    assert set(response.json()) == BODY
+    assert response["Allow"] == "GET, HEAD, POST"

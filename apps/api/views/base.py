@@ -92,6 +92,6 @@ class ApiView(APIView):
         self.key = request.auth
         caller.shown(self.key.public_id)
         throttles.admit_key(self.key)
-        handler = getattr(self, (request.method or "").lower(), None)
-        if handler is not None:  # else it is a method this address has not, which `dispatch` says
-            self.access = Access(getattr(handler, DECLARED), key=self.key)
+        action = getattr(getattr(self, (request.method or "").lower(), None), DECLARED, None)
+        if action is not None:  # else it is a method this address has not, which `dispatch` says
+            self.access = Access(action, key=self.key)
