@@ -82,7 +82,7 @@ class DriftCall(WireSerializer):
     sampleId = serializers.CharField(required=False, help_text="What was kept of its input.")  # noqa: N815  # the wire's
 
 
-class CallReply(DriftCall):
+class RecordedCallReply(DriftCall):
     """One call in a list of all."""
 
     milliseconds = serializers.FloatField(min_value=0, help_text="How long the answer took.")

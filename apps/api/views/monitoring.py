@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from apps.api.paging import page_reply
 from apps.api.parameters import PAGING
-from apps.api.serializers.monitoring import CallReply, DriftReply, MonitoringReply
+from apps.api.serializers.monitoring import DriftReply, MonitoringReply, RecordedCallReply
 from apps.api.views.base import ApiView, acts
 from apps.core.errors import InvalidInput
 from apps.functions.models import Function, Label
@@ -159,7 +159,7 @@ class CallsView(ApiView):
             ),
             *PAGING,
         ],
-        responses=CallReply(many=True),
+        responses=RecordedCallReply(many=True),
         examples=[
             OpenApiExample(
                 "One call",
