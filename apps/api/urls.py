@@ -6,6 +6,7 @@ from django.urls import path
 
 from apps.api.description.views import docs, schema
 from apps.api.views.annotations import AnnotationView
+from apps.api.views.audit import AuditView
 from apps.api.views.capture import CaptureView
 from apps.api.views.exports import ExportResultView, ExportsView, ExportView
 from apps.api.views.feedback import FunctionFeedbackView, SampleFeedbackView
@@ -48,6 +49,7 @@ urlpatterns = [
     path("v0.9/functions/<str:function_id>/metrics", MetricsView.as_view(), name="metrics"),
     path("v0.9/functions/<str:function_id>/search", OldSearchView.as_view(), name="old_search"),
     path("v0.9/projects", ProjectsView.as_view(), name="projects"),
+    path("v1/audit", AuditView.as_view(), name="audit"),
     path("v1/functions", FunctionsView.as_view(), name="functions"),
     path("v1/functions/<str:function_id>", FunctionView.as_view(), name="function"),
     path("v1/functions/<str:function_id>/accuracy", FiguresView.as_view(), name="accuracy"),

@@ -35,6 +35,14 @@ class AuditRow:
     def address(self) -> str:
         return str(self.event.data.get("address", ""))
 
+    @property
+    def key_id(self) -> str:
+        return str(self.event.data.get("key", ""))
+
+    @property
+    def function_id(self) -> str:
+        return self.event.about if self.event.about.startswith("function_") else ""
+
 
 @dataclass(frozen=True)
 class AuditPage:
