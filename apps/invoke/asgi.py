@@ -18,7 +18,7 @@ from django.db import Error as DatabaseFault
 
 from apps.core import caller
 from apps.core.errors import HundredfoldError, Unavailable
-from apps.core.metrics import REFUSED
+from apps.core.metrics import REFUSED, REQUESTS
 from apps.core.middleware import request_id_of
 from apps.events.live import hub
 from apps.invoke import capture, wire
@@ -27,7 +27,9 @@ from apps.invoke.gate import Gate
 from apps.invoke.incoming import Arriving, Disconnected, SlowBody, bearer_of, headers_of
 from apps.invoke.lookup import Admitted, Lookup
 from apps.invoke.services import Answerer, Predictions, live_backbone_names, predictions, warm_up
+from apps.workspaces import throttles
 from apps.workspaces.services import when_keys_change
+from apps.workspaces.services.quotas import require_calls
 
 logger = structlog.get_logger(__name__)
 
@@ -73,6 +75,7 @@ class InvokeApp:
                 reply = await self._reply(scope, headers, receive, request_id)
         except Disconnected:
             return
+        REQUESTS.labels(route="invoke", status=str(int(reply.status))).inc()
         if reply.status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
             REFUSED.labels(str(int(reply.status))).inc()
         await _send(reply, request_id, send, has_body=scope["method"] != "HEAD")
@@ -103,12 +106,15 @@ class InvokeApp:
         self, scope: HTTPScope, headers: dict[str, str], receive: ASGIReceiveCallable, request_id: str
     ) -> wire.Reply:
         # Whoever may not call, or calls in vain, is answered before the first byte of the body is read.
+        throttles.admit_address()
         route, options = _route(scope), wire.read_options(scope["query_string"])
         found = asyncio.wrap_future(self._lookup.find(bearer_of(headers), route.function_id, options.model_id))
         admitted = await asyncio.shield(found)  # others may be waiting for the same lookup
         caller.shown(admitted.key.public_id)
         started = time.perf_counter()
         try:
+            throttles.admit_key(admitted.key)
+            require_calls(admitted.key.workspace)
             with self._gate.call() as inside:
                 call = Call(admitted, _answerer(admitted), options, request_id, is_old=route.is_old)
                 answer = self._many if route.is_batch else self._one
@@ -130,6 +136,8 @@ class InvokeApp:
         layout = call.answerer.layout
         body = await arriving.read(settings.API_MAX_BYTES)
         payloads = await self._calling.payloads(body, arriving.content_type, layout)
+        throttles.admit_key(call.admitted.key, max(0, len(payloads) - 1))
+        require_calls(call.admitted.key.workspace, len(payloads))
         with self._gate.lane(layout.input_kind).bulk(len(payloads)):
             return wire.Reply(HTTPStatus.OK, {"results": await self._calling.many(call, payloads)})
 

@@ -23,6 +23,7 @@ from apps.invoke.lookup import Admitted
 from apps.invoke.reading import Input, Reading
 from apps.invoke.services import ANSWER_SECONDS, TOO_SLOW, Answerer, Predictions, Question
 from apps.training.services.inputs import Layout
+from apps.workspaces.services.quotas import note_calls
 
 Result = TypeVar("Result")
 logger = structlog.get_logger(__name__)
@@ -157,6 +158,7 @@ class Calling:
 
     def _note(self, call: Call, answer: Answer, milliseconds: float, sample_id: str) -> None:
         INVOKE_SECONDS.labels(call.answerer.layout.input_kind).observe(milliseconds / 1000)
+        note_calls(call.admitted.key.workspace_id)
         self._service.record(answer, key_id=call.admitted.key.pk, milliseconds=milliseconds, sample_id=sample_id)
 
     def _record_failure(self, admitted: Admitted, error: HundredfoldError, milliseconds: float) -> None:

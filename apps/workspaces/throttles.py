@@ -21,13 +21,13 @@ def admit_address() -> None:
     _admit("address", settings.ADDRESS_RATE, caller.current().network, "this address")
 
 
-def admit_key(key: ApiKey) -> None:
-    """Let a key in. Raises Throttled."""
-    _admit("key", settings.KEY_RATE, str(key.pk), "one key")
+def admit_key(key: ApiKey, n: int = 1) -> None:
+    """Let a key in `n` times: a call of many inputs counts as many. Raises Throttled."""
+    _admit("key", settings.KEY_RATE, str(key.pk), "one key", n)
 
 
-def _admit(kind: str, rate: int, name: str, words: str) -> None:
-    wait_s = _throttle(kind, rate).take(name)
+def _admit(kind: str, rate: int, name: str, words: str, n: int = 1) -> None:
+    wait_s = _throttle(kind, rate).take(name, n)
     if wait_s:
         message = f"Too many requests: {words} may send {rate:,} a second. Wait as long as Retry-After says."
         raise Throttled(message, retry_after_s=math.ceil(wait_s))
