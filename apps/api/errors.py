@@ -14,6 +14,8 @@ from rest_framework.response import Response
 from apps.api.paths import is_api
 from apps.core.errors import Conflict, HundredfoldError, Throttled
 from apps.core.http import status_of
+from apps.core.texts import storable
+from apps.workspaces.services.idempotency import StillAtWork
 
 GONE_WRONG = "Something went wrong here. The log of the server holds this request's id."
 NOTHING_HERE = "There is nothing at this address. The page /api/docs/ lists all there is."
@@ -42,8 +44,8 @@ class Duplicate(Conflict):
 def error_body(
     message: str, code: str, request_id: str, facts: Mapping[str, object] | None = None
 ) -> dict[str, object]:
-    """Return the one shape that every error has, with the facts that some add."""
-    return {"message": message, "code": code, "requestId": request_id, **(facts or {})}
+    """Return the one shape that every error has, with the facts that some add. Messages may repeat what was sent."""
+    return {"message": storable(message), "code": code, "requestId": request_id, **(facts or {})}
 
 
 def handle(error: Exception, context: Mapping[str, object]) -> Response | None:
@@ -85,7 +87,7 @@ def _service_error(error: HundredfoldError, request_id: str) -> Response:
     response = Response(error_body(error.message, error.code, request_id, facts), status=status)
     if status == HTTPStatus.UNAUTHORIZED:
         response["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, Throttled):
+    if isinstance(error, Throttled | StillAtWork):
         response["Retry-After"] = str(error.retry_after_s)
     elif status == HTTPStatus.SERVICE_UNAVAILABLE:
         response["Retry-After"] = "1"

@@ -44,6 +44,12 @@ class Conflict(HundredfoldError):
     code = "conflict"
 
 
+class OtherRequest(HundredfoldError):
+    """The words that name a request came with another one before."""
+
+    code = "other_request"
+
+
 class TooLarge(HundredfoldError):
     """Over a byte, pixel or row cap; the message names the cap."""
 

@@ -10,6 +10,7 @@ STATUS_OF_ERROR: dict[type[errors.HundredfoldError], int] = {
     errors.QuotaReached: 402,
     errors.Conflict: 409,
     errors.TooLarge: 413,
+    errors.OtherRequest: 422,
     errors.Throttled: 429,
     errors.Unavailable: 503,
 }

@@ -40,6 +40,7 @@ from apps.training.services import encoders, stop_adapting
 from apps.training.services import enqueue_unfinished_work as enqueue_unfinished_training
 from apps.workspaces.models import Delivery
 from apps.workspaces.services.deliveries import enqueue_unfinished_deliveries
+from apps.workspaces.services.idempotency import clear_old_replies
 
 logger = structlog.get_logger(__name__)
 
@@ -118,6 +119,7 @@ def enqueue_unfinished_work() -> None:
     enqueue_drift_watches()
     keep_usage()
     enqueue_unfinished_deliveries()
+    clear_old_replies()
 
 
 def warm_up() -> None:

@@ -6,17 +6,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.conf import settings
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.api.authentication import KeyAuthentication
+from apps.api.repeating import Replayed, claim_of, end_claim
 from apps.core import caller
 from apps.core.errors import NotSignedIn, TooLarge
 from apps.workspaces import throttles
 from apps.workspaces.access import DECLARED, Access
 from apps.workspaces.models import ApiKey
 from apps.workspaces.roles import Action
+from apps.workspaces.services.idempotency import Claim
 
 if TYPE_CHECKING:
     from rest_framework.views import AsView, GenericView  # there for type checkers alone
@@ -77,12 +81,25 @@ class ApiView(APIView):
     http_method_names: ClassVar[list[str]] = ["get", "head", "post", "put", "delete"]  # type: ignore[misc]
     key: ApiKey
     access: Access
+    _claim: Claim | None = None
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> AsView[GenericView]:
         view = super().as_view(**initkwargs)
         setattr(view, DECLARED, BY_KEY)
         return view
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response: HttpResponseBase | None = None
+        try:
+            response = super().dispatch(request, *args, **kwargs)
+        finally:
+            if self._claim is not None:
+                end_claim(self._claim, response)
+        return response
+
+    def handle_exception(self, exc: Exception) -> Response:
+        return exc.response if isinstance(exc, Replayed) else super().handle_exception(exc)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         admit(request)
@@ -93,5 +110,8 @@ class ApiView(APIView):
         caller.shown(self.key.public_id)
         throttles.admit_key(self.key)
         action = getattr(getattr(self, (request.method or "").lower(), None), DECLARED, None)
-        if action is not None:  # else it is a method this address has not, which `dispatch` says
-            self.access = Access(action, key=self.key)
+        if action is None:  # a method this address has not, which `dispatch` says
+            return
+        self.access = Access(action, key=self.key)
+        if request.method == "POST" and self.key.allows(action):
+            self._claim = claim_of(request, self.key)
