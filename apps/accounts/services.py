@@ -15,6 +15,7 @@ from apps.accounts.models import LinkPurpose, OneTimeLink, User
 from apps.core.errors import Conflict, InvalidInput, NotFound
 
 LINK_LIFETIME = timedelta(hours=1)
+OPERATOR_EMAIL = "operator@hundredfold.invalid"
 _COMMAND = {
     LinkPurpose.SET_UP: "Run the command that started Hundredfold again to get a new one.",
     LinkPurpose.SIGN_IN: "Run `python manage.py sign_in_link EMAIL` again, or ask whoever runs Hundredfold to.",
@@ -33,7 +34,16 @@ def hash_token(token: str) -> str:
 
 def has_owner() -> bool:
     """Whether set-up has been done: the first person is always an owner, and the last owner cannot leave."""
-    return User.objects.exists()
+    return User.objects.exclude(email=OPERATOR_EMAIL).exists()
+
+
+def operator() -> User:
+    """Return who stands for whoever runs the installation: keys made before there is anybody are theirs.
+
+    Nobody signs in as them, and the set-up link makes an owner as if they were not there.
+    """
+    person = User.objects.filter(email=OPERATOR_EMAIL).first()
+    return person or User.objects.create_user(email=OPERATOR_EMAIL, name="The operator", password=None)
 
 
 @transaction.atomic

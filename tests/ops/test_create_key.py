@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from apps.accounts.models import User
+from apps.accounts.models import LinkPurpose, User
+from apps.accounts.services import create_link, has_owner
 from apps.functions.models import Function
 from apps.workspaces.models import ApiKey, Membership, Workspace
 from apps.workspaces.roles import Action, Role
 from apps.workspaces.scopes import scopes_of
-from apps.workspaces.services import authenticate, authentication, exchange, revoke_key
+from apps.workspaces.services import authenticate, authentication, exchange, revoke_key, set_up_owner
 
+PASSWORD = "correct horse battery staple"
 CHOSEN, OTHER = "a-secret-of-many-years-01", "another-secret-of-ours-02"
 
 
@@ -98,7 +100,6 @@ def test_the_secret_may_come_in_by_the_environment_or_standard_input(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--workspace", "Nowhere"), "--owner"),
         (("--workspace", "Support desk", "--owner", "nobody@example.com"), "not in the workspace"),
         (("--workspace", "Nowhere", "--owner", "no address"), "valid email"),
         (("--workspace", "Support desk", "--scopes", "everything"), "--scopes"),
@@ -108,7 +109,7 @@ def test_the_secret_may_come_in_by_the_environment_or_standard_input(
         (("--workspace", "Support desk", "--client-secret", CHOSEN), "--client-id"),
         (("--workspace", "Support desk", "--rotate"), "--client-id"),
         (("--workspace", "Support desk", "--client-id", "a b"), "client id"),
-        (("--workspace", "Support desk", "--client-id", "old", "--client-secret", "short"), "16 to 200"),
+        (("--workspace", "Support desk", "--client-id", "old", "--client-secret", "short"), "8 to 200"),
         (("--workspace", "Support desk", "--client-id", "old", "--client-secret-env", "NOT_THERE_AT_ALL"), "not set"),
         (("--workspace", "", "--owner", "eva@example.com"), "name"),
     ],
@@ -136,10 +137,29 @@ def test_a_client_id_of_another_workspace_or_of_a_dead_key_is_refused(
 
 def test_a_workspace_that_waits_for_an_owner_gets_one(db: None) -> None:
     Workspace.objects.create(name="Demo")
-    with pytest.raises(CommandError, match="Nobody owns"):
-        create("--workspace", "Demo")
     create("--workspace", "Demo", "--owner", "eva@example.com")
     assert Workspace.objects.get().memberships.get().role == Role.OWNER
+
+
+def test_before_there_is_anybody_the_key_is_the_operators_and_the_set_up_link_still_makes_the_owner(db: None) -> None:
+    pair, said = create("--workspace", "Shop", "--scopes", "invoke", "read")
+    key = authenticate(pair["client_secret"])
+    assert [str(scope) for scope in scopes_of(key.actions)] == ["invoke", "read"]
+    assert "sign_in_link" not in said
+    create("--workspace", "Shop", "--client-id", "second")
+
+    token = create_link(purpose=LinkPurpose.SET_UP)
+    membership = set_up_owner(
+        token=token, email="eva@example.com", name="Eva", password=PASSWORD, workspace_name="Ours"
+    )
+    assert membership.workspace == key.workspace
+    assert authenticate(pair["client_secret"]).workspace.name == "Ours"
+    assert has_owner()
+
+
+def test_a_new_workspace_is_the_oldest_owners_where_nobody_is_named(workspace: Workspace, owner: User) -> None:
+    create("--workspace", "Elsewhere")
+    assert Workspace.objects.get(name="Elsewhere").memberships.get().user == owner
 
 
 def test_of_two_workspaces_with_one_name_the_id_says_which(workspace: Workspace, owner: User) -> None:

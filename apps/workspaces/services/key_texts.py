@@ -20,7 +20,7 @@ from apps.workspaces.models import ApiKey
 
 PREFIX_LENGTH = 12
 KEY_TEXT = re.compile(r"hf_([a-z0-9]{12})_[A-Za-z0-9_-]{43}")
-MIN_CHOSEN, MAX_CHOSEN = 16, 200
+MIN_CHOSEN, MAX_CHOSEN = 8, 200
 _ALPHABET = string.ascii_lowercase + string.digits
 
 

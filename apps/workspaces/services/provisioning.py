@@ -7,15 +7,13 @@ from django.contrib.auth.hashers import check_password
 from django.db import transaction
 
 from apps.accounts.models import User
-from apps.accounts.services import create_person_without_password
+from apps.accounts.services import create_person_without_password, operator
 from apps.core.errors import Conflict, InvalidInput
 from apps.workspaces.models import ApiKey, Membership, Workspace
 from apps.workspaces.roles import Role
 from apps.workspaces.scopes import Scope, actions_of
 from apps.workspaces.services.keys import create_key, rotate_key
 from apps.workspaces.services.workspaces import add_owner, create_workspace
-
-NO_OWNER = "Nobody owns the workspace “{name}” yet. Open the link that `manage.py up` writes, or name one with --owner."
 
 
 @dataclass(frozen=True)
@@ -86,23 +84,31 @@ def _workspace(name: str) -> Workspace | None:
 
 
 def _owner(workspace: Workspace | None, name: str, email: str) -> Membership:
-    """Return whose key it will be: the one named, else whoever has owned the workspace for longest."""
+    """Return whose key it will be: the one named, else whoever has owned the workspace, or any at all, for longest."""
     members = Membership.objects.select_related("user", "workspace").filter(workspace=workspace, user__is_active=True)
     owners = members.filter(role=Role.OWNER).order_by("id")
-    if not email:
-        oldest = owners.first() if workspace else None
-        if oldest is None:
-            raise InvalidInput(NO_OWNER.format(name=workspace.name if workspace else name.strip()))
+    oldest = owners.first() if workspace else None
+    if oldest is not None and not email:
         return oldest
-    if workspace is not None and owners.exists():
+    if workspace is not None and oldest is not None:
         member = members.filter(user__email__iexact=email.strip()).first()
         if member is None:
             raise InvalidInput(f"{email} is not in the workspace “{workspace.name}”. Invite them first.")
         return member
-    person = User.objects.filter(email__iexact=email.strip(), is_active=True).first()
-    person = person or create_person_without_password(email=email)
+    person = _person(email)
     if workspace is None:
         workspace = create_workspace(name=name, owner=person)
     else:
         add_owner(workspace, person)
     return Membership.objects.select_related("user", "workspace").get(workspace=workspace, user=person)
+
+
+def _person(email: str) -> User:
+    """Return who is named, made where there is no such person; else the oldest owner; else the operator."""
+    if email:
+        person = User.objects.filter(email__iexact=email.strip(), is_active=True).first()
+        return person or create_person_without_password(email=email)
+    owner = (
+        Membership.objects.filter(role=Role.OWNER, user__is_active=True).order_by("id").select_related("user").first()
+    )
+    return owner.user if owner else operator()

@@ -4,7 +4,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from apps.accounts.models import LinkPurpose, OneTimeLink, User
-from apps.accounts.services import create_person, has_owner, use_link
+from apps.accounts.services import OPERATOR_EMAIL, create_person, has_owner, use_link
 from apps.core.errors import InvalidInput, NotAllowed, NotFound
 from apps.events.kinds import Audit
 from apps.events.services import record
@@ -61,7 +61,8 @@ def set_up_owner(*, token: str, email: str, name: str, password: str, workspace_
 
 
 def ownerless_workspaces() -> QuerySet[Workspace]:
-    return Workspace.objects.filter(memberships=None)
+    """Return those that no person belongs to: nobody at all, or the operator alone."""
+    return Workspace.objects.exclude(memberships__in=Membership.objects.exclude(user__email=OPERATOR_EMAIL))
 
 
 def checked_name(name: str) -> str:

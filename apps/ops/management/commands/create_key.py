@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from apps.accounts.services import OPERATOR_EMAIL
 from apps.core.errors import HundredfoldError
 from apps.core.schema import require_tables
 from apps.workspaces.scopes import Scope
@@ -25,7 +26,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--workspace", required=True, metavar="NAME", help="name or id; made when there is none")
-        parser.add_argument("--owner", default="", metavar="EMAIL", help="whose key it is; default: the owner's")
+        parser.add_argument(
+            "--owner",
+            default="",
+            metavar="EMAIL",
+            help="whose key it is; default: the oldest owner",
+        )
         parser.add_argument("--name", default="", help="what uses it; default: its client id")
         parser.add_argument("--client-id", default="", metavar="ID", help="the one the program has; default: a new one")
         parser.add_argument(
@@ -40,7 +46,9 @@ class Command(BaseCommand):
             metavar="VARIABLE",
             help="the environment variable that holds it: unlike arguments, other users of the machine cannot see it",
         )
-        parser.add_argument("--scopes", default=",".join(Scope), help=f"of {', '.join(Scope)}; default: all of them")
+        parser.add_argument(
+            "--scopes", nargs="+", default=list(Scope), help=f"of {', '.join(Scope)}; default: all of them"
+        )
         parser.add_argument("--function", default="", metavar="ID", help="the one function it is for; default: all")
         parser.add_argument("--expires", type=int, default=None, metavar="DAYS", help="default: never")
         parser.add_argument("--rotate", action="store_true", help="give the key with this client id a new secret")
@@ -51,7 +59,7 @@ class Command(BaseCommand):
         client_id = str(options["client_id"]).strip()
         wish = Wish(
             name=str(options["name"]) or client_id or "Made by a command",
-            scopes=_scopes(str(options["scopes"])),
+            scopes=_scopes(options["scopes"]),
             client_id=client_id,
             secret=_secret(str(options["client_secret"]), str(options["client_secret_env"])),
             only_function=str(options["function"]),
@@ -81,7 +89,7 @@ class Command(BaseCommand):
         else:
             self.stdout.write(f"client_secret: {provided.secret}")
             self.stderr.write("The secret is shown this once. It works at /connect/token, and directly as a bearer.")
-        if not key.owner.has_usable_password():
+        if not key.owner.has_usable_password() and key.owner.email != OPERATOR_EMAIL:
             self.stderr.write(f"To sign in as {key.owner.email}: python manage.py sign_in_link {key.owner.email}")
 
 
@@ -100,8 +108,9 @@ def _secret(given: str, variable: str) -> str:
     return secret
 
 
-def _scopes(given: str) -> list[Scope]:
-    words = [word for word in given.replace(",", " ").split() if word]
+def _scopes(given: object) -> list[Scope]:
+    """Read them whether blanks or commas stand between."""
+    words = " ".join(given if isinstance(given, list) else [str(given)]).replace(",", " ").split()
     if not words or set(words) - set(Scope.values):
         raise CommandError(f"--scopes takes some of {', '.join(Scope)}.")
     return [Scope(word) for word in words]
