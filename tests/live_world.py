@@ -90,7 +90,7 @@ def living(data_dir: Path) -> Iterator[World]:
 
 
 def make_key(up: LiveUp) -> dict[str, str]:
-    made = up.manage("create_key", "--workspace", "Examples", "--owner", "olga@example.com")
+    made = up.manage("create_key", "--workspace", "Examples")
     assert made.returncode == 0, made.stderr
     return dict(line.split(": ", 1) for line in made.stdout.splitlines())
 
