@@ -1,7 +1,8 @@
 """Pictures on the wire: data URIs and web addresses coming in, addresses of limited life going out.
 
 An address given out holds what it opens, signed, and for how long: whoever fetches it needs no key, as the browsers and
-libraries that show pictures have none. It opens one picture and nothing else, and dies with its sample.
+libraries that show pictures have none. It opens one picture and nothing else, and dies with its sample and with the key
+it was given out for.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import quote
 
 from django.conf import settings
@@ -19,6 +21,8 @@ from rest_framework.request import Request
 from apps.api.paths import MOUNT
 from apps.core import outbound
 from apps.core.errors import InvalidInput, NotFound
+from apps.workspaces.models import ApiKey
+from apps.workspaces.services.authentication import is_in_force
 
 MINUTES = 20
 """How long an address of a picture works."""
@@ -31,10 +35,11 @@ _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Signed:
-    """What an address opens: the picture of a sample, or of one cell of its row, by public ids."""
+    """What an address opens: the picture of a sample, or of one cell of its row; and for which key. By public ids."""
 
     sample_id: str
-    field_id: str = ""
+    field_id: str
+    key_id: str
 
 
 def is_address(data: object) -> bool:
@@ -62,19 +67,20 @@ def picture_bytes(data: object, *, seconds: float = outbound.SECONDS) -> bytes:
         raise InvalidInput("The data URI is not valid base64: some of it is missing or changed.") from error
 
 
-def picture_address(request: Request, signed: Signed) -> str:
+def picture_address(request: Request, sample_id: str, field_id: str = "") -> str:
     """Return an absolute address of a picture, at the host and mount that were called."""
-    # Compressed: both ids are lower-case letters and digits, and addresses are shorter for it.
-    token = signing.dumps([signed.sample_id, signed.field_id], salt=_SALT)
+    key = cast("ApiKey", request.auth)
+    token = signing.dumps([sample_id, field_id, key.public_id], salt=_SALT)
     mount = MOUNT if request.path.startswith(f"{MOUNT}/") else ""
     return str(request.build_absolute_uri(f"{mount}/v1/media/{quote(token, safe=':')}"))
 
 
 def read_token(token: str) -> Signed:
-    """Return what an address opens. Raises NotFound where it was not made here, or is too old."""
+    """Return what an address opens. Raises NotFound where it was not made here, is too old, or its key is no more."""
     try:
-        ids = signing.loads(token, salt=_SALT, max_age=MINUTES * 60)
+        signed = Signed(*signing.loads(token, salt=_SALT, max_age=MINUTES * 60))
     except signing.BadSignature as error:
         raise NotFound(GONE) from error
-    sample_id, field_id = ids
-    return Signed(str(sample_id), str(field_id))
+    if not is_in_force(signed.key_id):
+        raise NotFound(GONE)
+    return signed

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from rest_framework.request import Request
 
-from apps.api.pictures import Signed, picture_address
+from apps.api.pictures import picture_address
 from apps.engine.types import ColumnType
 from apps.functions.models import Function, InputKind, Label, OutputKind
 from apps.functions.selectors import standing_labels
@@ -140,13 +140,13 @@ class SampleBodies:
     def _data(self, sample: Sample) -> object:
         if self._kind is InputKind.TEXT:
             return sample.text
-        return picture_address(self._request, Signed(sample.public_id))
+        return picture_address(self._request, sample.public_id)
 
     def _row(self, sample: Sample, fields: Sequence[TypedField]) -> object:
         cells = sent_cells(sample.row, fields)
         row = sample.row or {}
         pictures = [field.key for field in fields if field.type is ColumnType.IMAGE and picture_key(row, field.key)]
-        return cells | {key: picture_address(self._request, Signed(sample.public_id, key)) for key in pictures}
+        return cells | {key: picture_address(self._request, sample.public_id, key) for key in pictures}
 
 
 def _said(label: Label, confidence: float) -> Body:

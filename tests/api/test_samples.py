@@ -24,7 +24,8 @@ from apps.functions.models import FieldType, Function, InputKind, Label, OutputK
 from apps.samples.models import Annotation, Capture, CaptureReason, Origin, PickedBy, Sample
 from apps.samples.services.intake import NewText, add_texts
 from apps.training.models import Prediction, PredictionKind, TrainedModel
-from apps.workspaces.models import Workspace
+from apps.workspaces.models import ApiKey, Workspace
+from apps.workspaces.services import revoke_key
 from tests.api.conftest import KeyClient
 
 
@@ -155,6 +156,15 @@ def test_a_label_counts_as_drawn_at_random_when_it_comes_with_its_sample(
     bare = post(key_client, text_function, "where is it")
     key_client.put(address_of(text_function, bare["id"], "annotation"), {"labelName": "Shipping"})
     assert Annotation.objects.latest("pk").picked_by == PickedBy.PERSON
+
+
+def test_a_captured_call_that_comes_with_its_label_does_not_count_as_drawn_at_random(
+    key_client: KeyClient, text_function: Function
+) -> None:
+    add_texts(function=text_function, items=[NewText("odd")], person=None, origin=Origin.CAPTURE)
+    response = key_client.post(address_of(text_function), {"data": "odd", "annotation": {"labelName": "Refund"}})
+    assert response.status_code == 409
+    assert Annotation.objects.get().picked_by == PickedBy.PERSON
 
 
 def test_an_unknown_label_is_refused_and_nothing_is_made(key_client: KeyClient, text_function: Function) -> None:
@@ -326,6 +336,17 @@ def test_an_address_of_a_picture_dies_by_itself_and_with_its_sample(
     assert client.get(made["data"]).status_code == 200
     key_client.delete(address_of(image_function, made["id"]))
     assert client.get(made["data"]).status_code == 404
+
+
+def test_an_address_of_a_picture_dies_with_the_key_it_was_given_out_for(
+    client_with: Callable[..., KeyClient], image_function: Function, client: Client, owner: User
+) -> None:
+    addresses = [post(client_with(), image_function, data_uri(picture(colour)))["data"] for colour in ("red", "blue")]
+    assert [client.get(address).status_code for address in addresses] == [200, 200]
+    revoke_key(key=ApiKey.objects.earliest("pk"), actor=owner)
+    assert [client.get(address).status_code for address in addresses] == [404, 200]
+    owner.memberships.all().delete()
+    assert [client.get(address).status_code for address in addresses] == [404, 404]
 
 
 @pytest.mark.parametrize("token", ["x", "x:y:z", "..%2F", signing.dumps(["sample_x", ""], salt="another")])

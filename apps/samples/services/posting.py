@@ -206,17 +206,26 @@ def _without_unknown_labels(batch: Batch, items: Sequence[PostedSample], labels:
 def _annotate(
     function: Function, items: Sequence[PostedSample], result: IntakeResult, labels: NamedLabels, person: User
 ) -> None:
-    """What came with its label counts as drawn at random, as imports do: nobody here chose it."""
-    said: dict[int, tuple[Naming, ...]] = {}
+    said: dict[PickedBy, dict[int, tuple[Naming, ...]]] = {}
     for item, became in zip(items, result.items, strict=True):
         if item.annotation is not None and became.sample is not None and _takes_annotation(became):
-            said.setdefault(became.sample.pk, item.annotation)
-    if function.output_kind == OutputKind.TAGS:
-        tags = {pk: {label.pk: is_on for label, is_on in labels.tags(each).items()} for pk, each in said.items()}
-        tag_many(function=function, tags_of=tags, person=person, picked_by=PickedBy.IMPORT)
-    elif said:
-        pairs = [(pk, labels.one(annotation).pk) for pk, annotation in said.items()]
-        annotate_many(function=function, pairs=pairs, person=person, picked_by=PickedBy.IMPORT)
+            said.setdefault(_reason(became.sample), {}).setdefault(became.sample.pk, item.annotation)
+    for picked_by, of_reason in said.items():
+        if function.output_kind == OutputKind.TAGS:
+            tags_of = {
+                pk: {label.pk: is_on for label, is_on in labels.tags(each).items()} for pk, each in of_reason.items()
+            }
+            tag_many(function=function, tags_of=tags_of, person=person, picked_by=picked_by)
+        else:
+            pairs = [(pk, labels.one(each).pk) for pk, each in of_reason.items()]
+            annotate_many(function=function, pairs=pairs, person=person, picked_by=picked_by)
+
+
+def _reason(sample: Sample) -> PickedBy:
+    """What came with its label counts as drawn at random, as imports do: nobody here chose it. Captured calls were
+    kept because they are odd, and somebody chose which of them to label.
+    """
+    return PickedBy.PERSON if sample.origin == Origin.CAPTURE else PickedBy.IMPORT
 
 
 def _takes_annotation(became: ItemResult) -> bool:

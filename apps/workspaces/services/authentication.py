@@ -43,6 +43,11 @@ def authenticate(bearer: str) -> ApiKey:
     return key
 
 
+def is_in_force(key_id: str) -> bool:
+    """Whether the key with this public id still works: what was given out for it dies with it. One query."""
+    return _find_usable(public_id=key_id) is not None
+
+
 def exchange(*, client_id: str, secret: str) -> Token:
     """Return a token for a client id and its secret. Raises NotSignedIn for a wrong pair, Throttled after many of them.
 
