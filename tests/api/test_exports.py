@@ -54,7 +54,9 @@ def test_a_file_is_asked_for_waited_for_and_fetched(
     assert key_client.get(one).status_code == 404
 
 
-@pytest.mark.parametrize("body", [None, [], {}, {"format": "xlsx"}, {"format": None}, {"format": ["csv"]}])
+@pytest.mark.parametrize(
+    "body", [None, [], {}, {"format": "xlsx"}, {"format": None}, {"format": ["csv"]}, {"format": "\ud83d"}]
+)
 def test_an_unknown_format_is_refused(key_client: KeyClient, path: str, body: object) -> None:
     assert key_client.post(path, body).status_code == 400
     assert not Export.objects.exists()
