@@ -148,12 +148,17 @@ def _shifted(scene: Scene, held_out: Said, name: str, said: Said, n_streams: int
             first += watch.follow(calls)[:1]
         delays = np.array([alarm.raised - n_before + 1 for alarm in first] + [np.inf] * (n_streams - len(first)))
         row[when] = {
-            "median": float(np.median(delays)),
-            "worst": float(np.max(delays)),
+            "median": _finite(np.median(delays)),
+            "worst": _finite(np.max(delays)),
             "within_300": float(np.mean(delays <= 300)),
             "by": {watched: [alarm.watched for alarm in first].count(watched) for watched in Watched},
         }
     return row
+
+
+def _finite(calls: float) -> float | None:
+    """None where it was not noticed within `N_SHIFTED` calls."""
+    return float(calls) if np.isfinite(calls) else None
 
 
 def _shifts(scene: Scene, folder: Path, held_out: Said, other: Path | None) -> Iterator[tuple[str, Said]]:

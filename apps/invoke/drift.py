@@ -20,8 +20,8 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.core.jobs import JobName, enqueue
 from apps.engine.drift import FEWEST_SAMPLES, Alarm, Call, Watch, Watched
-from apps.events.kinds import Audit, Notify
-from apps.events.services import notify, record
+from apps.events.kinds import Audit, Live, Notify
+from apps.events.services import announce, notify, record
 from apps.functions.models import Function, Label
 from apps.functions.services.changes import actor_id
 from apps.invoke.models import DriftAlarm, DriftKind, DriftWatch, Invocation
@@ -213,6 +213,7 @@ def _raise(model: TrainedModel, alarm: Alarm, usual: dict[str, Any]) -> None:
         name=function.name,
         what=kind.label.lower(),
     )
+    announce(workspace=workspace, kind=Live.PREDICTIONS_CHANGED, subject=function.public_id)
     notify(workspace=workspace, kind=Notify.DRIFT, function=function.public_id, alarm=made.public_id, what=kind.value)
 
 

@@ -81,7 +81,7 @@ def _labels(function: Function, found: Sequence[Stretch], labels: Sequence[Label
     rest = shares("")
     if any(rest):
         series.append(Series(OTHERS, "All others", rest))
-    return bars("labels", "What it answers", _places(function, found), series, said=percent)
+    return bars("labels", "What it answers", _places(function, found), series, said=percent, top=1.0)
 
 
 def _reviewed(function: Function, found: Sequence[Stretch]) -> Plot:

@@ -100,21 +100,23 @@ class Series:
     values: Sequence[float | None]
 
 
-def bars(name: str, title: str, places: Sequence[Place], stacked: Sequence[Series], *, said: Say) -> Plot:
-    """Return columns in which the series stand upon one another."""
+def bars(
+    name: str, title: str, places: Sequence[Place], stacked: Sequence[Series], *, said: Say, top: float | None = None
+) -> Plot:
+    """Return columns in which the series stand upon one another, from 0 to `top`, or to what they reach."""
     totals = [sum(series.values[i] or 0.0 for series in stacked) for i in range(len(places))]
-    top = _nice_top(max(totals, default=0.0))
+    end = top or _nice_top(max(totals, default=0.0))
     columns = []
     for i, place in enumerate(places):
         blocks, foot = [], 0.0
         for series in stacked:
             value = series.values[i] or 0.0
             if value > 0:
-                high, low = _y(foot + value, top), _y(foot, top)
+                high, low = _y(foot + value, end), _y(foot, end)
                 blocks.append(Block(series.kind, high, low - high))
             foot += value
         columns.append(_column(i, len(places), place, stacked, said, blocks=tuple(blocks)))
-    return _plot(name, title, places, stacked, columns, top, said)
+    return _plot(name, title, places, stacked, columns, end, said)
 
 
 def lines(
