@@ -56,6 +56,15 @@ def sent_cells(row: RowJson | None, fields: Sequence[TypedField]) -> dict[str, o
     return _without_sent(row, fields) | {key: cell for key, cell in sent.items() if key in keys}
 
 
+def forget_sent(row: RowJson, key: str) -> bool:
+    """Drop how a cell was sent, where that was kept: its field is another now, or gone. Returns whether it was."""
+    sent = dict(cast("Mapping[str, object]", row.pop(SENT, None) or {}))
+    was_kept = sent.pop(key, None) is not None
+    if sent:
+        row[SENT] = sent
+    return was_kept
+
+
 def _without_sent(row: RowJson, fields: Sequence[TypedField]) -> dict[str, object]:
     written = cells_of(row)
     found: dict[str, object] = {}

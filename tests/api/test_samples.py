@@ -23,6 +23,7 @@ from apps.accounts.models import User
 from apps.functions.models import FieldType, Function, InputKind, Label, OutputKind
 from apps.samples.models import Annotation, Capture, CaptureReason, Origin, PickedBy, Sample
 from apps.samples.services.intake import NewText, add_texts
+from apps.samples.services.row_fields import remove_field, retype_field
 from apps.training.models import Prediction, PredictionKind, TrainedModel
 from apps.workspaces.models import ApiKey, Workspace
 from apps.workspaces.services import revoke_key
@@ -447,6 +448,22 @@ def test_fields_are_named_by_their_ids_without_the_kind_too(key_client: KeyClien
     assert made["data"] == {age.public_id: 0.5}
     age.delete()
     assert key_client.get(address_of(table_function, made["id"])).json()["data"] == {}
+
+
+def test_of_a_field_that_is_deleted_or_changed_nothing_is_kept_as_it_was_sent(
+    key_client: KeyClient, table_function: Function, owner: User
+) -> None:
+    age, city, photo = table_function.fields.all()
+    retype_field(field=photo, type=FieldType.TEXT, actor=owner)
+    made = post(key_client, table_function, {"age": 1, "city": " Oslo ", "photo": " 31 "})
+    retype_field(field=photo, type=FieldType.NUMBER, actor=owner)
+    remove_field(field=city, actor=owner)
+    assert key_client.get(address_of(table_function, made["id"])).json()["data"] == {
+        age.public_id: 1,
+        photo.public_id: 31,
+    }
+    row = Sample.objects.values_list("row", flat=True).get()
+    assert "Oslo" not in str(row)
 
 
 @pytest.mark.parametrize(

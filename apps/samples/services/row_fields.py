@@ -27,6 +27,7 @@ from apps.samples.rows import (
     typed,
     value_and_written,
 )
+from apps.samples.sent_rows import forget_sent
 from apps.samples.services.annotations import lock_function
 
 ROWS_PER_TRANSACTION = 200
@@ -58,6 +59,7 @@ def retype_field(*, field: Field, type: str, actor: User | None) -> int:
 
 def _put(row: RowJson, field: TypedField, text: str) -> bool:
     """Store a cell as its field reads it. Returns whether it could not be read. A picture waits for its type."""
+    forget_sent(row, field.key)
     pictures = dict(cast("dict[str, Picture]", row.pop(PICTURES, None) or {}))
     picture = row.get(field.key)
     if isinstance(picture, dict):
@@ -105,7 +107,7 @@ def remove_field(*, field: Field, actor: User | None) -> None:
     def take_out(row: RowJson) -> bool:
         written = dict(cast("dict[str, str]", row.pop(WRITTEN, None) or {}))
         pictures = dict(cast("dict[str, Picture]", row.pop(PICTURES, None) or {}))
-        found = (row.pop(key, None), written.pop(key, None), pictures.pop(key, None))
+        found = (row.pop(key, None), written.pop(key, None), pictures.pop(key, None), forget_sent(row, key) or None)
         files.extend(str(each["file"]) for each in found if isinstance(each, dict))
         if written:
             row[WRITTEN] = written
