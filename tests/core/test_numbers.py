@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.core.templatetags.numbers import percent
+from apps.core.templatetags.numbers import percent, thousands
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,7 @@ from apps.core.templatetags.numbers import percent
 )
 def test_nearly_all_is_not_all_and_nearly_none_is_not_none(share: float, said: str) -> None:
     assert percent(share) == said
+
+
+def test_thousands_stand_apart() -> None:
+    assert [thousands(number) for number in (0, 999, 1000, 1234567)] == ["0", "999", "1,000", "1,234,567"]

@@ -15,9 +15,15 @@ from apps.functions.services import rename_function
 from apps.workspaces.models import ApiKey, Workspace
 from apps.workspaces.roles import Action, Role, may
 from apps.workspaces.scopes import ACTIONS, Scope
-from apps.workspaces.services import authenticate
+from apps.workspaces.services import authenticate, quotas
+from apps.workspaces.services.quotas import Quota, note_calls, set_quotas
 from tests.conftest import client_of
 from tests.workspaces.conftest import Join
+
+
+@pytest.fixture(autouse=True)
+def fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quotas, "_calls", quotas._Calls())
 
 
 @pytest.fixture
@@ -143,3 +149,15 @@ def test_the_list_tells_who_made_it_and_when_it_was_used(page: str, owner_client
     text = owner_client.get(page).content.decode()
     assert "never" not in text
     assert "Olga Owner" in text
+
+
+def test_the_page_says_what_was_used_and_of_what(page: str, owner_client: Client, workspace: Workspace) -> None:
+    note_calls(workspace.pk, 1204)
+    plain = " ".join(owner_client.get(page).content.decode().split())
+    assert "<strong>1,204</strong> calls today (UTC); 1,204 in the last 30 days." in plain
+    assert "of at most" not in plain
+    limits = {Quota.CALLS_PER_DAY: 10_000, Quota.MAX_FUNCTIONS: 5, Quota.MAX_SAMPLES: 2_000}
+    set_quotas(workspace=workspace, quotas=limits)
+    limited = owner_client.get(page).content.decode()
+    for words in ("calls today (UTC), of at most 10,000;", "functions, of at most 5.", "samples, of at most 2,000."):
+        assert words in limited

@@ -13,3 +13,9 @@ def percent(share: float) -> str:
     if 0 < share < 0.005:
         return "under 1%"
     return f"{int(100 * share + 0.5)}%"
+
+
+@register.filter
+def thousands(number: int) -> str:
+    """Write a whole number with its thousands apart."""
+    return f"{number:,}"

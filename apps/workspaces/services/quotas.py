@@ -41,14 +41,14 @@ _WORDS = {Quota.CALLS_PER_DAY: "calls a day", Quota.MAX_SAMPLES: "samples", Quot
 
 @dataclass(frozen=True)
 class Usage:
-    """What a workspace has used, beside what it may; 0 is no limit."""
+    """What a workspace has used, beside what it may; 0 is no limit. Samples are counted where they are limited."""
 
     calls_today: int
     calls_in_30_days: int
     calls_per_day: int
     n_functions: int
     max_functions: int
-    n_samples: int
+    n_samples: int | None
     max_samples: int
 
 
@@ -108,6 +108,7 @@ def usage_of(workspace: Workspace) -> Usage:
     """Return what the workspace has used; what other processes counted in the last half second is not in it."""
     settle()
     today = timezone.now().astimezone(UTC).date()
+    max_samples = limit_of(workspace, Quota.MAX_SAMPLES)
     recent = workspace.call_counts.filter(day__gt=today - timedelta(days=30))
     per_day = dict(recent.values_list("day", "n_calls"))
     return Usage(
@@ -116,8 +117,8 @@ def usage_of(workspace: Workspace) -> Usage:
         calls_per_day=limit_of(workspace, Quota.CALLS_PER_DAY),
         n_functions=workspace.functions.count(),
         max_functions=limit_of(workspace, Quota.MAX_FUNCTIONS),
-        n_samples=n_samples_of(workspace),
-        max_samples=limit_of(workspace, Quota.MAX_SAMPLES),
+        n_samples=n_samples_of(workspace) if max_samples else None,
+        max_samples=max_samples,
     )
 
 

@@ -17,6 +17,7 @@ from apps.workspaces.functions_by_name import names_of_functions
 from apps.workspaces.models import ApiKey, Workspace
 from apps.workspaces.roles import Action
 from apps.workspaces.scopes import actions_of
+from apps.workspaces.services.quotas import usage_of
 
 
 @require_GET
@@ -89,6 +90,7 @@ def _render(
         "rows": selectors.key_rows(workspace=workspace, reader=request.user),
         "form": form or KeyForm(functions=names_of_functions(workspace)),
         "rotate_form": RotateForm(auto_id=False),
+        "usage": usage_of(workspace),
         "shown_key": shown_key,
         "text": text,
     }

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.core.schema import require_tables
 from apps.workspaces.models import Workspace
-from apps.workspaces.services.quotas import Quota, set_quotas, usage_of
+from apps.workspaces.services.quotas import Quota, n_samples_of, set_quotas, usage_of
 
 _MOST = 2**31 - 1
 
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         self.stdout.write(f"calls today: {usage.calls_today:,} of {_words(usage.calls_per_day)}")
         self.stdout.write(f"calls in 30 days: {usage.calls_in_30_days:,}")
         self.stdout.write(f"functions: {usage.n_functions:,} of {_words(usage.max_functions)}")
-        self.stdout.write(f"samples: {usage.n_samples:,} of {_words(usage.max_samples)}")
+        self.stdout.write(f"samples: {n_samples_of(found[0]):,} of {_words(usage.max_samples)}")
 
 
 def _value(given: str) -> int | None:
