@@ -9,7 +9,6 @@ from enum import StrEnum
 class Audit(StrEnum):
     WORKSPACE_CREATED = "workspace.created"
     QUOTA_CHANGED = "workspace.quota_changed"
-    QUOTA_CHANGED = "workspace.quota_changed"
     MEMBER_INVITED = "member.invited"
     MEMBER_JOINED = "member.joined"
     MEMBER_ROLE_CHANGED = "member.role_changed"
