@@ -15,7 +15,7 @@ from apps.functions.models import Function, OutputKind
 from apps.labeling import selectors
 from apps.labeling.items import QueueItem, Suggestion, Why
 from apps.labeling.plan import Planned, is_planned, planned
-from apps.samples.models import PickedBy, Sample
+from apps.samples.models import Capture, PickedBy, Sample
 from apps.training.selectors import tag_thresholds, tags_said
 
 # One sample in five is drawn at random, and figures are estimated on those.
@@ -157,7 +157,7 @@ def as_shown(items: Sequence[QueueItem], person: User) -> list[QueueItem]:
     calls = selectors.captures_of(samples)
     return [
         replace(
-            _unswayed(item) if item.sample.n_wanted > 1 else item,
+            _in_its_own_right(item, calls.get(item.sample.pk)),
             comments=tuple(comments.get(item.sample.pk, ())[-COMMENTS_SHOWN:]),
             is_flagged=item.sample.pk in flagged,
             sent_back=reasons.get(item.sample.pk),
@@ -165,6 +165,15 @@ def as_shown(items: Sequence[QueueItem], person: User) -> list[QueueItem]:
         )
         for item in items
     ]
+
+
+def _in_its_own_right(item: QueueItem, call: Capture | None) -> QueueItem:
+    """Without what would sway: by calls drawn at random it is told how right the function is in production."""
+    if item.sample.n_wanted > 1:
+        return _unswayed(item)
+    if call is not None and call.is_random and item.why is not Why.SENT_BACK:
+        return replace(_unswayed(item), why=Why.RANDOM)
+    return item
 
 
 def _unswayed(item: QueueItem) -> QueueItem:

@@ -9,6 +9,8 @@ from django.urls import reverse
 from apps.functions.models import Function, Label
 from apps.samples.models import Capture, CaptureReason, Origin, Sample
 from apps.samples.services.intake import NewText, add_texts
+from apps.training.models import Prediction, PredictionKind
+from tests.review.conftest import publish
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +45,29 @@ def test_who_is_to_answer_by_themselves_is_not_told_why(
     Sample.objects.filter(pk=captured.pk).update(n_wanted=2)
     call = reason_in(member_client, text_function)["call"]
     assert call == {"at": captured.capture.created_at.isoformat(), "because": ""}
+
+
+def test_a_call_drawn_at_random_is_asked_without_a_suggestion(
+    captured: Sample, text_function: Function, refund: Label, member_client: Client
+) -> None:
+    model = publish(text_function)
+    Prediction.objects.create(
+        function=text_function,
+        sample=captured,
+        model=model,
+        kind=PredictionKind.LIVE,
+        label=refund,
+        confidence=0.6,
+        margin=0.2,
+    )
+    url = reverse("labeling:queue", args=[text_function.public_id])
+    for is_random, kinds in [(False, {"torn", "typical"}), (True, {"random"})]:
+        Capture.objects.update(is_random=is_random)
+        [item] = member_client.get(url, {"n": 1}, headers={"accept": "application/json"}).json()["items"]
+        assert (item["suggestion"] is None) == is_random
+        assert item["mayNotSuggest"] == is_random
+        assert item["reason"]["kind"] in kinds
+        assert (item["reason"]["call"]["because"] == "") == is_random
 
 
 def test_nothing_is_said_of_others(text_function: Function, member_client: Client) -> None:
