@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -64,7 +64,8 @@ _seen = _Seen()
 def enqueue_drift_watches() -> int:
     """Ask for every function that was called since the last time; two small queries where none was."""
     with _seen.lock:
-        newest = Invocation.objects.aggregate(newest=Max("pk"))["newest"] or 0
+        written = Invocation.objects.filter(created_at__lt=timezone.now() - UNWRITTEN)
+        newest = written.order_by("-pk").values_list("pk", flat=True).first() or 0
         last_id = max(0, newest - LOOKED_BACK) if _seen.last_id is None else _seen.last_id
         if newest <= last_id:
             return 0

@@ -160,6 +160,18 @@ def test_functions_that_were_called_are_looked_at(watched: Function, monkeypatch
     assert asked == [(JobName.WATCH_DRIFT, watched.pk)]
 
 
+def test_the_last_calls_of_all_are_looked_at_once_they_are_surely_written(
+    watched: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drift, "_seen", drift._Seen())
+    monkeypatch.setattr(drift, "enqueue", lambda job, function_id: True)
+    calls(watched, 1, seed=13)
+    Invocation.objects.update(created_at=timezone.now())
+    assert enqueue_drift_watches() == 0
+    Invocation.objects.update(created_at=timezone.now() - 2 * drift.UNWRITTEN)
+    assert enqueue_drift_watches() == 1
+
+
 def test_without_enough_samples_or_a_model_nothing_is_watched(trained: Function, text_function: Function) -> None:
     Invocation.objects.create(
         function=trained, model=live(trained), milliseconds=3, confidence=0.4, created_at=timezone.now()
