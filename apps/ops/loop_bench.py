@@ -257,12 +257,12 @@ class Up:
 
 
 @contextmanager
-def running_up(data_dir: Path) -> Iterator[Up]:
-    """Run `up` on a free port for the length of the block."""
+def running_up(data_dir: Path, more: Mapping[str, str] | None = None) -> Iterator[Up]:
+    """Run `up` on a free port for the length of the block, with more in its environment."""
     with (data_dir / "up.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603  # this installation's own command
             [sys.executable, MANAGE, "up", "--port", "0"],
-            env=_environment(data_dir),
+            env=environment_for(data_dir) | dict(more or {}),
             stdout=subprocess.PIPE,
             stderr=log,
         )
@@ -289,14 +289,14 @@ def bring_in(folder: Path, data_dir: Path, *, name: str = "Loop") -> str:
     """Return the public id of a new function of a data set with `N_LABELS` labelled samples, trained."""
     command = [sys.executable, MANAGE, "import_folder", str(folder), "--name", name, "--labels", str(N_LABELS)]
     done = subprocess.run(  # noqa: S603  # this installation's own command
-        command, env=_environment(data_dir), capture_output=True, text=True, check=False
+        command, env=environment_for(data_dir), capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         raise Unavailable(f"import_folder failed: {done.stderr[-2000:]}")
     return str(json.loads(done.stdout.splitlines()[-1])["function"])
 
 
-def _environment(data_dir: Path) -> dict[str, str]:
+def environment_for(data_dir: Path) -> dict[str, str]:
     """This process's environment, for data of its own and a broker of its own."""
     kept = {name: value for name, value in os.environ.items() if name != "HUNDREDFOLD_REDIS_URL"}
     return kept | {"HUNDREDFOLD_DATA_DIR": str(data_dir)}

@@ -1,4 +1,4 @@
-"""`manage.py bench accuracy|forecast|queue|label-errors|speed|round|loop|desk`: what the product promises, measured."""
+"""`manage.py bench accuracy|forecast|queue|label-errors|speed|round|loop|desk|load`: what is promised, measured."""
 
 import argparse
 from argparse import ArgumentParser
@@ -14,6 +14,7 @@ from apps.engine import bench
 from apps.engine.errors import EngineError
 from apps.ops.adapting_bench import measure_loop_adapting
 from apps.ops.desk_bench import measure_desk
+from apps.ops.load_bench import measure_load
 from apps.ops.loop_bench import measure_loop
 
 
@@ -37,6 +38,10 @@ class Command(BaseCommand):
         desk.add_argument("--samples", type=int, default=100_000)
         desk.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
         loop.add_argument("--json", type=Path, metavar="FILE", help="write the lines here as well")
+        load = parts.add_parser("load", help="calls over HTTP by 1 to 128 callers, beside the bare pass")
+        load.add_argument("--seconds", type=float, default=5.0, help="how long each measurement takes")
+        load.add_argument("--functions", type=int, default=500, help="how many are called at random")
+        load.add_argument("--json", type=Path, metavar="FILE", help="write the lines here as well")
 
     def handle(self, *args: Any, **options: Any) -> None:
         arguments = argparse.Namespace(**options)
@@ -56,5 +61,7 @@ def measurements(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
         yield asdict(measure_loop(arguments.data / arguments.set, n_annotations=arguments.annotations))
     elif arguments.what == "desk":
         yield dict(measure_desk(arguments.samples))
+    elif arguments.what == "load":
+        yield from measure_load(seconds=arguments.seconds, n_functions=arguments.functions)
     else:
         yield from bench.measurements(arguments)
