@@ -25,7 +25,7 @@ Numbers: TypeAlias = npt.NDArray[np.float64]
 Json: TypeAlias = "dict[str, object]"
 
 CAPITAL = 1e6
-"""At which the bound of false alarms in 10,000 calls is 0.01 for each value; measured, see EXPERIMENTS.md, it is less."""
+"""Bounds false alarms in 10,000 calls at 0.01 for each value; measured, see EXPERIMENTS.md, there are fewer."""
 STAKES = np.array([0.2, 0.5, 0.9])
 """Shares of the capital put on an event. The smallest decides what is too little to mean anything: an event of half
 the calls has to come in 0.55 of them before any bet gains, one of 2 % in 8.5 %."""
