@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,8 +104,8 @@ def test_a_limit_is_met_or_not(value: float, at_most: float | None, at_least: fl
     assert load_bench._verdict("x", value, at_most=at_most, at_least=at_least)["met"] is is_met
 
 
-def test_a_process_that_died_is_said() -> None:
-    with load_bench._process("apps.nothing_there", load_bench.Path("/nonexistent")) as process, pytest.raises(Unavailable):
+def test_a_process_that_died_is_said(tmp_path: Path) -> None:
+    with load_bench._process("apps.nothing_there", tmp_path) as process, pytest.raises(Unavailable):
         process.ask({})
 
 
