@@ -46,6 +46,7 @@ PAGES = [
     "/workspaces/{workspace}/audit/",
     "/workspaces/new/",
     "/profile/",
+    "/workspaces/{workspace}/webhooks/",
     "/nowhere/",
 ]
 _LABEL = """
