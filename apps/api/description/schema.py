@@ -111,6 +111,8 @@ class Description(AutoSchema):
             found |= {HTTPStatus.CONFLICT}
         if self.method == "POST":
             found |= {HTTPStatus.UNPROCESSABLE_ENTITY}
+        if "{" in self.path:
+            found |= {HTTPStatus.NOT_FOUND}
         return sorted(found)
 
     def _error(self, status: HTTPStatus) -> dict[str, Any]:

@@ -54,6 +54,10 @@ _FOUND = [
     {"sampleId": "sample_r1t6y3u8i2o5p9a4", "distance": 0.39112, "data": "Delivery is three days late."},
 ]
 
+_AS_AN_OBJECT = OpenApiExample(
+    "Two samples, the nearest first", value={"searchSamples": _FOUND}, response_only=True, status_codes=["200"]
+)
+
 
 class SearchInvokeView(ApiView):
     """The samples most like an input, as a list."""
@@ -92,12 +96,7 @@ class SearchView(ApiView):
         examples=[
             _ASKED,
             _LIKE,
-            OpenApiExample(
-                "Two samples, the nearest first",
-                value={"searchSamples": _FOUND},
-                response_only=True,
-                status_codes=["200"],
-            ),
+            _AS_AN_OBJECT,
         ],
     )
     @acts(Action.INVOKE)
@@ -116,7 +115,7 @@ class OldSearchView(SearchView):
         parameters=_PARAMETERS,
         request=_REQUEST,
         responses=FoundSamples,
-        examples=[_ASKED, _LIKE],
+        examples=[_ASKED, _LIKE, _AS_AN_OBJECT],
     )
     @acts(Action.INVOKE)
     def post(self, request: Request, function_id: str) -> Response:
