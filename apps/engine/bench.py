@@ -73,12 +73,14 @@ def add_arguments(parts: Parts) -> None:
     errors.add_argument("--seeds", type=int, default=5, help="draws per folder")
     drift = parts.add_parser("drift", help="alarms where calls shift, and where not, a row per folder and shift")
     drift.add_argument("--streams", type=int, default=20, help="streams per row")
-    for part in (accuracy, forecast, queue, errors, drift):
+    search = parts.add_parser("search", help="how much of what is nearest is found, and how quickly")
+    search.add_argument("--samples", type=int, nargs="*", default=[1_000, 100_000])
+    for part in (accuracy, forecast, queue, errors, drift, search):
         part.add_argument("folders", nargs="*", type=Path, metavar="DIR", help="data sets; by default the public ones")
     a_round = parts.add_parser("round", help="seconds of a bare round on made-up embeddings")
     a_round.add_argument("--samples", type=int, nargs="*", default=[100, 1_000, 10_000])
     a_round.add_argument("--classes", type=int, default=4)
-    for part in (accuracy, forecast, queue, errors, drift, speed, a_round):
+    for part in (accuracy, forecast, queue, errors, drift, search, speed, a_round):
         part.add_argument("--json", type=Path, metavar="FILE", help="write the lines here as well")
 
 
@@ -126,6 +128,10 @@ def _measured(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
         from apps.engine.bench_drift import measure_drifts
 
         yield from measure_drifts(arguments.folders or public_folders(), n_streams=arguments.streams)
+    elif arguments.what == "search":
+        from apps.engine.bench_search import measure_search
+
+        yield from measure_search(arguments.folders or public_folders(), arguments.samples)
     elif arguments.what == "speed":
         from apps.engine.bench_best import measure_best_rounds
         from apps.engine.bench_speed import measure_speed

@@ -182,7 +182,7 @@ def test_viewers_search_and_find_no_way_to_delete(finder: Function, workspace: W
     workspace.memberships.create(user=user, role=Role.VIEWER)
     response = client_of(user).get(address(finder), {"q": TEXTS[0]})
     assert response.status_code == 200
-    assert "Delete" not in response.content.decode().split('id="found"')[1].split("</section>")[0]
+    assert "found-delete" not in response.content.decode().split('id="found"')[1].split("</section>")[0]
 
 
 def test_strangers_find_nothing(outsider_client: Client, finder: Function) -> None:
