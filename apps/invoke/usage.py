@@ -1,7 +1,7 @@
 """How many calls, how fast, how sure: counted once for each hour that is over, and from the rows for newer ones.
 
 Rows are written a moment after their calls, and later where the database was away. The hours just over are therefore
-counted again for a while: only `SETTLED_HOURS` later is an hour taken as it stands, and read from its own row.
+counted again, once a minute, until `SETTLED_HOURS` later an hour is taken as it stands.
 """
 
 from __future__ import annotations
@@ -140,8 +140,8 @@ def keep_usage() -> None:
 
 
 def _open_from() -> datetime:
-    """Return the first hour that is not taken as counted."""
-    now = hour_of(timezone.now()) - (SETTLED_HOURS - 1) * HOUR
+    """Return the first hour that has not been counted; what comes late to one that has been is there a minute later."""
+    now = hour_of(timezone.now())
     counted = UsageHour.objects.aggregate(last=Max("hour"))["last"]
     if counted is None:
         first = Invocation.objects.aggregate(first=Min("created_at"))["first"]
