@@ -7,8 +7,8 @@ how many calls and bytes may be inside at once is bounded, and beyond it callers
 from __future__ import annotations
 
 import asyncio
-import json
 import time
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 import structlog
@@ -21,7 +21,7 @@ from apps.core.errors import HundredfoldError, Unavailable
 from apps.core.metrics import REFUSED, REQUESTS
 from apps.core.middleware import request_id_of
 from apps.events.live import hub
-from apps.invoke import capture, wire
+from apps.invoke import capture, repeating, wire
 from apps.invoke.calling import GONE_WRONG, Call, Calling
 from apps.invoke.gate import Gate
 from apps.invoke.incoming import Arriving, Disconnected, SlowBody, bearer_of, headers_of
@@ -29,6 +29,7 @@ from apps.invoke.lookup import Admitted, Lookup
 from apps.invoke.services import Answerer, Predictions, live_backbone_names, predictions, warm_up
 from apps.workspaces import throttles
 from apps.workspaces.services import when_keys_change
+from apps.workspaces.services.idempotency import hash_of
 from apps.workspaces.services.quotas import require_calls
 
 logger = structlog.get_logger(__name__)
@@ -118,7 +119,9 @@ class InvokeApp:
             with self._gate.call() as inside:
                 call = Call(admitted, _answerer(admitted), options, request_id, is_old=route.is_old)
                 answer = self._many if route.is_batch else self._one
-                return await answer(call, Arriving(receive, headers, inside))
+                return await answer(
+                    call, Arriving(receive, headers, inside, scope["path"], scope["query_string"].decode("latin-1"))
+                )
         except HundredfoldError as error:
             self._calling.failed(admitted, error, started)
             raise
@@ -128,18 +131,38 @@ class InvokeApp:
         lane = self._gate.lane(call.answerer.layout.input_kind)
         lane.check()
         body = await arriving.read(settings.INVOKE_MAX_BYTES)
-        with lane.call():
-            return wire.Reply(HTTPStatus.OK, await self._calling.one(call, body, arriving.content_type))
+
+        async def answer() -> wire.Reply:
+            with lane.call():
+                return wire.Reply(HTTPStatus.OK, await self._calling.one(call, body, arriving.content_type))
+
+        return await _once(call, arriving, body, answer)
 
     async def _many(self, call: Call, arriving: Arriving) -> wire.Reply:
         capture.prepare(call.admitted.function)
         layout = call.answerer.layout
         body = await arriving.read(settings.API_MAX_BYTES)
-        payloads = await self._calling.payloads(body, arriving.content_type, layout)
-        throttles.admit_key(call.admitted.key, max(0, len(payloads) - 1))
-        require_calls(call.admitted.key.workspace, len(payloads))
-        with self._gate.lane(layout.input_kind).bulk(len(payloads)):
-            return wire.Reply(HTTPStatus.OK, {"results": await self._calling.many(call, payloads)})
+
+        async def answer() -> wire.Reply:
+            payloads = await self._calling.payloads(body, arriving.content_type, layout)
+            throttles.admit_key(call.admitted.key, max(0, len(payloads) - 1))
+            require_calls(call.admitted.key.workspace, len(payloads))
+            with self._gate.lane(layout.input_kind).bulk(len(payloads)):
+                return wire.Reply(HTTPStatus.OK, {"results": await self._calling.many(call, payloads)})
+
+        return await _once(call, arriving, body, answer)
+
+
+async def _once(call: Call, arriving: Arriving, body: bytes, answer: Callable[[], Awaitable[wire.Reply]]) -> wire.Reply:
+    words = arriving.headers.get(repeating.HEADER)
+    if words is None:
+        return await answer()
+    request_hash = hash_of(
+        method="POST", path=arriving.path, query=arriving.query, content_type=arriving.content_type, body=body
+    )
+    return await repeating.once(
+        key=call.admitted.key, words=words, request_hash=request_hash, request_id=call.request_id, work=answer
+    )
 
 
 def _route(scope: HTTPScope) -> wire.Route:
@@ -156,7 +179,7 @@ def _answerer(admitted: Admitted) -> Answerer:
 
 
 async def _send(reply: wire.Reply, request_id: str, send: ASGISendCallable, *, has_body: bool) -> None:
-    body = json.dumps(reply.body, ensure_ascii=False, separators=(",", ":")).encode()
+    body = reply.content
     headers = (
         ("content-type", "application/json"),
         ("content-length", str(len(body))),

@@ -43,6 +43,8 @@ class Arriving:
     receive: ASGIReceiveCallable
     headers: Mapping[str, str]
     inside: Inside
+    path: str
+    query: str
 
     @property
     def content_type(self) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
-from apps.core.errors import HundredfoldError, InvalidInput, Throttled, Unavailable
+from apps.core.errors import HundredfoldError, InvalidInput
 from apps.core.http import status_of
 from apps.invoke.multipart import chosen_file, read_form
 
@@ -85,6 +84,10 @@ class Reply:
     status: int
     body: Mapping[str, object] | Sequence[object]
     headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def content(self) -> bytes:
+        return json.dumps(self.body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def route_of(path: str) -> Route | None:
@@ -165,10 +168,8 @@ def refusal(error: HundredfoldError, request_id: str) -> Reply:
     headers: tuple[tuple[str, str], ...] = ()
     if status == HTTPStatus.UNAUTHORIZED:
         headers = (("www-authenticate", "Bearer"),)
-    elif isinstance(error, Throttled):
-        headers = (("retry-after", str(error.retry_after_s)),)
-    elif isinstance(error, Unavailable):
-        headers = (("retry-after", str(getattr(error, "retry_after_s", 1))),)
+    elif wait := getattr(error, "retry_after_s", 1 if status == HTTPStatus.SERVICE_UNAVAILABLE else 0):
+        headers = (("retry-after", str(wait)),)
     return error_reply(status, error.message, error.code, request_id, headers=headers)
 
 
@@ -214,11 +215,6 @@ def read_external_id(value: object) -> str:
     if not isinstance(value, str) or len(value) > 200 or "\x00" in value or not _is_encodable(value):
         raise InvalidInput("externalId must be a text of at most 200 characters.")
     return value
-
-
-def seconds_to_wait(seconds: float) -> int:
-    """Return what a caller is told to wait: whole seconds, at least one."""
-    return max(1, math.ceil(seconds))
 
 
 def _whole_number(value: str, name: str) -> int:
