@@ -168,7 +168,7 @@ class WebhookForm(forms.Form):
         initial=[kind.value for kind in WANTED],
         widget=forms.CheckboxSelectMultiple,
     )
-    only_function = forms.ChoiceField(label="Of", required=False)
+    only_function = forms.ChoiceField(label="Of the function", required=False)
 
     def __init__(self, data: Any = None, *, functions: Mapping[str, str], initial: Any = None) -> None:
         super().__init__(data, initial=initial)
