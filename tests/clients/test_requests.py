@@ -332,6 +332,30 @@ def test_state_and_counts_tell_when_it_is_trained_and_calls_are_answered(http: h
     assert [each["labelName"] for each in answer.json()["labelConfidences"]] == ["Refund", "Shipping"]
 
 
+def test_samples_are_searched_once_the_state_says_so(http: httpx.Client) -> None:
+    path = f"/v1/functions/{make(http, output='Search')}"
+    texts = [text_of(sort, number) for sort in SORTS for number in range(3)]
+    ids = [
+        http.post(f"{path}/samples", json={"data": text, "externalId": f"t-{number}"}).json()["id"]
+        for number, text in enumerate(texts)
+    ]
+    old = path.replace("/v1/", "/v0.9/")
+    assert wait_until(lambda: http.get(old).json()["state"] == "Browsing", seconds=60, what="it can be searched")
+    metrics = http.get(f"{old}/metrics").json()
+    assert (metrics["isTraining"], metrics["sampleCount"], metrics["predictionCount"]) == (False, 6, 6)
+    search = path.replace("/functions/", "/search-functions/")
+    found = http.post(f"{search}/invoke", params={"sampleCount": 3}, json={"data": texts[1]})
+    assert found.status_code == 200, found.text
+    nearest = found.json()
+    assert len(nearest) == 3
+    assert (nearest[0]["sampleId"], nearest[0]["externalId"], nearest[0]["data"]) == (ids[1], "t-1", texts[1])
+    distances = [each["distance"] for each in nearest]
+    assert distances == sorted(distances)
+    bare = http.post(f"{search}/invoke", params={"includeData": "false"}, json={"sampleId": ids[1]})
+    assert all("data" not in each for each in bare.json())
+    http.delete(path)
+
+
 def test_whatever_goes_wrong_has_one_shape(http: httpx.Client, mounted: httpx.Client, function: str) -> None:
     for client in (http, mounted):
         answers = [
