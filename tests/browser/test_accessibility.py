@@ -39,6 +39,8 @@ PAGES = [
     "/functions/{function}/rules/",
     "/functions/{function}/models/",
     "/functions/{function}/call/",
+    "/functions/{function}/monitor/",
+    "/functions/{function}/calls/",
     "/functions/{function}/predict/",
     "/functions/{function}/settings/",
     "/workspaces/{workspace}/members/",
@@ -66,6 +68,23 @@ while not is_finished(function.pk) or not function.trained_models.exists():
     time.sleep(0.2)
 print(function.workspace.public_id)
 """
+_CALL = """
+from datetime import timedelta
+from django.utils import timezone
+from apps.functions.models import Function
+from apps.invoke.models import DriftAlarm, Invocation
+function = Function.objects.get(public_id={function!r})
+labels, now = list(function.labels.in_use()), timezone.now()
+for n in range(60):
+    Invocation.objects.create(
+        function=function, label=labels[n % 2], confidence=0.5 + n / 130, novelty=n / 60, milliseconds=5 + n,
+        is_for_review=n % 9 == 0, created_at=now - timedelta(minutes=20 * n),
+    )
+facts = {{"watched": "novelty", "is_more": True, "now": 0.4, "usual": 0.05, "n_calls": 90, "calls": [
+    {{"at": now.isoformat(), "label": "", "label_name": "Refund", "confidence": 0.4, "novelty": 0.99, "sample": ""}}
+]}}
+DriftAlarm.objects.create(function=function, kind="input", facts=facts, began_at=now)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +95,7 @@ def desk(shared_up: LiveUp) -> Desk:
 @pytest.fixture(scope="module")
 def workspace(desk: Desk) -> str:
     """The desk's function has learned something, right and wrong, before anything is looked at."""
+    desk.run(_CALL.format(function=desk.function))
     return desk.run(_LABEL.format(function=desk.function)).strip()
 
 
