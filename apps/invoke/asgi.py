@@ -106,25 +106,23 @@ class InvokeApp:
     async def _answer(
         self, scope: HTTPScope, headers: dict[str, str], receive: ASGIReceiveCallable, request_id: str
     ) -> wire.Reply:
-        # Whoever may not call, or calls in vain, is answered before the first byte of the body is read.
+        """Whoever may not call, or calls in vain, is answered before the first byte of the body is read."""
         throttles.admit_address()
         route, options = _route(scope), wire.read_options(scope["query_string"])
-        found = asyncio.wrap_future(self._lookup.find(bearer_of(headers), route.function_id, options.model_id))
-        admitted = await asyncio.shield(found)  # others may be waiting for the same lookup
-        caller.shown(admitted.key.public_id)
-        started = time.perf_counter()
-        try:
-            throttles.admit_key(admitted.key)
-            require_calls(admitted.key.workspace)
-            with self._gate.call() as inside:
+        with self._gate.call() as inside:
+            found = asyncio.wrap_future(self._lookup.find(bearer_of(headers), route.function_id, options.model_id))
+            admitted = await asyncio.shield(found)  # others may be waiting for the same lookup
+            caller.shown(admitted.key.public_id)
+            started = time.perf_counter()
+            arriving = Arriving(receive, headers, inside, scope["path"], scope["query_string"].decode("latin-1"))
+            try:
+                throttles.admit_key(admitted.key)
+                require_calls(admitted.key.workspace)
                 call = Call(admitted, _answerer(admitted), options, request_id, is_old=route.is_old)
-                answer = self._many if route.is_batch else self._one
-                return await answer(
-                    call, Arriving(receive, headers, inside, scope["path"], scope["query_string"].decode("latin-1"))
-                )
-        except HundredfoldError as error:
-            self._calling.failed(admitted, error, started)
-            raise
+                return await (self._many if route.is_batch else self._one)(call, arriving)
+            except HundredfoldError as error:
+                self._calling.failed(admitted, error, started)
+                raise
 
     async def _one(self, call: Call, arriving: Arriving) -> wire.Reply:
         capture.prepare(call.admitted.function)

@@ -28,8 +28,8 @@ from apps.workspaces.services.quotas import note_calls
 Result = TypeVar("Result")
 logger = structlog.get_logger(__name__)
 
-DUE_SECONDS = 1.5
-"""A call whose turn has not come after so long is told to come back: nobody is answered after two seconds."""
+DUE_SECONDS = 1.0
+"""A call whose turn has not come after so long is told to come back; with its pass it takes less than two seconds."""
 BATCH_SECONDS = 300.0
 AT_ONCE = {InputKind.TEXT.value: 32, InputKind.TABLE.value: 32, InputKind.IMAGE.value: 8}
 """Inputs of one large call that are read in one go; twice as many wait for the model, the others for them."""
