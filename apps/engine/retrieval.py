@@ -6,7 +6,9 @@ candidates, and those are compared as a whole. Nothing here depends on the order
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
@@ -119,8 +121,7 @@ def shortened(vectors: Stored) -> npt.NDArray[np.uint8]:
     n, dim = vectors.shape
     if n * dim <= EXACT_UP_TO:
         return np.zeros(0, dtype=np.uint8)
-    import faiss  # here, because it costs a second, and few functions have so many samples
-
+    faiss = _faiss()
     drawn = np.sort(np.random.default_rng(0).permutation(n)[:FITTED_ON])
     fitted_on = vectors[drawn].astype(np.float32)
     short = min(SHORT_DIMS, dim)
@@ -132,6 +133,15 @@ def shortened(vectors: Stored) -> npt.NDArray[np.uint8]:
         index.add(vectors[start : start + ROWS_AT_ONCE].astype(np.float32))
     written: npt.NDArray[np.uint8] = faiss.serialize_index(index)
     return written
+
+
+def _faiss() -> ModuleType:
+    """Import it where it is needed: few functions have so many samples. It tells the log how it was built, at length."""
+    logging.getLogger("faiss.loader").setLevel(logging.WARNING)
+    import faiss
+
+    module: ModuleType = faiss
+    return module
 
 
 class Nearest:
@@ -152,9 +162,7 @@ class Nearest:
         if short is None or not len(short):
             self._whole = np.ascontiguousarray(vectors, dtype=np.float32)
         else:
-            import faiss
-
-            self._index = faiss.deserialize_index(np.ascontiguousarray(short))
+            self._index = _faiss().deserialize_index(np.ascontiguousarray(short))
         self.n_bytes = self._whole.nbytes if self._whole is not None else len(short if short is not None else ())
 
     def __len__(self) -> int:

@@ -46,9 +46,9 @@ PAGES = [
     "/workspaces/{workspace}/members/",
     "/workspaces/{workspace}/keys/",
     "/workspaces/{workspace}/audit/",
+    "/workspaces/{workspace}/webhooks/",
     "/workspaces/new/",
     "/profile/",
-    "/workspaces/{workspace}/webhooks/",
     "/nowhere/",
 ]
 _LABEL = """
@@ -68,6 +68,7 @@ while not is_finished(function.pk) or not function.trained_models.exists():
     time.sleep(0.2)
 print(function.workspace.public_id)
 """
+
 _CALL = """
 from datetime import timedelta
 from django.utils import timezone
@@ -84,6 +85,27 @@ facts = {{"watched": "novelty", "is_more": True, "now": 0.4, "usual": 0.05, "n_c
     {{"at": now.isoformat(), "label": "", "label_name": "Refund", "confidence": 0.4, "novelty": 0.99, "sample": ""}}
 ]}}
 DriftAlarm.objects.create(function=function, kind="input", facts=facts, began_at=now)
+"""
+
+PAGES_OF_SEARCH = [
+    "/functions/{function}/search/",
+    "/functions/{function}/search/?q=my+parcel+never+came",
+    "/functions/{function}/bring/",
+    "/functions/{function}/call/",
+    "/functions/{function}/settings/",
+    "/functions/{function}/label/",
+]
+_MAKE_FINDER = """
+from apps.functions.models import Function
+from apps.functions.services import create_function
+from apps.samples.services.intake import NewText, add_texts
+beside = Function.objects.get(public_id={function!r})
+finder = create_function(
+    workspace=beside.workspace, name="Alike", input_kind="text", output_kind="search", label_names=[], actor=None
+)
+texts = list(beside.samples.values_list("text", flat=True)[:20])
+add_texts(function=finder, items=[NewText(text) for text in texts], person=None, origin="api")
+print(finder.public_id)
 """
 
 
@@ -119,5 +141,20 @@ def test_axe_finds_nothing_wrong(path: str, pages: dict[str, Page], desk: Desk, 
     found = {}
     for name, page in pages.items():
         page.goto(path.format(function=desk.function, workspace=workspace))
+        found[name] = violations(page)
+    assert found == {name: [] for name in pages}
+
+
+@pytest.fixture(scope="module")
+def finder(shared_up: LiveUp, desk: Desk) -> str:
+    """A function that finds samples, with some, beside the other."""
+    return desk.run(_MAKE_FINDER.format(function=desk.function)).strip()
+
+
+@pytest.mark.parametrize("path", PAGES_OF_SEARCH)
+def test_axe_finds_nothing_wrong_where_samples_are_found(path: str, pages: dict[str, Page], finder: str) -> None:
+    found = {}
+    for name, page in pages.items():
+        page.goto(path.format(function=finder))
         found[name] = violations(page)
     assert found == {name: [] for name in pages}

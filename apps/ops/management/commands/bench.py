@@ -1,4 +1,4 @@
-"""`manage.py bench accuracy|forecast|queue|label-errors|speed|round|search|loop|desk|load`: what is promised, measured."""
+"""`manage.py bench accuracy|forecast|queue|label-errors|speed|round|search|loop|desk|load`: what is promised."""
 
 import argparse
 from argparse import ArgumentParser
