@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.db.models import QuerySet
+
 from apps.events.kinds import Audit
 from apps.events.models import Event
 from apps.workspaces.models import Workspace
@@ -15,7 +17,8 @@ def names_of_functions(workspace: Workspace) -> dict[str, str]:
     """Return the names of all functions there are, by public id, oldest first."""
     events = Event.objects.filter(workspace_id=workspace.public_id, kind__in=(*_NAMING, Audit.FUNCTION_DELETED))
     names: dict[str, str] = {}
-    for kind, function, data in events.order_by("sequence").values_list("kind", "subject", "data"):
+    # Sorted here: asked for in order, SQLite walks the whole log instead of the index of kinds.
+    for _sequence, kind, function, data in sorted(_rows(events), key=lambda row: row[0]):
         if kind == Audit.FUNCTION_DELETED:
             names.pop(function, None)
         else:
@@ -28,11 +31,15 @@ def last_names(workspace: Workspace, functions: Iterable[str]) -> dict[str, str]
     named = Event.objects.filter(workspace_id=workspace.public_id, kind__in=_NAMING, subject__in=set(functions))
     return {
         function: str(data.get("name", ""))
-        for function, data in named.order_by("sequence").values_list("subject", "data")
+        for _sequence, _kind, function, data in sorted(_rows(named), key=lambda row: row[0])
     }
 
 
 def gone_of(workspace: Workspace, functions: Iterable[str]) -> set[str]:
     """Return those of these that were deleted."""
     deleted = Event.objects.filter(workspace_id=workspace.public_id, kind=Audit.FUNCTION_DELETED)
-    return set(deleted.filter(subject__in=set(functions)).values_list("subject", flat=True))
+    return set(deleted.filter(subject__in=set(functions)).order_by().values_list("subject", flat=True))
+
+
+def _rows(events: QuerySet[Event]) -> Iterable[tuple[int, str, str, dict[str, object]]]:
+    return events.order_by().values_list("sequence", "kind", "subject", "data")

@@ -22,6 +22,7 @@ from apps.events.models import Event
 from apps.events.selectors import Asked, newest_events
 from apps.events.services import record
 from apps.workspaces.audit_sentences import SENTENCES, Topic, sentence
+from apps.workspaces.functions_by_name import gone_of, last_names, names_of_functions
 from apps.workspaces.models import Workspace
 from apps.workspaces.roles import Action, Role
 from apps.workspaces.services import create_key
@@ -183,13 +184,17 @@ def test_whatever_is_asked_is_found_by_an_index_in_order(asked: Asked) -> None:
     """In a million events no row is read that is not shown, and nothing is sorted but what is."""
     if connection.vendor != "sqlite":
         pytest.skip("reads the plans of SQLite; the indexes are the same everywhere")
+    here = Workspace(public_id="w")
     with CaptureQueriesContext(connection) as captured:
         newest_events(asked, n=50)
+        names_of_functions(here), last_names(here, ["function_a"]), gone_of(here, ["function_a"])
     for query in captured:
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
             plan = " | ".join(str(row[3]) for row in cursor.fetchall())
         assert "SCAN" not in plan, plan
+        if '"kind"' in query["sql"].partition("WHERE")[2]:
+            assert "kind" in plan, (plan, query["sql"])
         assert "TEMP B-TREE" not in plan or "sequence IN" in query["sql"].replace('"', ""), (plan, query["sql"])
 
 
