@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from enum import StrEnum
@@ -123,7 +124,7 @@ def usage_of(workspace: Workspace) -> Usage:
 
 
 @transaction.atomic
-def set_quotas(*, workspace: Workspace, quotas: dict[Quota, int | None]) -> None:
+def set_quotas(*, workspace: Workspace, quotas: Mapping[Quota, int | None]) -> None:
     """Give a workspace quotas of its own: 0 is no limit, None what the installation has."""
     for quota, value in quotas.items():
         setattr(workspace, quota.value, value)
