@@ -136,7 +136,7 @@ def shortened(vectors: Stored) -> npt.NDArray[np.uint8]:
 
 
 def _faiss() -> ModuleType:
-    """Import it where it is needed: few functions have so many samples. It tells the log how it was built, at length."""
+    """Import it where it is needed: few functions have so many samples. By itself it fills the log."""
     logging.getLogger("faiss.loader").setLevel(logging.WARNING)
     import faiss
 

@@ -14,7 +14,7 @@ from apps.accounts.models import User
 from apps.core.errors import InvalidInput
 from apps.core.jobs import JobName, Queue
 from apps.functions.models import Function, InputKind, OutputKind
-from apps.functions.services import create_function
+from apps.functions.services import add_label, create_function
 from apps.samples.models import Import, ImportState, Origin, PickedBy
 from apps.samples.services import imports
 from apps.samples.services.annotations import annotate_sample
@@ -81,6 +81,11 @@ def test_a_label_for_it_is_refused(workspace: Workspace) -> None:
         create_function(
             workspace=workspace, name="F", input_kind="text", output_kind="search", label_names=["Refund"], actor=None
         )
+
+
+def test_no_label_is_added_later(finder: Function) -> None:
+    with pytest.raises(InvalidInput, match="no labels"):
+        add_label(function=finder, name="Refund")
 
 
 def test_samples_come_in_without_their_labels(filled: Function) -> None:

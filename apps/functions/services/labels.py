@@ -147,6 +147,8 @@ def require_in_use(label: Label) -> None:
 
 def _new_labels(function: Function, label_names: Sequence[str]) -> list[Label]:
     """Append labels, each in the colour seen least so far. The caller holds the function's lock."""
+    if label_names and function.searches:
+        raise InvalidInput("This function finds samples: it has no labels.")
     last = function.labels.aggregate(last=Max("position"))["last"]
     position = 0 if last is None else last + 1
     n_uses = Counter(function.labels.in_use().values_list("colour", flat=True))
