@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from types import FrameType
 
@@ -19,6 +20,9 @@ KEEP_ALIVE_SECONDS = 75
 closed that moment, and fails."""
 # Open event streams never end by themselves; without a limit one browser tab would hold a stop for ever.
 GRACE_SECONDS = 2
+# Models give up the interpreter at every operation, and an event loop with many callers keeps it for a whole interval
+# each time, which by default is 5 ms: as long as the model takes for a text.
+SWITCH_SECONDS = 0.0005
 COPIES_SECONDS = 600.0
 """What was deleted leaves this machine's disk within so long; workers see to theirs when they sweep."""
 
@@ -33,6 +37,7 @@ class Server(uvicorn.Server):
 
 def serve(listener: socket.socket) -> None:
     """Answer requests until SIGINT or SIGTERM."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     config = uvicorn.Config(
         "config.asgi:application",
         lifespan="on",
