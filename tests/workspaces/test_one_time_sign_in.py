@@ -38,7 +38,7 @@ def test_pressing_the_button_signs_in_and_is_on_record(token: str, member: User)
     client = signed_in_by(token)
     assert client.session["_auth_user_id"] == str(member.pk)
     event = Event.objects.get(kind="person.signed_in")
-    assert (event.actor, event.data) == (member.public_id, {"by": "link"})
+    assert (event.actor, event.data) == (member.public_id, {"by": "link", "address": "127.0.0.1"})
 
 
 def test_it_works_once(token: str) -> None:
