@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
+from PIL import Image
 
 from tests.live_up import LiveUp, running_up, wait_until
 
@@ -36,6 +38,11 @@ class World:
     def make_function(self, input_: str, output: str) -> str:
         return str(self.post("/v1/functions", {"name": "Which desk?", "input": input_, "output": output})["id"])
 
+    def send_picture(self, function: str, label: str, colour: tuple[int, int, int]) -> None:
+        form = {"annotation.labelName": label}
+        answer = self.http.post(f"/v1/functions/{function}/samples", files={"data": picture(colour)}, data=form)
+        assert answer.status_code == 200, answer.text
+
     def bring(self, function: str, n: int = 6) -> str:
         """Make both labels and some labelled samples; return one of these."""
         for name in TEXTS:
@@ -45,6 +52,13 @@ class World:
                 body = {"data": text.format(number), "annotation": {"labelName": name}}
                 sample = self.post(f"/v1/functions/{function}/samples", body)["id"]
         return str(sample)
+
+
+def picture(colour: tuple[int, int, int]) -> tuple[str, bytes]:
+    """A small picture as the file of a form."""
+    file = BytesIO()
+    Image.new("RGB", (8, 8), colour).save(file, "PNG")
+    return "a.png", file.getvalue()
 
 
 class _Receiver(BaseHTTPRequestHandler):
@@ -96,7 +110,7 @@ def make_key(up: LiveUp) -> dict[str, str]:
 
 
 def furnish(world: World) -> None:
-    """Make a trained function of texts, one of rows, one of tags and one that searches."""
+    """Make a trained function of texts and one of pictures, one of rows, one of tags and one that searches."""
     texts = world.make_function("Text", "Classification")
     sample = world.bring(texts)
     labels = world.http.get(f"/v1/functions/{texts}/labels").json()
@@ -122,6 +136,14 @@ def furnish(world: World) -> None:
         "function_id": rows,
         "field_id": world.post(f"/v1/functions/{rows}/fields", {"name": "Age", "type": "Number"})["id"],
     }
+    pictures = world.make_function("Image", "Classification")
+    for number, name in enumerate(TEXTS):
+        world.post(f"/v1/functions/{pictures}/labels", {"name": name})
+        for shade in range(3):
+            world.send_picture(pictures, name, (200 * number, 20 * shade, 0))
+    wait_until(lambda: world.http.get(f"/v1/functions/{pictures}/models").json(), what="a model of pictures")
+    world.ids["pictures"] = {"function_id": pictures}
+    world.ids["found pictures"] = {"function_id": world.make_function("Image", "Search")}
     tags = world.make_function("Text", "Tags")
     for name in TEXTS:
         world.post(f"/v1/functions/{tags}/labels", {"name": name})

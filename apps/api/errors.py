@@ -63,14 +63,24 @@ def handle(error: Exception, context: Mapping[str, object]) -> Response | None:
     if not isinstance(error, exceptions.APIException):
         return None
     code = _CODES.get(HTTPStatus(error.status_code), "error")
-    response = Response(error_body(sentence(error.detail), code, request_id), status=error.status_code)
+    message = sentence(error.detail)
     if isinstance(error, exceptions.MethodNotAllowed):
-        response["Allow"] = ", ".join(getattr(view, "allowed_methods", []))
+        message = f"This address does not know this method. It knows {allowed(view)}."
+    if isinstance(error, exceptions.UnsupportedMediaType):
+        taken = " or ".join(parser.media_type for parser in getattr(view, "parser_classes", []))
+        message = f"Send {taken}, and say so in the header Content-Type."
+    response = Response(error_body(message, code, request_id), status=error.status_code)
+    if isinstance(error, exceptions.MethodNotAllowed):
+        response["Allow"] = allowed(view)
     return response
 
 
+def allowed(view: object) -> str:
+    return ", ".join(getattr(view, "allowed_methods", []))
+
+
 def sentence(detail: object, path: str = "") -> str:
-    """Return what a serializer found as one sentence, the first of many: `labels.0.name: This field is required.`"""
+    """Return what a serializer found as one sentence, the first of many: `labels.0.name: Send this too.`"""
     if isinstance(detail, Mapping):
         name, inner = next(iter(detail.items()))
         return sentence(inner, path if name == "non_field_errors" else f"{path}.{name}" if path else str(name))
@@ -78,6 +88,8 @@ def sentence(detail: object, path: str = "") -> str:
         index = next((index for index, inner in enumerate(detail) if inner), 0)
         is_of_items = isinstance(detail[index], Mapping | list)
         return sentence(detail[index], f"{path}.{index}" if is_of_items and path else path)
+    if getattr(detail, "code", "") == "required" and path:
+        return f"{path} is missing."
     return f"{path}: {detail}" if path else str(detail)
 
 

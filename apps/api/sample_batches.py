@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
 
+from django.http import QueryDict
+
 from apps.accounts.models import User
 from apps.api.pictures import is_address
-from apps.api.sample_inputs import SampleReader
+from apps.api.sample_inputs import SampleReader, pictures_of_form
 from apps.core.errors import HundredfoldError, InvalidInput
 from apps.functions.models import Function, InputKind
 from apps.samples.services.intake import ItemResult, Outcome
@@ -20,7 +22,7 @@ AT_ONCE = 8
 FETCH_SECONDS = 30.0
 """What all of them may take; those that did not come by then are refused."""
 TOO_SLOW = "Its picture did not come in time. Send it again, with fewer that have to be fetched."
-SEND_LIST = 'Send JSON like {"samples": [{"data": "your text"}]}.'
+SEND_LIST = 'Send JSON like {"items": [{"data": "your text"}]}.'
 Body = dict[str, object]
 
 
@@ -37,14 +39,20 @@ def add_batch(function: Function, body: object, *, person: User) -> Body:
 
 
 def _items(function: Function, body: object) -> list[object]:
-    members = {str(name).lower(): value for name, value in body.items()} if isinstance(body, Mapping) else {}
-    items = members.get("samples")
+    items = _listed(body)
     if not isinstance(items, list) or not items:
-        raise InvalidInput(f"The samples are missing. {SEND_LIST}")
+        raise InvalidInput(f"The items are missing. {SEND_LIST}")
     most = MOST_PICTURES if function.input_kind == InputKind.IMAGE else MOST
     if len(items) > most:
         raise InvalidInput(f"Send at most {most:,} samples in one request.")
     return items
+
+
+def _listed(body: object) -> object:
+    if isinstance(body, QueryDict):
+        return pictures_of_form(body)
+    members = {str(name).lower(): value for name, value in body.items()} if isinstance(body, Mapping) else {}
+    return members.get("items")
 
 
 def _read_all(reader: SampleReader, items: Sequence[object]) -> list[PostedSample | str]:

@@ -47,8 +47,6 @@ def read_sample(function: Function, request: Request) -> PostedSample:
 
 def read_annotation(body: object) -> tuple[Naming, ...]:
     """Return the labels that an annotation names. Raises InvalidInput."""
-    if isinstance(body, QueryDict):
-        body = body.dict()
     if isinstance(body, Mapping):
         return (_naming(body),)
     if not isinstance(body, list):
@@ -111,14 +109,29 @@ def _cell_picture(name: str, cell: str, ends_at: float) -> bytes:
 
 
 def _of_form(form: QueryDict) -> dict[str, object]:
-    """A form as the JSON it stands for: `annotation.labelName` is a member of `annotation`, the only file the data."""
+    """A form as the JSON it stands for, the only file being the data."""
+    members = _fields_of_form(form)
+    if files := _files_of_form(form):
+        if len(files) > 1:
+            raise InvalidInput("The form holds several files. Name the picture's part data, or send many in a batch.")
+        members["data"] = files[0]
+    return members
+
+
+def pictures_of_form(form: QueryDict) -> list[object]:
+    """Return a sample for each file of a form; whatever else it says is said of all of them."""
+    said = _fields_of_form(form)
+    return [{**said, "data": file} for file in _files_of_form(form)]
+
+
+def _fields_of_form(form: QueryDict) -> dict[str, object]:
+    """What is no file: `annotation.labelName` is a member of `annotation`."""
     members: dict[str, object] = {}
-    files: list[tuple[str, bytes]] = []
     annotation: dict[str, object] = {}
     for name, value in form.items():
         if isinstance(value, UploadedFile):
-            files.append((name.lower(), value.read()))
-        elif name.lower().startswith("annotation."):
+            continue
+        if name.lower().startswith("annotation."):
             annotation[name.partition(".")[2]] = value
         elif name.lower() == "annotation":
             members["annotation"] = _of_json(value)
@@ -126,17 +139,14 @@ def _of_form(form: QueryDict) -> dict[str, object]:
             members[name] = value
     if annotation:
         members["annotation"] = annotation
-    if files:
-        members["data"] = _chosen_file(files)
     return members
 
 
-def _chosen_file(files: Sequence[tuple[str, bytes]]) -> bytes:
-    named = [content for name, content in files if name == "data"]
-    chosen = named or [content for _name, content in files]
-    if len(chosen) != 1:
-        raise InvalidInput("The form holds several files. Name the picture's part data.")
-    return chosen[0]
+def _files_of_form(form: QueryDict) -> list[bytes]:
+    """The files named data, or all there are where none is."""
+    parts = [(name.lower(), value) for name, values in form.lists() for value in values]
+    files = [(name, value) for name, value in parts if isinstance(value, UploadedFile)]
+    return [file.read() for name, file in files if name == "data"] or [file.read() for _name, file in files]
 
 
 def _of_json(text: object) -> object:

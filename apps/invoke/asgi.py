@@ -146,7 +146,7 @@ class InvokeApp:
             throttles.admit_key(call.admitted.key, max(0, len(payloads) - 1))
             require_calls(call.admitted.key.workspace, len(payloads))
             with self._gate.lane(layout.input_kind).bulk(len(payloads)):
-                return wire.Reply(HTTPStatus.OK, {"results": await self._calling.many(call, payloads)})
+                return wire.Reply(HTTPStatus.OK, {"items": await self._calling.many(call, payloads)})
 
         return await _once(call, arriving, body, answer)
 

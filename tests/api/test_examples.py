@@ -9,16 +9,14 @@ import re
 import time
 import uuid
 from collections.abc import Iterator
-from io import BytesIO
 from typing import Any
 
 import httpx
 import pytest
-from PIL import Image
 
 from tests.api.test_schema import OPERATIONS, problems
 from tests.live_up import wait_until
-from tests.live_world import World, living
+from tests.live_world import World, living, picture
 
 pytestmark = pytest.mark.xdist_group("api-examples")
 
@@ -36,7 +34,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
-def kind_of(name: str) -> str:
+def kind_of(name: str, media_type: str) -> str:
+    if media_type == "multipart/form-data":
+        return "found pictures" if OF_SEARCH.search(name) else "pictures"
     if OF_ROWS.search(name):
         return "rows"
     if OF_TAGS.search(name):
@@ -54,12 +54,6 @@ def bodies(operation: dict[str, Any]) -> list[tuple[str, object]]:
     return shown or [("", None)]
 
 
-def picture() -> bytes:
-    file = BytesIO()
-    Image.new("RGB", (8, 8), (time.time_ns() % 255, 3, 3)).save(file, "PNG")
-    return file.getvalue()
-
-
 def send(world: World, name: str, media_type: str, value: object, ids: dict[str, str]) -> httpx.Response:
     method, path = name.split(" ", 1)
     path = re.sub(r"\{(\w+)\}", lambda found: ids[found[1]], path) + ids.get("query", "")
@@ -67,7 +61,11 @@ def send(world: World, name: str, media_type: str, value: object, ids: dict[str,
     if media_type == "application/json":
         return world.http.request(method, path, json=value)
     if media_type == "multipart/form-data":
-        return world.http.request(method, path, files={"data": ("a.png", picture())})
+        assert isinstance(value, dict)
+        n_files = len(value["data"]) if isinstance(value["data"], list) else 1
+        files = [("data", picture((time.time_ns() % 255, number, 3))) for number in range(n_files)]
+        said = {key: inner for key, inner in value.items() if key != "data"}
+        return world.http.request(method, path, files=files, data=said)
     return world.http.request(method, path, data=value)
 
 
@@ -96,7 +94,7 @@ def test_the_examples_work_as_they_stand(world: World, name: str) -> None:
     operation = OPERATIONS[name]
     schema = operation["responses"]["200"].get("content", {}).get("application/json", {}).get("schema")
     for media_type, value in bodies(operation):
-        ids = objects_for(world, name)
+        ids = objects_for(world, name, media_type)
         if name == "POST /connect/token":
             value = {**value, "client_id": world.client_id, "client_secret": world.secret}  # type: ignore[dict-item]
         answer = send(world, name, media_type, value, ids)
@@ -110,9 +108,9 @@ def is_there_already(answer: httpx.Response) -> bool:
     return answer.status_code == 409 and "id" in answer.json()
 
 
-def objects_for(world: World, name: str) -> dict[str, str]:
+def objects_for(world: World, name: str, media_type: str) -> dict[str, str]:
     """The ids an address needs; an operation that deletes gets an object that nothing else needs."""
-    kind = kind_of(name)
+    kind = kind_of(name, media_type)
     ids = dict(world.ids[kind])
     if "{webhook_id}" in name or "{delivery_id}" in name:
         ids |= webhook(world)

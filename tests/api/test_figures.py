@@ -44,7 +44,7 @@ def test_before_anything_is_learned_all_is_nought(key_client: KeyClient, text_fu
 def test_the_estimate_is_the_one_of_the_page(key_client: KeyClient, text_function: Function) -> None:
     texts = [(text, "Refund") for text in REFUNDS] + [(text, "Shipping") for text in PARCELS]
     items = [{"data": text, "annotation": {"labelName": name}} for text, name in texts]
-    key_client.post(path_of(text_function, "samples/batch"), {"samples": items})
+    key_client.post(path_of(text_function, "samples/batch"), {"items": items})
     finish_work(function_id=text_function.pk)
     text_function.refresh_from_db()
     shown = expectation(text_function, figures(text_function))

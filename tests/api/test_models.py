@@ -28,7 +28,7 @@ def path(key_client: KeyClient, text_function: Function) -> str:
         [(PARCELS[4], "Shipping")],
     ):
         items = [{"data": text, "annotation": {"labelName": name}} for text, name in texts]
-        assert key_client.post(f"{address}/samples/batch", {"samples": items}).json()["addedCount"] == len(items)
+        assert key_client.post(f"{address}/samples/batch", {"items": items}).json()["addedCount"] == len(items)
         finish_work(function_id=text_function.pk)
     assert text_function.trained_models.count() >= 3
     return f"{address}/models"

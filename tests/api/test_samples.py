@@ -350,7 +350,11 @@ def test_an_address_of_a_picture_dies_with_the_key_it_was_given_out_for(
     assert [client.get(address).status_code for address in addresses] == [404, 404]
 
 
-@pytest.mark.parametrize("token", ["x", "x:y:z", "..%2F", signing.dumps(["sample_x", ""], salt="another")])
+@pytest.mark.parametrize(
+    "token",
+    ["x", "x:y:z", "..%2F", signing.dumps(["sample_x", ""], salt="another")],
+    ids=["short", "of three parts", "a path", "signed for something else"],
+)
 def test_an_address_that_was_not_made_here_opens_nothing(db: None, client: Client, token: str) -> None:
     response = client.get(f"/v1/media/{token}")
     assert response.status_code == 404
@@ -676,7 +680,7 @@ def test_a_page_of_many_takes_no_more_queries_than_a_page_of_few(
 
 
 def send_batch(client: KeyClient, function: Function, samples: object) -> Any:
-    return client.post(address_of(function, "batch"), json.dumps({"samples": samples}))
+    return client.post(address_of(function, "batch"), json.dumps({"items": samples}))
 
 
 def test_a_batch_says_what_became_of_each(key_client: KeyClient, text_function: Function) -> None:
@@ -738,7 +742,31 @@ def test_a_batch_of_pictures_rows_and_tags(
     ]
 
 
-@pytest.mark.parametrize("body", [None, [], "x", {}, {"samples": None}, {"samples": {}}, {"samples": []}])
+def test_a_batch_of_pictures_comes_as_a_form_with_one_label_for_all(
+    key_client: KeyClient, image_function: Function
+) -> None:
+    files = [io.BytesIO(picture(colour)) for colour in ("red", "blue")] + [io.BytesIO(b"no picture")]
+    for number, file in enumerate(files):
+        file.name = f"{number}.png"
+    form = {"data": files, "annotation.labelName": "Apple"}
+    body = key_client.send_files(address_of(image_function, "batch"), form).json()
+    assert [item["outcome"] for item in body["items"]] == ["added", "added", "refused"]
+    assert image_function.samples.filter(label__name="Apple").count() == 2
+
+
+def test_a_form_with_several_files_is_no_single_sample(key_client: KeyClient, image_function: Function) -> None:
+    files = [io.BytesIO(picture(colour)) for colour in ("red", "blue")]
+    response = key_client.send_files(address_of(image_function), {"data": files})
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_input")
+    assert not image_function.samples.exists()
+
+
+def test_a_form_without_files_is_no_batch(key_client: KeyClient, image_function: Function) -> None:
+    response = key_client.send_files(address_of(image_function, "batch"), {"externalId": "x"})
+    assert (response.status_code, "items" in response.json()["message"]) == (400, True)
+
+
+@pytest.mark.parametrize("body", [None, [], "x", {}, {"items": None}, {"items": {}}, {"items": []}])
 def test_what_is_no_batch_is_refused(key_client: KeyClient, text_function: Function, body: object) -> None:
     assert key_client.post(address_of(text_function, "batch"), json.dumps(body)).status_code == 400
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings
@@ -17,6 +17,9 @@ from apps.api import urls
 from apps.api.description import calls
 from apps.api.description.schema import document
 from apps.workspaces.access import DECLARED
+
+if TYPE_CHECKING:
+    from tests.api.conftest import KeyClient
 
 METHODS = ("get", "post", "put", "delete")
 TAGS = {tag["name"] for tag in settings.SPECTACULAR_SETTINGS["TAGS"]}
@@ -81,6 +84,23 @@ def test_an_operation_has_examples_that_fit_its_shapes(name: str) -> None:
             continue  # its files stand for themselves
         for example in content.get("examples", {}).values():
             assert problems(content["schema"], example["value"]) == []
+
+
+def test_each_kind_of_body_is_said_to_be_taken_where_it_is_and_nowhere_else() -> None:
+    told = {name: set(operation.get("requestBody", {}).get("content", {})) for name, operation in OPERATIONS.items()}
+    forms = {name for name, kinds in told.items() if "multipart/form-data" in kinds}
+    pictures = ("/samples", "/samples/batch", "/search", "/invoke", "/invoke/batch")
+    assert forms == {name for name in OPERATIONS if name.startswith("POST") and name.endswith(pictures)}
+    assert [name for name, kinds in told.items() if kinds and "application/json" not in kinds] == []
+
+
+@pytest.mark.django_db
+def test_what_no_picture_belongs_to_takes_json_alone_and_says_so(key_client: KeyClient) -> None:
+    urlencoded = key_client.http.post("/v1/functions", "input=Text", content_type="application/x-www-form-urlencoded")
+    assert urlencoded.status_code == 415
+    response = key_client.send_files("/v1/functions", {"input": "Text", "output": "Tags"})
+    assert response.status_code == 415
+    assert response.json()["message"] == "Send application/json, and say so in the header Content-Type."
 
 
 def test_every_value_that_travels_is_explained() -> None:

@@ -69,7 +69,7 @@ def send(up: LiveUp, function: str, key: str, texts: list[str]) -> list[str]:
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     asked = urllib.request.Request(f"{up.url}/v1/functions/{function}/invoke/batch", body, headers)
     with urllib.request.urlopen(asked, timeout=60) as response:
-        return [result.get("labelName", "") for result in json.load(response)["results"]]
+        return [result.get("labelName", "") for result in json.load(response)["items"]]
 
 
 def test_a_shift_of_the_calls_is_told_by_itself_until_somebody_has_seen_it(shared_up: LiveUp, page: Page) -> None:

@@ -31,8 +31,8 @@ def batch_path_of(function: Function) -> str:
 def results_of(response: httpx.Response) -> list[dict[str, Any]]:
     assert response.status_code == 200, response.text
     body = response.json()
-    assert set(body) == {"results"}
-    results: list[dict[str, Any]] = body["results"]
+    assert set(body) == {"items"}
+    results: list[dict[str, Any]] = body["items"]
     return results
 
 

@@ -82,7 +82,7 @@ def test_single_calls_beside_a_large_one_wait_for_one_pass_of_it(
             assert response.status_code == 200
             took.append(time.monotonic() - started)
         was_at_work = not large.done()
-        results = (await large).json()["results"]
+        results = (await large).json()["items"]
         assert len(results) == 300
         assert all("labelName" in result for result in results)
         return took, was_at_work

@@ -27,7 +27,15 @@ from apps.workspaces.roles import Action
 
 _GUESS = {"labelName": "Refund", "labelId": "label_p2m8v4c6x1z9q7w3", "confidence": 0.97}
 _ANSWER = {**_GUESS, "decision": "auto", "modelId": "model_f3g7h1j5k9l2z6x4"}
-_TEXT = OpenApiExample("A text", value={"data": "I want my money back", "externalId": "ticket-1742"}, request_only=True)
+_TEXT = OpenApiExample(
+    "A text",
+    value={"data": "I want my money back", "externalId": "ticket-1742"},
+    request_only=True,
+    media_type="application/json",
+)
+_PICTURE = OpenApiExample(
+    "A picture", value={"data": "parcel.jpg"}, request_only=True, media_type="multipart/form-data"
+)
 _REPLY = OpenApiExample(
     "One label", value={**_ANSWER, "externalId": "ticket-1742"}, response_only=True, status_codes=["200"]
 )
@@ -48,7 +56,7 @@ class InvokeView(_Elsewhere):
         parameters=[CallOptions],
         request={"application/json": CallBody, "multipart/form-data": PictureForm},
         responses=CallReply,
-        examples=[_TEXT, _REPLY],
+        examples=[_TEXT, _PICTURE, _REPLY],
     )
     @acts(Action.INVOKE)
     def post(self, request: Request, function_id: str) -> NoReturn:
@@ -69,10 +77,17 @@ class InvokeBatchView(_Elsewhere):
                 "Two texts",
                 value={"items": [{"data": "I want my money back"}, {"data": "Where is my parcel?"}]},
                 request_only=True,
+                media_type="application/json",
+            ),
+            OpenApiExample(
+                "Two pictures",
+                value={"data": ["one.jpg", "two.jpg"]},
+                request_only=True,
+                media_type="multipart/form-data",
             ),
             OpenApiExample(
                 "An answer each",
-                value={"results": [_ANSWER, {"error": {"message": "The text is empty.", "code": "invalid_input"}}]},
+                value={"items": [_ANSWER, {"error": {"message": "The text is empty.", "code": "invalid_input"}}]},
                 response_only=True,
                 status_codes=["200"],
             ),
@@ -99,6 +114,7 @@ class OldInvokeView(_Elsewhere):
         ),
         examples=[
             _TEXT,
+            _PICTURE,
             OpenApiExample("One label", value={**_ANSWER, "name": "Refund"}, response_only=True, status_codes=["200"]),
         ],
     )

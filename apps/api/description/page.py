@@ -205,14 +205,15 @@ def _curl(url: str, method: str, media_type: str, value: Any) -> str:
         body = json.dumps(value, indent=2, ensure_ascii=False).replace("'", "\\u0027").replace("\n", "\n  ")
         lines += ["-H 'Content-Type: application/json'", f"-d '{body}'"]
     elif media_type == "multipart/form-data":
-        lines += [f"-F '{name}={_part(name, part)}'" for name, part in dict(value or {}).items()]
+        parts = ((name, part) for name, given in dict(value or {}).items() for part in _each(given))
+        lines += [f"-F '{name}={'@' if name == 'data' else ''}{part}'" for name, part in parts]
     elif media_type:
         lines += [f"-d '{name}={part}'" for name, part in dict(value or {}).items()]
     return " \\\n  ".join(lines)
 
 
-def _part(name: str, part: object) -> str:
-    return "@picture.jpg" if name == "data" else str(part)
+def _each(given: object) -> Sequence[object]:
+    return given if isinstance(given, list) else [given]
 
 
 def _slug(words: str) -> str:

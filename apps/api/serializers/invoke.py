@@ -155,4 +155,4 @@ class BatchResult(CallReply):
 class BatchReply(WireSerializer):
     """The answers, one for each input, in their order."""
 
-    results = BatchResult(many=True, help_text="One for each input, in order: an answer or an error.")
+    items = BatchResult(many=True, help_text="One for each input, in order: an answer or an error.")

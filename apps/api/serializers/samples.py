@@ -94,6 +94,13 @@ class NewSample(WireSerializer):
     annotation = AnnotationField(required=False, help_text="What is right, where it is known.")
 
 
+def _annotation_parts(words: str) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+    return {
+        "annotation.labelName": serializers.CharField(required=False, help_text=words),
+        "annotation.labelId": serializers.CharField(required=False, help_text="Instead of the name: its id."),
+    }
+
+
 class NewSampleForm(WireSerializer):
     """A sample to add, as a form with a picture file."""
 
@@ -103,11 +110,7 @@ class NewSampleForm(WireSerializer):
     )
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        said = {
-            "annotation.labelName": serializers.CharField(required=False, help_text="The name of its label."),
-            "annotation.labelId": serializers.CharField(required=False, help_text="Instead of the name: its id."),
-        }
-        return super().get_fields() | said
+        return super().get_fields() | _annotation_parts("The name of its label.")
 
 
 class SampleReply(WireSerializer):
@@ -128,7 +131,18 @@ class SampleReply(WireSerializer):
 class SampleBatch(WireSerializer):
     """Many samples to add."""
 
-    samples = NewSample(many=True, help_text="Up to 1,000 texts or rows, or 64 pictures.")
+    items = NewSample(many=True, help_text="Up to 1,000 texts or rows, or 64 pictures.")
+
+
+class SampleBatchForm(WireSerializer):
+    """Many pictures to add, as the files of a form."""
+
+    data = serializers.ListField(  # type: ignore[assignment]  # declared fields leave the class: `data` stays its own
+        child=serializers.FileField(), max_length=64, help_text="Up to 64 pictures, each a part of this name."
+    )
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return super().get_fields() | _annotation_parts("The name of the label that all of them have.")
 
 
 class BatchItem(WireSerializer):

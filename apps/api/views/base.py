@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.api.authentication import KeyAuthentication
+from apps.api.parsers import JsonParser
 from apps.api.repeating import Replayed, claim_of, end_claim
 from apps.core import caller
 from apps.core.errors import NotSignedIn, TooLarge
@@ -115,3 +117,9 @@ class ApiView(APIView):
         self.access = Access(action, key=self.key)
         if request.method == "POST" and self.key.allows(action):
             self._claim = claim_of(request, self.key)
+
+
+class PictureApiView(ApiView):
+    """An address whose samples may be pictures: those come as files of a form, too."""
+
+    parser_classes: ClassVar[list[type[BaseParser]]] = [JsonParser, MultiPartParser]  # type: ignore[misc]

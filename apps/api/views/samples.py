@@ -15,8 +15,15 @@ from apps.api.sample_bodies import ORIGINS, SampleBodies
 from apps.api.sample_filters import MOST_IDS, MOST_SEARCHED, read_asked, sample_keys
 from apps.api.sample_inputs import read_sample
 from apps.api.serializers.functions import Done
-from apps.api.serializers.samples import NewSample, NewSampleForm, SampleBatch, SampleBatchReply, SampleReply
-from apps.api.views.base import ApiView, acts
+from apps.api.serializers.samples import (
+    NewSample,
+    NewSampleForm,
+    SampleBatch,
+    SampleBatchForm,
+    SampleBatchReply,
+    SampleReply,
+)
+from apps.api.views.base import ApiView, PictureApiView, acts
 from apps.core.errors import InvalidInput, NotFound
 from apps.core.ids import with_prefix
 from apps.core.texts import storable
@@ -83,7 +90,7 @@ FILTERS = [
 ]
 
 
-class SamplesView(ApiView):
+class SamplesView(PictureApiView):
     """All samples of a function."""
 
     @extend_schema(
@@ -94,6 +101,12 @@ class SamplesView(ApiView):
         responses=SampleReply,
         examples=[
             OpenApiExample("A text with its label", value=_NEW, request_only=True, media_type="application/json"),
+            OpenApiExample(
+                "A picture with its label",
+                value={"data": "parcel.jpg", "annotation.labelName": "Shipping"},
+                request_only=True,
+                media_type="multipart/form-data",
+            ),
             _REPLY,
         ],
     )
@@ -170,23 +183,33 @@ class SampleView(ApiView):
         return Response({"id": sample.public_id})
 
 
-class SampleBatchView(ApiView):
+class SampleBatchView(PictureApiView):
     """Many samples in one request."""
 
     @extend_schema(
         operation_id="createSamples",
         summary="Add many samples",
         tags=["Samples"],
-        request=SampleBatch,
+        request={"application/json": SampleBatch, "multipart/form-data": SampleBatchForm},
         responses=SampleBatchReply,
         examples=[
-            OpenApiExample("Two texts", value={"samples": [_NEW, {"data": ""}]}, request_only=True),
+            OpenApiExample(
+                "Two texts", value={"items": [_NEW, {"data": ""}]}, request_only=True, media_type="application/json"
+            ),
+            OpenApiExample(
+                "Pictures, all with one label",
+                value={"data": ["one.jpg", "two.jpg"], "annotation.labelName": "Shipping"},
+                request_only=True,
+                media_type="multipart/form-data",
+            ),
             OpenApiExample("One was refused", value=_BATCH_REPLY, response_only=True, status_codes=["200"]),
         ],
     )
     @acts(Action.BRING_SAMPLES)
     def post(self, request: Request, function_id: str) -> Response:
-        """Up to 1,000 texts or rows, or 64 pictures. One that cannot be used is refused alone, with the reason."""
+        """Up to 1,000 texts or rows, or 64 pictures. One that cannot be used is refused alone, with the reason.
+        Pictures may come as the files of a form as well, whose annotation is that of all of them.
+        """
         function = self.access.fetch(Function, function_id)
         return Response(add_batch(function, request.data, person=self.key.owner))
 

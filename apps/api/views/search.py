@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from apps.api.sample_bodies import Body, SampleBodies
 from apps.api.sample_inputs import SEND
 from apps.api.serializers.search import FoundSample, FoundSamples, SearchForm, SearchQuery
-from apps.api.views.base import ApiView, acts
+from apps.api.views.base import ApiView, PictureApiView, acts
 from apps.api.views.samples import sample_of
 from apps.core.errors import InvalidInput
 from apps.functions.models import Function, InputKind
@@ -44,6 +44,9 @@ _LIKE = OpenApiExample(
     request_only=True,
     media_type="application/json",
 )
+_PICTURE = OpenApiExample(
+    "A picture", value={"data": "parcel.jpg"}, request_only=True, media_type="multipart/form-data"
+)
 _FOUND = [
     {
         "sampleId": "sample_c4n8x2m6q0w5z9t3",
@@ -59,7 +62,7 @@ _AS_AN_OBJECT = OpenApiExample(
 )
 
 
-class SearchInvokeView(ApiView):
+class SearchInvokeView(PictureApiView):
     """The samples most like an input, as a list."""
 
     @extend_schema(
@@ -72,6 +75,7 @@ class SearchInvokeView(ApiView):
         examples=[
             _ASKED,
             _LIKE,
+            _PICTURE,
             OpenApiExample("Two samples, the nearest first", value=_FOUND, response_only=True, status_codes=["200"]),
         ],
     )
@@ -83,7 +87,7 @@ class SearchInvokeView(ApiView):
         return Response(_search(self, request, function_id))
 
 
-class SearchView(ApiView):
+class SearchView(PictureApiView):
     """The same as an object."""
 
     @extend_schema(
@@ -96,6 +100,7 @@ class SearchView(ApiView):
         examples=[
             _ASKED,
             _LIKE,
+            _PICTURE,
             _AS_AN_OBJECT,
         ],
     )
@@ -115,7 +120,7 @@ class OldSearchView(SearchView):
         parameters=_PARAMETERS,
         request=_REQUEST,
         responses=FoundSamples,
-        examples=[_ASKED, _LIKE, _AS_AN_OBJECT],
+        examples=[_ASKED, _LIKE, _PICTURE, _AS_AN_OBJECT],
     )
     @acts(Action.INVOKE)
     def post(self, request: Request, function_id: str) -> Response:
