@@ -33,7 +33,7 @@ def until_read(page: Page) -> None:
 def make_finder(page: Page, kind: str) -> None:
     page.goto("/functions/new/")
     page.get_by_role("radio", name=kind).check()
-    page.get_by_role("radio", name="Find the samples most like it").check()
+    page.get_by_role("radio", name="Similar samples").check()
     expect(page.get_by_label("Which labels are there?")).to_be_hidden()
     page.get_by_label("What is it called?").fill(f"Find {kind}")
     page.get_by_role("button", name="Make it").click()
