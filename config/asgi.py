@@ -14,12 +14,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
+from apps.api.paths import is_api
 from apps.ops.body_cap import FORM_OVERHEAD_BYTES, BodyCap
 from apps.ops.static_files import StaticFiles
 
-django_application = BodyCap(
-    cast("ASGI3Application", get_asgi_application()), max_bytes=settings.UPLOAD_MAX_BYTES + FORM_OVERHEAD_BYTES
-)
+_django = cast("ASGI3Application", get_asgi_application())
+pages = BodyCap(_django, max_bytes=settings.UPLOAD_MAX_BYTES + FORM_OVERHEAD_BYTES)
+api = BodyCap(_django, max_bytes=settings.API_MAX_BYTES)
 
 from apps.invoke.asgi import InvokeApp  # noqa: E402  # it imports models, so the apps must have been loaded
 
@@ -43,7 +44,8 @@ async def _answer(scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISend
     elif invoke.handles(path):
         await invoke(scope, receive, send)
     else:
-        await django_application(_as_local(scope) if path in PROBES else scope, receive, send)
+        door = api if is_api(path) else pages
+        await door(_as_local(scope) if path in PROBES else scope, receive, send)
 
 
 def _as_local(scope: HTTPScope) -> HTTPScope:

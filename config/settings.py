@@ -62,6 +62,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "apps.core.middleware.CountRequests",
     "apps.core.middleware.RequestIdMiddleware",
+    "apps.core.middleware.KnownWriting",
     "apps.api.paths.ApiPaths",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -263,10 +264,13 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SORT_OPERATIONS": False,
+    "SORT_OPERATION_PARAMETERS": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.api.description.schema.show_lists_as_they_are",
         "apps.api.description.schema.say_what_ids_are",
+        "apps.api.description.schema.put_in_order",
+        "apps.api.description.schema.add_messages",
     ],
     "TAGS": [
         {"name": "Calling", "description": "An input goes in, an answer comes out."},

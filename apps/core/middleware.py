@@ -1,8 +1,10 @@
 """Request ids, who asks, and pages for service errors that a view did not answer itself."""
 
+import codecs
 import re
 import secrets
 from collections.abc import Callable
+from http import HTTPStatus
 
 import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -14,6 +16,7 @@ from apps.core.errors import HundredfoldError
 from apps.core.http import status_of
 from apps.core.metrics import REQUESTS
 
+_WRITINGS = {"utf-8", "utf-8-sig", "ascii", "iso8859-1", "cp1252"}
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -36,6 +39,32 @@ class RequestIdMiddleware:
             response = self.get_response(request)
         response["X-Request-ID"] = request_id
         return response
+
+
+class KnownWriting:
+    """Refuse bodies that say they are written in anything but UTF-8 or Latin letters, before anybody reads one.
+
+    Nobody sends others today, and Python knows writings that take it hours to read (punycode), and some that are none
+    (zlib). Anonymous callers could ask for them.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if _is_known(str((request.content_params or {}).get("charset", ""))):
+            return self.get_response(request)
+        message = "Send texts in UTF-8, or leave the charset out of the header Content-Type."
+        request_id = getattr(request, "request_id", "")
+        body = {"message": message, "code": "unsupported_media_type", "requestId": request_id}
+        return JsonResponse(body, status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+
+
+def _is_known(charset: str) -> bool:
+    try:
+        return not charset or codecs.lookup(charset).name in _WRITINGS
+    except (LookupError, ValueError):  # no such writing, or no name of one: a NUL in it, say
+        return False
 
 
 class CountRequests:

@@ -12,6 +12,7 @@ from asgiref.typing import (
     ASGIReceiveCallable,
     ASGIReceiveEvent,
     ASGISendCallable,
+    ASGISendEvent,
     HTTPScope,
 )
 
@@ -22,8 +23,8 @@ FORM_OVERHEAD_BYTES = 1024 * 1024
 class BodyCap:
     """An ASGI application in front of another: bodies over `max_bytes` do not reach it.
 
-    A declared length over the cap is answered with 413. A body that grows over it without having declared its length
-    ends as if the caller had gone away.
+    A length over the cap is answered with 413, declared or not: a body that grows over it ends for the application as
+    if the caller had gone away, and what the application says to that is not sent.
     """
 
     def __init__(self, application: ASGI3Application, *, max_bytes: int) -> None:
@@ -34,16 +35,24 @@ class BodyCap:
         if _declared_bytes(scope) > self._max_bytes:
             await _refuse(send, self._max_bytes)
             return
-        n_bytes = 0
+        n_bytes, is_answered = 0, False
 
         async def counted() -> ASGIReceiveEvent:
             nonlocal n_bytes
             message = await receive()
             if message["type"] == "http.request":
-                n_bytes += len(message["body"])
+                n_bytes += len(message.get("body", b""))
             return {"type": "http.disconnect"} if n_bytes > self._max_bytes else message
 
-        await self._application(scope, counted, send)
+        async def answering(event: ASGISendEvent) -> None:
+            nonlocal is_answered
+            if is_answered or n_bytes <= self._max_bytes:
+                is_answered = True
+                await send(event)
+
+        await self._application(scope, counted, answering)
+        if not is_answered and n_bytes > self._max_bytes:
+            await _refuse(send, self._max_bytes)
 
 
 def _declared_bytes(scope: HTTPScope) -> int:

@@ -78,3 +78,13 @@ def test_other_workspaces_and_smaller_keys_read_nothing(
     record(workspace=workspace.public_id, kind=Audit.MEMBER_REMOVED, email="secret@example.com")
     assert client_with("invoke", "read", "write").get(LOG).status_code == 403
     assert "secret@example.com" not in outsider_key_client.get(LOG).content.decode()
+
+
+@pytest.mark.parametrize("name", ["since", "until"])
+@pytest.mark.parametrize(
+    "moment",
+    ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00", "1200-01-01T00:00:00Z", "2026-13-45T99:99:99Z"],
+)
+def test_a_moment_at_the_end_of_the_calendar_is_refused(key_client: KeyClient, name: str, moment: str) -> None:
+    response = key_client.get(f"{LOG}?{name}={moment}")
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_input")

@@ -30,3 +30,21 @@ def test_a_method_that_an_address_has_not_is_refused_with_those_it_has(key_clien
     assert response.status_code == 405
     assert set(response.json()) == BODY
     assert response["Allow"] == "GET, HEAD, POST"
+
+
+@pytest.mark.parametrize("path", ["/connect/token", "/v1/functions", "/sign-in/"])
+@pytest.mark.parametrize("charset", ["punycode", "idna", "zlib", "undefined", "utf-7", "nonsense", "'"])
+@pytest.mark.django_db
+def test_a_writing_that_nobody_sends_is_refused_unread(client: Client, path: str, charset: str) -> None:
+    """Reading punycode takes the square of its length, and anonymous callers could ask for it."""
+    for kind in ("application/json", "application/x-www-form-urlencoded"):
+        response = client.generic("POST", path, b"b9" * 1000, f"{kind}; charset={charset}")
+        assert response.status_code == 415
+        assert set(response.json()) == BODY
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "UTF8", '"utf-8"', "us-ascii", "iso-8859-1"])
+def test_writings_that_clients_send_are_read(key_client: KeyClient, charset: str) -> None:
+    body = b'{"name": "Desks", "input": "Text", "output": "Tags"}'
+    response = key_client.http.generic("POST", "/v1/functions", body, f"application/json; charset={charset}")
+    assert response.status_code == 200

@@ -129,3 +129,12 @@ def test_s57_secret_and_token_are_in_no_log_line(form: dict[str, str], capfd: py
     written = "".join(capfd.readouterr())
     assert form["client_secret"][16:] not in written
     assert token[25:] not in written
+
+
+def test_strangers_bodies_are_small_and_flat() -> None:
+    client = Client(enforce_csrf_checks=True)
+    deep = client.post("/connect/token", "[" * 50_000, content_type="application/json")
+    assert (deep.status_code, deep.json()["error"]) == (400, "invalid_request")
+    long = client.post("/connect/token", "client_id=" + "x" * 70_000, content_type=FORM)
+    assert (long.status_code, long.json()["error"]) == (413, "invalid_request")
+    assert "64 kB" in long.json()["message"]

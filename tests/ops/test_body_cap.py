@@ -59,7 +59,9 @@ def test_a_declared_length_over_the_cap_is_refused_unread_with_a_sentence() -> N
     assert not inner.was_called
 
 
-def test_a_body_that_grows_over_the_cap_is_cut() -> None:
-    _status, _body, inner = send_through(b"12345", b"678901", b"more")
+def test_a_body_that_grows_over_the_cap_is_cut_and_refused_with_the_same_sentence() -> None:
+    status, body, inner = send_through(b"12345", b"678901", b"more")
     assert inner.was_cut
     assert len(inner.body) <= 10
+    assert status == 413
+    assert b"Send it in smaller parts." in body

@@ -20,6 +20,8 @@ from apps.workspaces.models import Workspace
 from apps.workspaces.roles import Action
 
 _MOST_DIGITS = 18
+_YEARS = range(1900, 3000)
+"""At either end of the calendar a time zone leads out of it."""
 _EVENT = {
     "number": 1742,
     "kind": "key.revoked",
@@ -106,6 +108,6 @@ def _moment(request: Request, name: str) -> datetime | None:
         moment = parse_datetime(text.replace(" ", "+"))  # a plus sign that was not encoded
     except ValueError:
         moment = None
-    if moment is None:
+    if moment is None or moment.year not in _YEARS:
         raise InvalidInput(f"{name} must be a time such as 2026-01-31T12:00:00Z.")
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -32,6 +32,9 @@ BY_KEY = "key"
 BY_PAIR = "pair"
 """What it declares of the one view that gives tokens for secrets. Neither kind looks at cookies."""
 
+MAX_SIGN_IN_BYTES = 64 * 1024
+"""What is read of whoever has not said who they are."""
+
 Handler = TypeVar("Handler", bound=Callable[..., HttpResponseBase])
 
 
@@ -45,12 +48,14 @@ def acts(action: Action) -> Callable[[Handler], Handler]:
     return decorate
 
 
-def admit(request: Request) -> None:
+def admit(request: Request, max_bytes: int = 0) -> None:
     """Let a request in by what can be told before anybody looks who it is from. Raises Throttled and TooLarge."""
     throttles.admit_address()
+    most = max_bytes or settings.API_MAX_BYTES
     declared = request.META.get("CONTENT_LENGTH") or ""
-    if declared.isdigit() and int(declared) > settings.API_MAX_BYTES:
-        raise TooLarge(f"A request is at most {settings.API_MAX_BYTES // 1024**2} MB. Send it in smaller parts.")
+    if declared.isdigit() and int(declared) > most:
+        words = f"{most // 1024**2} MB. Send it in smaller parts." if most >= 1024**2 else f"{most // 1024} kB here."
+        raise TooLarge(f"A request is at most {words}")
 
 
 class KeylessView(APIView):
@@ -66,7 +71,7 @@ class KeylessView(APIView):
         return view
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        admit(request)
+        admit(request, MAX_SIGN_IN_BYTES)
         super().initial(request, *args, **kwargs)
 
 

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
-from rest_framework.parsers import BaseParser, FormParser, JSONParser, MultiPartParser
+from rest_framework.parsers import BaseParser, FormParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.api.parsers import JsonParser
 from apps.api.serializers.base import read
 from apps.api.serializers.token import TokenRefusal, TokenReply, TokenRequest
 from apps.api.views.base import KeylessView
@@ -36,7 +37,7 @@ class UnknownGrant(InvalidInput):
 class TokenView(KeylessView):
     """Signing in. What is asked here is never kept by anything on the way."""
 
-    parser_classes: ClassVar[list[type[BaseParser]]] = [FormParser, JSONParser, MultiPartParser]  # type: ignore[misc]
+    parser_classes: ClassVar[list[type[BaseParser]]] = [FormParser, JsonParser, MultiPartParser]  # type: ignore[misc]
 
     @extend_schema(
         operation_id="getToken",
