@@ -65,7 +65,8 @@ def end_claim(claim: Claim, response: HttpResponseBase | None) -> None:
         if isinstance(response, Response):
             response.render()
         if isinstance(response, HttpResponse):
-            idempotency.finish(claim, status=response.status_code, body=response.content)
+            is_secret = "no-store" in response.get("Cache-Control", "")
+            idempotency.finish(claim, status=response.status_code, body=response.content, is_secret=is_secret)
         else:
             idempotency.give_up(claim)
     except DatabaseError:

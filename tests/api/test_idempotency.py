@@ -162,7 +162,7 @@ def test_an_answer_too_long_to_keep_is_said_so_and_not_made_twice(
     make(key_client)
     response = make(key_client)
     assert response.status_code == 409
-    assert "too long to keep" in response.json()["message"]
+    assert "was not kept" in response.json()["message"]
     assert "Retry-After" not in response.headers
     assert Function.objects.count() == 1
 

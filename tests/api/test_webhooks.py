@@ -10,7 +10,7 @@ from pytest_django import Settings
 from apps.accounts.models import User
 from apps.events.kinds import Audit
 from apps.events.services import record
-from apps.workspaces.models import Delivery, DeliveryState, Webhook, Workspace
+from apps.workspaces.models import Delivery, DeliveryState, IdempotentReply, Webhook, Workspace
 from apps.workspaces.roles import Role
 from apps.workspaces.services.webhooks import WANTED, create_webhook, ping
 from apps.workspaces.signing import secret_of
@@ -122,3 +122,16 @@ def test_s24_keys_of_admins_and_keys_without_the_scope_may_not(
         assert client.post(HOOKS, {"url": URL, "kinds": ["import.done"]}).status_code == 403
         assert client.post(f"{HOOKS}/{webhook.public_id}/secret").status_code == 403
     assert Webhook.objects.count() == 1
+
+
+def test_s27_a_secret_that_is_shown_once_is_not_kept_for_who_asks_again(
+    key_client: KeyClient, workspace: Workspace
+) -> None:
+    again = {"Idempotency-Key": "hook-1"}
+    body = {"url": URL, "kinds": ["import.done"]}
+    secret = key_client.post(HOOKS, body, headers=again).json()["secret"]
+    assert [bytes(each) for each in IdempotentReply.objects.values_list("body", flat=True)] == [b""]
+    second = key_client.post(HOOKS, body, headers=again)
+    assert (second.status_code, second.json()["code"]) == (409, "conflict")
+    assert secret not in second.content.decode()
+    assert workspace.webhooks.count() == 1

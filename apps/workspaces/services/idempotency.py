@@ -84,13 +84,16 @@ def begin(*, key: ApiKey, words: str, request_hash: str) -> Claim | Replay:
     return _met(there, request_hash)
 
 
-def finish(claim: Claim, *, status: int, body: bytes) -> None:
-    """Keep the answer for whoever sends the request again, or free the words where trying again may end differently."""
+def finish(claim: Claim, *, status: int, body: bytes, is_secret: bool = False) -> None:
+    """Keep the answer for whoever sends the request again, or free the words where trying again may end differently.
+
+    An answer that holds a secret is shown once: of it only the fact is kept.
+    """
     if status >= 500 or status in NOT_KEPT:
         give_up(claim)
         return
-    # An answer that is too long is forgotten, not that it was given. Compressed ones are never empty.
-    kept = zlib.compress(body, 1) if len(body) <= MAX_BODY_BYTES else b""
+    # Compressed answers are never empty, so an empty one says that there was another.
+    kept = b"" if is_secret or len(body) > MAX_BODY_BYTES else zlib.compress(body, 1)
     _rows(claim).update(status=status, body=kept)
 
 
@@ -106,6 +109,10 @@ def clear_old_replies() -> int:
     return IdempotentReply.objects.filter(pk__in=keys).delete()[0] if keys else 0
 
 
+_NOT_KEPT = (
+    "This request was carried out before. Its answer was not kept, as it is very long or holds a secret that is shown "
+    "once. Ask for what it made."
+)
 _AT_WORK = "The same request is still being carried out. Send it again in a moment."
 
 
@@ -135,7 +142,7 @@ def _taken_over(row: IdempotentReply, request_hash: str) -> Claim:
 def _replay(row: IdempotentReply) -> Replay:
     body = bytes(row.body)
     if not body:
-        raise Conflict("This request was carried out before; its answer was too long to keep. Ask for what it made.")
+        raise Conflict(_NOT_KEPT)
     return Replay(row.status or 0, zlib.decompress(body))
 
 
