@@ -30,7 +30,14 @@ from apps.workspaces.services.deliveries import (
     hand_out,
     pause_after,
 )
-from apps.workspaces.services.webhooks import create_webhook, ping, rotate_secret, send_again
+from apps.workspaces.services.webhooks import (
+    create_webhook,
+    delete_webhook,
+    ping,
+    rotate_secret,
+    send_again,
+    turn_off,
+)
 from apps.workspaces.signing import secret_of, signature_header
 from tests.workspaces.webhook_receiver import WebhookReceiver, receiving_webhooks
 
@@ -309,3 +316,32 @@ def test_messages_of_one_thing_are_written_once_whoever_does_it(webhook: Webhook
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(in_a_thread, range(4)))
     assert Delivery.objects.count() == 20
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_one_whose_webhook_is_deleted_while_it_is_sent_holds_up_no_other(
+    webhook: Webhook, owner: User, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    ping(webhook=webhook)
+
+    def post(_url: str, **_options: object) -> Posted:
+        delete_webhook(webhook=webhook, actor=owner)
+        return Posted(status, 1.0)
+
+    monkeypatch.setattr(outbound, "post", post)
+    deliver_due(webhook.pk)
+    assert not Delivery.objects.exists()
+
+
+def test_one_given_up_while_it_is_sent_waits_no_more(
+    webhook: Webhook, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ping(webhook=webhook)
+
+    def post(_url: str, **_options: object) -> Posted:
+        turn_off(webhook=Webhook.objects.get(), actor=owner)
+        return Posted(503, 1.0)
+
+    monkeypatch.setattr(outbound, "post", post)
+    deliver_due(webhook.pk)
+    assert Delivery.objects.get().state == DeliveryState.GIVEN_UP

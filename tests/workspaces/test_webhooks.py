@@ -9,7 +9,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from apps.accounts.models import User
-from apps.core.errors import Conflict, InvalidInput
+from apps.core.errors import Conflict, InvalidInput, NotFound
 from apps.core.outbound import Refused
 from apps.events.kinds import Audit, Notify
 from apps.events.models import Audience, Event, Notice
@@ -192,3 +192,26 @@ def test_there_is_an_end_to_how_many_there_can_be(
     monkeypatch.setattr(webhooks, "MOST_WEBHOOKS", 1)
     with pytest.raises(Conflict):
         create_webhook(workspace=webhook.workspace, actor=owner, url=URL, kinds=ALL)
+
+
+def test_one_deleted_that_moment_is_said_to_be_gone(webhook: Webhook, owner: User) -> None:
+    message = ping(webhook=webhook)
+    stale = Webhook.objects.get(pk=webhook.pk)
+    message.webhook = stale
+    delete_webhook(webhook=webhook, actor=owner)
+    for act in (
+        lambda: change_webhook(webhook=stale, actor=owner, kinds=["model.trained"]),
+        lambda: rotate_secret(webhook=stale, actor=owner),
+        lambda: ping(webhook=stale),
+        lambda: send_again(delivery=message, actor=owner),
+        lambda: delete_webhook(webhook=stale, actor=owner),
+    ):
+        with pytest.raises(NotFound):
+            act()
+
+
+def test_a_message_deleted_that_moment_is_not_sent_again(webhook: Webhook, owner: User) -> None:
+    message = ping(webhook=webhook)
+    Delivery.objects.all().delete()
+    with pytest.raises(NotFound):
+        send_again(delivery=message, actor=owner)

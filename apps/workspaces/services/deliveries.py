@@ -181,7 +181,11 @@ def _note(delivery: Delivery, outcome: Outcome) -> None:
         delivery.state = DeliveryState.GIVEN_UP
     delivery.next_at = now + pause if pause else None
     fields = ["n_attempts", "status", "milliseconds", "problem", "state", "delivered_at", "next_at"]
-    delivery.save(update_fields=fields)
+    row = Delivery.objects.filter(pk=delivery.pk)
+    if not outcome.is_good:  # given up meanwhile, with its webhook: it stays so
+        row = row.filter(state=DeliveryState.WAITING)
+    if not row.update(**{name: getattr(delivery, name) for name in fields}):
+        return
     _note_of_webhook(delivery, outcome, now)
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.core import outbound
-from apps.core.errors import Conflict, InvalidInput
+from apps.core.errors import Conflict, InvalidInput, NotFound
 from apps.core.jobs import JobName, enqueue_on_commit
 from apps.events.kinds import Audit, Notify
 from apps.events.services import keep_audience, record
@@ -65,6 +65,7 @@ def change_webhook(
     if before == (webhook.url, webhook.kinds, webhook.only_function):
         return
     with transaction.atomic():
+        _lock(webhook)
         webhook.save(update_fields=["url", "kinds", "only_function"])
         _record(webhook, Audit.WEBHOOK_CHANGED, actor, kinds=webhook.kinds, function=webhook.only_function)
 
@@ -72,6 +73,7 @@ def change_webhook(
 @transaction.atomic
 def delete_webhook(*, webhook: Webhook, actor: User) -> None:
     """Delete a webhook with all its messages."""
+    _lock(webhook)
     _record(webhook, Audit.WEBHOOK_DELETED, actor)
     workspace = webhook.workspace
     Delivery.objects.filter(webhook=webhook).delete()
@@ -82,7 +84,7 @@ def delete_webhook(*, webhook: Webhook, actor: User) -> None:
 @transaction.atomic
 def rotate_secret(*, webhook: Webhook, actor: User) -> str:
     """Return a new secret, which is shown once. For a day messages are signed with the one before as well."""
-    locked = Webhook.objects.select_for_update().get(pk=webhook.pk)
+    locked = _lock(webhook)
     webhook.secret_version, webhook.rotated_at = locked.secret_version + 1, timezone.now()
     webhook.save(update_fields=["secret_version", "rotated_at"])
     _record(webhook, Audit.WEBHOOK_ROTATED, actor)
@@ -114,12 +116,12 @@ def turn_off(*, webhook: Webhook, actor: User | None, because: str = "") -> None
 @transaction.atomic
 def ping(*, webhook: Webhook) -> Delivery:
     """Send a message that says nothing, to see whether it gets there."""
-    _require_on(webhook)
+    _require_on(_lock(webhook))
     delivery = write_message(
         webhook=webhook,
         kind=Notify.PING,
         function=webhook.only_function,
-        data={"webhook": webhook.public_id},
+        data={"webhook_id": webhook.public_id},
         happened_at=timezone.now(),
     )
     enqueue_on_commit(JobName.DELIVER)
@@ -129,11 +131,21 @@ def ping(*, webhook: Webhook) -> Delivery:
 @transaction.atomic
 def send_again(*, delivery: Delivery, actor: User) -> None:
     """Send a message once more, under its own id; one that still waits is sent at once."""
-    _require_on(delivery.webhook)
+    _require_on(_lock(delivery.webhook))
+    if not Delivery.objects.filter(pk=delivery.pk).exists():
+        raise NotFound("This message is too old: it has been deleted.")
     delivery.state, delivery.next_at, delivery.n_attempts = DeliveryState.WAITING, timezone.now(), 0
     delivery.save(update_fields=["state", "next_at", "n_attempts"])
     _record(delivery.webhook, Audit.MESSAGE_SENT_AGAIN, actor, message=delivery.public_id, event=delivery.kind)
     enqueue_on_commit(JobName.DELIVER)
+
+
+def _lock(webhook: Webhook) -> Webhook:
+    """Return the webhook as it is, for this transaction alone to change. Raises NotFound once it has been deleted."""
+    row = Webhook.objects.select_for_update().filter(pk=webhook.pk).first()
+    if row is None:
+        raise NotFound("This webhook has been deleted.")
+    return row
 
 
 def host_of(webhook: Webhook) -> str:
