@@ -11,11 +11,19 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotFound, NotSignedIn
 from apps.events.models import Event
 from apps.workspaces.models import Invitation, Workspace
-from apps.workspaces.roles import Role
-from apps.workspaces.services import accept_invitation, find_invitation, invite_member, revoke_invitation
+from apps.workspaces.roles import Action, Role
+from apps.workspaces.services import (
+    accept_invitation,
+    authenticate,
+    create_key,
+    exchange,
+    find_invitation,
+    invite_member,
+    revoke_invitation,
+)
 from tests.conftest import PASSWORD, client_of, make_user
 from tests.workspaces.conftest import Join
 
@@ -184,3 +192,18 @@ def test_the_page_shows_the_link_once(owner_client: Client, workspace: Workspace
     page = owner_client.get(base).content.decode()
     assert "nora@example.com" in page
     assert match[1] not in page
+
+
+def test_s16_no_key_of_before_comes_back_with_its_owner(workspace: Workspace, owner: User, member: User) -> None:
+    """Also one that was made at the very moment when its owner was removed, which the removal could not see."""
+    membership = workspace.memberships.get(user=member)
+    workspace.memberships.filter(pk=membership.pk).update(role=Role.ADMIN)
+    key, text = create_key(workspace=workspace, owner=member, name="Left behind", actions=[Action.VIEW])
+    token = exchange(client_id=key.client_id, secret=text).text
+    membership.delete()
+    again = invite_member(workspace=workspace, email=member.email, role=Role.ADMIN, actor=owner)[1]
+    accept_invitation(token=again, person=member)
+    for bearer in (text, token):
+        with pytest.raises(NotSignedIn):
+            authenticate(bearer)
+    assert workspace.api_keys.get(pk=key.pk).revoked_at is not None

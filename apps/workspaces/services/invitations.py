@@ -14,6 +14,7 @@ from apps.events.kinds import Audit
 from apps.events.services import record
 from apps.workspaces.models import Invitation, InvitationQuerySet, Membership, Workspace
 from apps.workspaces.roles import Action, Role, may
+from apps.workspaces.services.keys import revoke_keys_of
 
 INVITATION_LIFETIME = timedelta(days=7)
 
@@ -71,6 +72,9 @@ def accept_invitation(*, token: str, person: User | None = None, name: str = "",
         raise _dead_invitation()
     person = person or create_person(email=invitation.email, name=name, password=password)
     workspace = invitation.workspace
+    if not workspace.memberships.filter(user=person).exists():
+        # One made at the very moment its owner was removed would come to life again.
+        revoke_keys_of(workspace=workspace, owner=person, actor=person)
     membership, is_new = workspace.memberships.get_or_create(user=person, defaults={"role": invitation.role})
     if is_new:
         record(
