@@ -42,6 +42,7 @@ from apps.training.services.search_index import View
 from apps.training.services.search_space import Space, space_of
 from apps.training.services.towers import Wanted, embed_wanted
 from apps.training.services.vectors import STORED
+from apps.workspaces.services.quotas import note_calls, require_calls
 
 logger = structlog.get_logger(__name__)
 
@@ -106,9 +107,9 @@ class Search:
     def by_input(self, data: Data) -> list[Found]:
         """Return the samples most like an input, the nearest first.
 
-        Waits; the search is recorded. Raises InvalidInput, TooLarge or Unavailable.
+        Waits; the search is recorded, and counts as a call. Raises InvalidInput, QuotaReached, TooLarge or Unavailable.
         """
-        require_search(self.function, self.n)
+        self._admit()
         started = time.perf_counter()
         view = search_index.view_of(self.function)
         asked = Asked(view.space, _read(data, view.space))
@@ -118,7 +119,7 @@ class Search:
 
     def by_sample(self, sample: Sample) -> list[Found]:
         """Return the samples most like one of the function's own, itself left out, as `by_input`."""
-        require_search(self.function, self.n)
+        self._admit()
         started = time.perf_counter()
         view = search_index.view_of(self.function)
         if not len(view):
@@ -130,6 +131,11 @@ class Search:
         self._record(started)
         return found
 
+    def _admit(self) -> None:
+        require_search(self.function, self.n)
+        if self.key_id is not None:
+            require_calls(self.function.workspace)
+
     def _nearest(self, view: View, vector: Rows, *, without: int | None = None) -> list[Found]:
         found = view.nearest(vector, self.n, self.rows.filter(function=self.function), without=without)
         rest = max(1 - view.usual, 1e-6)
@@ -139,6 +145,8 @@ class Search:
         milliseconds = 1000 * (time.perf_counter() - started)
         row = Answered(self.function.pk, None, 0, self.key_id, None, milliseconds, timezone.now())
         services.predictions.recorder.add(row)
+        if self.key_id is not None:
+            note_calls(self.function.workspace_id)
 
 
 def require_search(function: Function, n: int = USUAL) -> None:

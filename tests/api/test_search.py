@@ -22,6 +22,7 @@ from apps.samples.services.bin import bin_samples
 from apps.samples.services.intake import NewImage, NewRow, NewText, add_images, add_rows, add_texts
 from apps.training.services import finish_work, search_index
 from apps.workspaces.models import Workspace
+from apps.workspaces.services import quotas
 from tests.api.conftest import KeyClient
 
 pytestmark = pytest.mark.django_db
@@ -230,6 +231,17 @@ def test_a_search_is_recorded(key_client: KeyClient, finder: Function, recorder:
     recorder.flush()
     call = Invocation.objects.get(function=finder)
     assert (call.label_id, call.confidence, call.key is not None) == (None, None, True)
+
+
+def test_a_search_counts_as_a_call(
+    key_client: KeyClient, finder: Function, workspace: Workspace, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotas, "_calls", quotas._Calls())
+    quotas.set_quotas(workspace=workspace, quotas={quotas.Quota.CALLS_PER_DAY: 2})
+    for _ in range(2):
+        assert key_client.post(address(finder), {"data": "parcel"}).status_code == 200
+    refused = key_client.post(address(finder), {"sampleId": id_of(finder, TEXTS[0])})
+    assert (refused.status_code, refused.json()["code"]) == (402, "quota_reached")
 
 
 def test_it_takes_as_few_queries_however_many_are_found(
