@@ -22,7 +22,7 @@ from apps.api.views.projects import ProjectsView
 from apps.api.views.samples import SampleBatchView, SamplesView, SampleView
 from apps.api.views.search import OldSearchView, SearchInvokeView, SearchView
 from apps.api.views.token import TokenView
-from apps.api.views.v09 import FunctionStateView, MetricsView
+from apps.api.views.v09 import FunctionStateView, MetricsView, OldMetricsView
 from apps.api.views.webhooks import (
     DeliveriesView,
     RedeliveryView,
@@ -46,7 +46,7 @@ urlpatterns = [
         name="old_annotation",
     ),
     path("v0.9/functions/<str:function_id>", FunctionStateView.as_view(), name="function_state"),
-    path("v0.9/functions/<str:function_id>/metrics", MetricsView.as_view(), name="metrics"),
+    path("v0.9/functions/<str:function_id>/metrics", OldMetricsView.as_view(), name="old_metrics"),
     path("v0.9/functions/<str:function_id>/search", OldSearchView.as_view(), name="old_search"),
     path("v0.9/projects", ProjectsView.as_view(), name="projects"),
     path("v1/audit", AuditView.as_view(), name="audit"),
@@ -69,6 +69,7 @@ urlpatterns = [
     path("v1/functions/<str:function_id>/fields/<str:field_id>", FieldView.as_view(), name="field"),
     path("v1/functions/<str:function_id>/labels", LabelsView.as_view(), name="labels"),
     path("v1/functions/<str:function_id>/labels/<str:label_id>", LabelView.as_view(), name="label"),
+    path("v1/functions/<str:function_id>/metrics", MetricsView.as_view(), name="metrics"),
     path("v1/functions/<str:function_id>/models", ModelsView.as_view(), name="models"),
     path("v1/functions/<str:function_id>/models/automatic", AutomaticModelView.as_view(), name="automatic_model"),
     path("v1/functions/<str:function_id>/models/roll-back", RollBackView.as_view(), name="roll_back_model"),

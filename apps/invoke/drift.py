@@ -215,7 +215,13 @@ def _raise(model: TrainedModel, alarm: Alarm, usual: dict[str, Any]) -> None:
         what=kind.label.lower(),
     )
     announce(workspace=workspace, kind=Live.PREDICTIONS_CHANGED, subject=function.public_id)
-    notify(workspace=workspace, kind=Notify.DRIFT, function=function.public_id, alarm=made.public_id, what=kind.value)
+    notify(
+        workspace=workspace,
+        kind=Notify.DRIFT,
+        function=function.public_id,
+        alarm_id=made.public_id,
+        alarm_kind=kind.value,
+    )
 
 
 def _facts(alarm: Alarm, rows: Sequence[Invocation], usual: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ A new address needs nothing here, unless its ids are of a kind that `World` does
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from apps.api.description import page
 from tests.api.test_schema import OPERATIONS, problems
 from tests.live_up import wait_until
 from tests.live_world import World, living, picture
@@ -79,6 +82,14 @@ def in_this_world(value: Any, world: World, ids: dict[str, str]) -> Any:
         value = AN_ID.sub(lambda found: ids.get(f"{found[1]}_id", found[0]), value)
         return value.replace(A_RECEIVER, world.receiver)
     return value
+
+
+def test_the_whole_job_of_the_page_works_as_it_stands(world: World) -> None:
+    program = page.beginning(world.up.url.rstrip("/"))["job"].replace(page.KEY_PLACEHOLDER, world.secret)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    label, confidence = done.stdout.split()
+    assert (label in {"Refund", "Shipping"}, 0 <= float(confidence) <= 1) == (True, True)
 
 
 # What reports on a sample comes after what brings it; what uses its object up comes last and gets one of its own.

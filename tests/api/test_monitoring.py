@@ -128,7 +128,7 @@ def test_alarms_are_told_with_what_they_are_about(called: Function, key_client: 
     assert body["comparedCallCount"] == 412
     told = body["alarms"][0]
     assert (told["id"], told["kind"], told["now"]) == (alarm.public_id, "input", 0.4)
-    assert told["calls"] == [{"time": "2026-03-01T08:00:00+00:00", "novelty": 0.99}]
+    assert told["calls"] == [{"createdAt": "2026-03-01T08:00:00+00:00", "novelty": 0.99}]
     assert "seenAt" not in told
 
 

@@ -14,8 +14,9 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from jsonschema import Draft202012Validator
 
 from apps.api import urls
-from apps.api.description import calls
+from apps.api.description import calls, page
 from apps.api.description.schema import document
+from apps.events.kinds import Notify
 from apps.workspaces.access import DECLARED
 
 if TYPE_CHECKING:
@@ -122,6 +123,25 @@ def problems(schema: dict[str, Any], value: object) -> list[str]:
 
 def _with_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {**schema, "type": [schema["type"], "null"]} if schema.get("nullable") else schema
+
+
+def test_each_topic_is_in_the_order_in_which_one_works() -> None:
+    shown = {topic.title: [operation.id for operation in topic.operations] for topic in page.topics("")}
+    assert shown["Functions"] == [
+        "createFunction",
+        "listFunctions",
+        "getFunction",
+        "updateFunction",
+        "getMetrics",
+        "deleteFunction",
+    ]
+    assert shown["Models"][:2] == ["listModels", "getModel"]
+    assert shown["Search"] == ["searchSamples", "searchFunction"]
+    assert [id_ for id_ in shown["Samples"] if id_.startswith("delete")] == shown["Samples"][-2:]
+
+
+def test_the_document_tells_what_webhooks_are_told() -> None:
+    assert list(document()["x-webhooks"]) == [kind.value for kind in Notify]
 
 
 @pytest.mark.django_db

@@ -37,6 +37,7 @@ from apps.training.services import finish_work
 from apps.training.services.choosing import pin_model, unpin_model
 from apps.workspaces.models import Workspace
 from tests.conftest import delete_for_good
+from tests.told import undescribed
 
 pytestmark = pytest.mark.django_db
 
@@ -173,8 +174,9 @@ def test_who_listens_is_told_of_it_without_its_words(sample: Sample, workspace: 
     Audience.objects.create(workspace_id=workspace.public_id)
     feedback = report(sample=sample, said=Report(WRONG, note="hunter2"))
     [notice] = Notice.objects.filter(kind="sample.reported")
-    facts = {"sample": sample.public_id, "feedback": feedback.public_id, "verdict": "Wrong"}
+    facts = {"sample_id": sample.public_id, "feedback_id": feedback.public_id, "verdict": "Wrong"}
     assert notice.data.items() >= facts.items()
+    assert undescribed(notice.kind, notice.data) == set()
     assert "hunter2" not in str(notice.data)
 
 

@@ -14,6 +14,7 @@ from apps.samples.models import Sample
 from apps.training.models import TrainedModel
 from apps.training.services import finish_work, serving, telling
 from apps.training.services.choosing import pin_model, unpin_model
+from tests.told import undescribed
 from tests.training.conftest import label
 
 Samples = dict[str, list[Sample]]
@@ -26,7 +27,9 @@ def heard(text_function: Function) -> Function:
 
 
 def notices(kind: str) -> list[dict[str, Any]]:
-    return list(Notice.objects.filter(kind=kind).order_by("id").values_list("data", flat=True))
+    told = list(Notice.objects.filter(kind=kind).order_by("id").values_list("data", flat=True))
+    assert [undescribed(kind, data) for data in told if undescribed(kind, data)] == []
+    return told
 
 
 def test_each_new_model_is_told_with_how_often_it_is_right(heard: Function, samples: Samples) -> None:
@@ -36,7 +39,7 @@ def test_each_new_model_is_told_with_how_often_it_is_right(heard: Function, samp
     models = list(TrainedModel.objects.order_by("number"))
     told = notices("model.trained")
     assert [one["model_id"] for one in told] == [model.public_id for model in models]
-    assert [one["learned_from"] for one in told] == [model.n_annotations for model in models]
+    assert [one["annotation_count"] for one in told] == [model.n_annotations for model in models]
     for one in told:
         assert 0 <= one["accuracyLow"] <= one["accuracy"] <= one["accuracyHigh"] <= 1
     assert [one["because"] for one in notices("model.published")] == ["trained"] * len(models)

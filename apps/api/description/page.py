@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from apps.api.description import first_job
 from apps.api.description.schema import document
+from apps.workspaces import webhook_words
 
 Node = Mapping[str, Any]
 MAX_DEPTH = 4
+FORM = "multipart/form-data"
 KEY_PLACEHOLDER = "YOUR_KEY"
 _KINDS = {
     "string": "text",
@@ -53,6 +56,7 @@ class Operation:
     scope: str
     parameters: tuple[FieldLine, ...]
     body: tuple[FieldLine, ...]
+    form: tuple[FieldLine, ...]
     media_types: tuple[str, ...]
     reply: tuple[FieldLine, ...]
     requests: tuple[Program, ...]
@@ -70,6 +74,15 @@ class Topic:
     operations: tuple[Operation, ...]
 
 
+@dataclass(frozen=True)
+class Message:
+    """What webhooks are told of one kind of thing that happened."""
+
+    summary: str
+    sentence: str
+    program: Program
+
+
 def topics(base_url: str) -> list[Topic]:
     """Return all there is, in the order of the topics; examples call `base_url`."""
     found: dict[str, list[Operation]] = {}
@@ -79,17 +92,34 @@ def topics(base_url: str) -> list[Topic]:
                 found.setdefault(tag, []).append(_operation(path, method, node, base_url))
     known = {tag["name"]: tag["description"] for tag in document().get("tags", [])}
     names = [*(name for name in known if name in found), *(name for name in found if name not in known)]
-    return [Topic(_slug(name), name, known.get(name, ""), tuple(found[name])) for name in names]
+    return [Topic(_slug(name), name, known.get(name, ""), tuple(sorted(found[name], key=_is_late))) for name in names]
+
+
+def _is_late(operation: Operation) -> bool:
+    """What takes away is read about last."""
+    return operation.method == "DELETE"
+
+
+def messages() -> list[Message]:
+    """Return what webhooks are told, an example of each kind."""
+    return [
+        Message(
+            webhook_words.WORDS[kind],
+            told.sentence,
+            Program(f"told-{_slug(kind.value)}", kind.value, _json(webhook_words.message(kind))),
+        )
+        for kind, told in webhook_words.TOLD.items()
+    ]
 
 
 def beginning(base_url: str) -> dict[str, str]:
-    """Return the first two things to try: is the key right, and a token for one."""
+    """Return the first things to try: is the key right, a token for one, and a whole job."""
     key = f"curl '{base_url}/v1/functions' \\\n  -H 'Authorization: Bearer {KEY_PLACEHOLDER}'"
     token = (
         f"curl -X POST '{base_url}/connect/token' \\\n  -d 'grant_type=client_credentials' \\\n"
         "  -d 'client_id=YOUR_CLIENT_ID' \\\n  -d 'client_secret=YOUR_SECRET'"
     )
-    return {"key": key, "token": token}
+    return {"key": key, "token": token, "job": first_job.PYTHON.replace("BASE_URL", base_url)}
 
 
 def _operation(path: str, method: str, node: Node, base_url: str) -> Operation:
@@ -107,6 +137,7 @@ def _operation(path: str, method: str, node: Node, base_url: str) -> Operation:
         scope=node.get("x-scope", ""),
         parameters=tuple(_parameter(one) for one in _in_order(node.get("parameters", []))),
         body=tuple(_lines(body.get("schema", {}))),
+        form=tuple(_lines(contents.get(FORM, {}).get("schema", {}))),
         media_types=tuple(contents),
         reply=tuple(_lines(reply.get("schema", {}))),
         requests=tuple(_requests(id_, path, method, contents, base_url)),
@@ -184,7 +215,11 @@ def _requests(id_: str, path: str, method: str, contents: Mapping[str, Node], ba
 
 def _replies(id_: str, content: Node) -> Iterator[Program]:
     for number, (title, value) in enumerate(_examples(content)):
-        yield Program(f"{id_}-reply-{number}", title, json.dumps(value, indent=2, ensure_ascii=False))
+        yield Program(f"{id_}-reply-{number}", title, _json(value))
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _examples(content: Node) -> Sequence[tuple[str, Any]]:
@@ -204,7 +239,7 @@ def _curl(url: str, method: str, media_type: str, value: Any) -> str:
         # In the shell's single quotes only a single quote is special; JSON can write it in another way.
         body = json.dumps(value, indent=2, ensure_ascii=False).replace("'", "\\u0027").replace("\n", "\n  ")
         lines += ["-H 'Content-Type: application/json'", f"-d '{body}'"]
-    elif media_type == "multipart/form-data":
+    elif media_type == FORM:
         parts = ((name, part) for name, given in dict(value or {}).items() for part in _each(given))
         lines += [f"-F '{name}={'@' if name == 'data' else ''}{part}'" for name, part in parts]
     elif media_type:

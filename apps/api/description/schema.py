@@ -17,6 +17,8 @@ from rest_framework import serializers
 from apps.api.serializers.base import WireSerializer
 from apps.api.views.base import ApiView
 from apps.core.ids import ALPHABET, LENGTH
+from apps.events.kinds import Notify
+from apps.workspaces import webhook_words
 from apps.workspaces.access import DECLARED
 from apps.workspaces.roles import Action
 from apps.workspaces.scopes import scopes_of
@@ -45,6 +47,15 @@ _MEANINGS = {
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests in too short a time: come back after the seconds in Retry-After.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The server is as busy as it can be: come back after the seconds in Retry-After.",
 }
+_FIRST = {
+    "/v1/functions/{function_id}/models",
+    "/v1/functions/{function_id}/models/{model_id}",
+    "/v1/functions/{function_id}/models/{model_id}/publish",
+    "/v1/functions/{function_id}/monitoring",
+    "/v1/search-functions/{function_id}/invoke",
+    "/v0.9/functions/{function_id}",
+}
+_METHODS = ("post", "get", "put", "delete")
 _WITH_BODY = (
     HTTPStatus.CONFLICT,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -145,6 +156,30 @@ def say_what_ids_are(result: Document, **_options: object) -> Document:
                     kind = parameter["name"].removesuffix("_id")
                     parameter["description"] = parameter.get("description") or f"The {kind}, `{kind}_` in front or not."
                     parameter["schema"] = {"type": "string", "example": f"{kind}_{ALPHABET[:LENGTH]}"}
+    return result
+
+
+def put_in_order(result: Document, **_options: object) -> Document:
+    """Put what one reads first first: of a topic its main address, of an address what makes before what lists."""
+    paths = sorted(result["paths"].items(), key=lambda item: item[0] not in _FIRST)
+    result["paths"] = {path: dict(sorted(methods.items(), key=_rank)) for path, methods in paths}
+    return result
+
+
+def _rank(operation: tuple[str, Document]) -> tuple[bool, int]:
+    method, node = operation
+    return "older clients" in node["summary"], _METHODS.index(method)
+
+
+def add_messages(result: Document, **_options: object) -> Document:
+    """Add what webhooks are told, in the place that readers of such documents look for it."""
+    messages: Document = {}
+    for kind in Notify:
+        content = {"application/json": {"schema": {"type": "object"}, "example": webhook_words.message(kind)}}
+        described = {"summary": webhook_words.WORDS[kind], "requestBody": {"content": content}}
+        done = {"200": {"description": "Anything from 200 to 299 ends it; otherwise it is sent again."}}
+        messages[kind.value] = {"post": {**described, "responses": done}}
+    result["x-webhooks"] = messages
     return result
 
 

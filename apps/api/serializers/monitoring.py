@@ -69,7 +69,7 @@ class MonitoringReply(WireSerializer):
 class DriftCall(WireSerializer):
     """One call, as it was answered."""
 
-    time = serializers.DateTimeField(help_text="When.")
+    createdAt = serializers.DateTimeField(help_text="When it came.")  # noqa: N815  # the wire's
     labelId = serializers.CharField(required=False, help_text="The label answered.")  # noqa: N815  # the wire's
     labelName = serializers.CharField(required=False, help_text="Its name.")  # noqa: N815  # the wire's
     confidence = serializers.FloatField(required=False, min_value=0, max_value=1, help_text="How sure the answer was.")

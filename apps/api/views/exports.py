@@ -40,7 +40,7 @@ class ExportsView(ApiView):
 
     @extend_schema(
         operation_id="createExport",
-        summary="Ask for a file of all samples",
+        summary="Make an export: a file of all samples",
         tags=["Exports"],
         request=NewExport,
         responses=ExportReply,
@@ -73,7 +73,7 @@ class ExportView(ApiView):
 
     @extend_schema(
         operation_id="getExport",
-        summary="Ask how far an export is",
+        summary="Read how far an export is",
         tags=["Exports"],
         responses=ExportReply,
         examples=[_REPLY],

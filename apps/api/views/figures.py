@@ -66,7 +66,7 @@ class FiguresView(ApiView):
 
     @extend_schema(
         operation_id="getAccuracy",
-        summary="Ask how well the function does",
+        summary="Read how well a function does",
         tags=["Models"],
         responses=FiguresReply,
         examples=[OpenApiExample("Two labels", value=_FIGURES, response_only=True, status_codes=["200"])],
@@ -82,7 +82,7 @@ class ConfusionView(ApiView):
 
     @extend_schema(
         operation_id="getConfusion",
-        summary="Ask what is taken for what",
+        summary="Read what is taken for what",
         tags=["Models"],
         responses=ConfusionReply,
         examples=[OpenApiExample("One cell", value=_CONFUSION, response_only=True, status_codes=["200"])],

@@ -41,7 +41,7 @@ _TOTAL = {
     "labels": [{"labelId": "label_p2m8v4c6x1z9q7w3", "labelName": "Refund", "callCount": 611}],
 }
 _CALL = {
-    "time": "2026-05-31T08:12:44Z",
+    "createdAt": "2026-05-31T08:12:44Z",
     "labelId": "label_p2m8v4c6x1z9q7w3",
     "labelName": "Refund",
     "confidence": 0.93,
@@ -214,7 +214,8 @@ def _stretch_body(stretch: Stretch, names: dict[str, str]) -> dict[str, Any]:
         "reviewCount": tally.n_for_review,
     }
     if sum(tally.milliseconds):
-        body["milliseconds"] = {"p50": tally.milliseconds_at(0.5), "p95": tally.milliseconds_at(0.95)}
+        at = {"p50": tally.milliseconds_at(0.5), "p95": tally.milliseconds_at(0.95)}
+        body["milliseconds"] = {name: round(value, 2) for name, value in at.items() if value is not None}
     if sum(tally.confidence):
         body["confidence"] = {"p10": tally.confidence_at(0.1), "p50": tally.confidence_at(0.5)}
     counted = [(key, n) for key, n in tally.labels.most_common() if key in names]
@@ -260,7 +261,7 @@ def _example_body(call: dict[str, Any]) -> dict[str, Any]:
         "novelty": call.get("novelty"),
         "sampleId": call.get("sample") or None,
     }
-    return {"time": call["at"], **_present(told)}
+    return {"createdAt": call["at"], **_present(told)}
 
 
 def _call_bodies(calls: Sequence[Invocation]) -> list[dict[str, Any]]:
@@ -279,7 +280,7 @@ def _call_body(call: Invocation) -> dict[str, Any]:
         "error": call.error or None,
         "modelId": call.model.public_id if call.model else None,
     }
-    return {"time": call.created_at, "milliseconds": call.milliseconds, **_present(told)}
+    return {"createdAt": call.created_at, "milliseconds": round(call.milliseconds, 2), **_present(told)}
 
 
 def _present(told: dict[str, Any]) -> dict[str, Any]:

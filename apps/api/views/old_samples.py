@@ -14,7 +14,9 @@ _TAGS = ["Version 0.9"]
     post=extend_schema(operation_id="createSampleV09", summary="Add a sample, as older clients do", tags=_TAGS),
     get=extend_schema(operation_id="listSamplesV09", summary="List samples, as older clients do", tags=_TAGS),
     delete=extend_schema(
-        operation_id="deleteSampleByExternalIdV09", summary="Delete a sample by an id of yours", tags=_TAGS
+        operation_id="deleteSampleByExternalIdV09",
+        summary="Delete a sample by an id of yours, as older clients do",
+        tags=_TAGS,
     ),
 )
 class OldSamplesView(SamplesView):
@@ -30,9 +32,13 @@ class OldSampleView(SampleView):
 
 
 @extend_schema_view(
-    put=extend_schema(operation_id="annotateSampleV09", summary="Say what is right for a sample", tags=_TAGS),
-    post=extend_schema(operation_id="annotateSampleByPostV09", summary="Say what is right for a sample", tags=_TAGS),
-    delete=extend_schema(operation_id="deleteAnnotationV09", summary="Take an annotation away", tags=_TAGS),
+    put=extend_schema(operation_id="annotateSampleV09", summary="Say what is right, as older clients do", tags=_TAGS),
+    post=extend_schema(
+        operation_id="annotateSampleByPostV09", summary="Say what is right by POST, as older clients do", tags=_TAGS
+    ),
+    delete=extend_schema(
+        operation_id="deleteAnnotationV09", summary="Take an annotation away, as older clients do", tags=_TAGS
+    ),
 )
 class OldAnnotationView(AnnotationView):
     """The annotation of one sample."""

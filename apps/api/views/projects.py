@@ -32,7 +32,7 @@ class ProjectsView(ApiView):
 
     @extend_schema(
         operation_id="createProject",
-        summary="Have a project",
+        summary="Make a project, or find the one there is",
         tags=["Version 0.9"],
         request=NewProject,
         responses=ProjectReply,

@@ -116,7 +116,7 @@ class OldSearchView(SearchView):
     @extend_schema(
         operation_id="searchFunctionV09",
         summary="Find the samples most like an input, as older clients do",
-        tags=_TAGS,
+        tags=["Version 0.9"],
         parameters=_PARAMETERS,
         request=_REQUEST,
         responses=FoundSamples,

@@ -57,7 +57,7 @@ class WebhooksView(ApiView):
 
     @extend_schema(
         operation_id="createWebhook",
-        summary="Have a program told what happens",
+        summary="Make a webhook: have a program told what happens",
         tags=_TAGS,
         request=NewWebhook,
         responses=NewSecretReply,

@@ -105,8 +105,8 @@ def _tell(feedback: Feedback) -> None:
         workspace=function.workspace.public_id,
         kind=Notify.SAMPLE_REPORTED,
         function=function.public_id,
-        sample=feedback.sample.public_id,
-        feedback=feedback.public_id,
+        sample_id=feedback.sample.public_id,
+        feedback_id=feedback.public_id,
         verdict=feedback.verdict,
     )
     announce_change(function)

@@ -51,7 +51,8 @@ def record_brought(*, function: Function, person: str, format: str, **counts: in
         format=format,
         **counts,
     )
-    notify(workspace=workspace, kind=Notify.IMPORT_DONE, function=function.public_id, format=format, **counts)
+    told = {f"{name.removeprefix('n_').removesuffix('s')}_count": count for name, count in counts.items()}
+    notify(workspace=workspace, kind=Notify.IMPORT_DONE, function=function.public_id, format=format, **told)
 
 
 def record_export(*, function: Function, person: User, format_name: str) -> None:

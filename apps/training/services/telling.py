@@ -23,7 +23,7 @@ def tell_trained(model: TrainedModel, *, is_last: bool) -> None:
     """Tell of a new model; of the last of its round also whether it is less often right than what was before."""
     if not is_heard(model.function.workspace.public_id):
         return
-    _notify(model, Notify.MODEL_TRAINED, learned_from=model.n_annotations, **_accuracy(model))
+    _notify(model, Notify.MODEL_TRAINED, annotation_count=model.n_annotations, **_accuracy(model))
     if is_last and (before := _before(model)) is not None and is_drop(before, model):
         said: dict[str, JsonValue] = {"modelId": before.public_id, "number": before.number}
         said |= {f"accuracy{name}": value for name, value in _interval(before).items()}

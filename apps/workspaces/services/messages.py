@@ -50,7 +50,7 @@ def write_message(
         "createdAt": happened_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "workspaceId": webhook.workspace.public_id,
         **({"functionId": function} if function else {}),
-        "data": {_wire_name(name): value for name, value in data.items()},
+        "data": {wire_name(name): value for name, value in data.items()},
     }
     delivery.body = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     delivery.save(force_insert=True)
@@ -61,5 +61,6 @@ def _wants(webhook: Webhook, notice: Notice) -> bool:
     return notice.kind in webhook.kinds and webhook.only_function in ("", notice.function_id)
 
 
-def _wire_name(name: str) -> str:
+def wire_name(name: str) -> str:
+    """Return a name as other programs read it: in one word, with capitals."""
     return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), name)
