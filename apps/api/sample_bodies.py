@@ -43,17 +43,21 @@ class SampleBodies:
         self._labels: Mapping[str, Label] = {} if function.searches else standing_labels(function.pk)
         self._by_key = {label.pk: label for label in self._labels.values()}
 
-    def of_keys(self, keys: Sequence[int]) -> list[Body]:
-        """Return the samples of these keys, in their order; one deleted meanwhile is left out."""
+    def of_keys(self, keys: Sequence[int], *, are_new: bool = False) -> list[Body]:
+        """Return the samples of these keys, in their order; one deleted meanwhile is left out.
+
+        Those that came just now were neither predicted nor captured, and are not asked about.
+        """
         rows = Sample.objects.filter(pk__in=keys)
         found = {sample.pk: sample for sample in (rows if self._includes_data else rows.defer("text", "row"))}
-        return self.of([found[key] for key in keys if key in found])
+        return self.of([found[key] for key in keys if key in found], are_new=are_new)
 
-    def of(self, samples: Sequence[Sample]) -> list[Body]:
+    def of(self, samples: Sequence[Sample], *, are_new: bool = False) -> list[Body]:
         """Return samples as JSON. At most six queries."""
         keys = [sample.pk for sample in samples]
-        predictions, tags = self._predictions(samples), self._tags(keys)
-        reasons = dict(Capture.objects.filter(sample__in=keys).values_list("sample", "reason"))
+        predictions, tags = {} if are_new else self._predictions(samples), self._tags(keys)
+        captures = Capture.objects.none() if are_new else Capture.objects.filter(sample__in=keys)
+        reasons = dict(captures.values_list("sample", "reason"))
         datas = self.datas(samples) if self._includes_data else [None] * len(samples)
         bodies: list[Body] = []
         for sample, data in zip(samples, datas, strict=True):

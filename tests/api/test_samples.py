@@ -783,4 +783,4 @@ def test_adding_one_takes_as_many_queries_however_many_there_are(
     few = n_queries("one")
     items = [NewText(f"text {number}", label_name="Shipping") for number in range(500)]
     add_texts(function=text_function, items=items, person=owner, origin=Origin.API)
-    assert n_queries("another") == few <= 34
+    assert n_queries("another") == few <= 26

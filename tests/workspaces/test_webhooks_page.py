@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 import subprocess
@@ -178,8 +179,9 @@ def test_s27_the_program_for_python_tells_true_from_false() -> None:
         assert check(secret, header, body) is is_right, (header, secret)
 
 
-def test_the_readme_holds_the_same_program() -> None:
-    assert PYTHON in (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+def test_the_description_of_the_api_holds_the_same_programs(client: Client) -> None:
+    page = html.unescape(client.get("/api/docs/").content.decode())
+    assert (PYTHON in page, JAVASCRIPT in page) == (True, True)
 
 
 def test_s27_the_program_for_javascript_tells_true_from_false(tmp_path: Path) -> None:

@@ -122,7 +122,8 @@ class SamplesView(PictureApiView):
             raise InvalidInput(became.reason)
         if became.outcome is Outcome.DUPLICATE:
             raise Duplicate(DUPLICATE, existing_id=became.sample.public_id, name="existingSampleId")
-        return Response(SampleBodies(request, function).of_keys([became.sample.pk])[0])
+        is_new = became.outcome is Outcome.ADDED
+        return Response(SampleBodies(request, function).of_keys([became.sample.pk], are_new=is_new)[0])
 
     @extend_schema(
         operation_id="listSamples",

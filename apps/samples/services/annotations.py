@@ -156,6 +156,8 @@ def annotate_many(
     of `ROWS_PER_TRANSACTION`, or inside the caller's. With an `act`, all of it is undone as one. `active_ms` is how
     long the person was at each.
     """
+    if not pairs:
+        return 0
     known = KnownLabels(function.pk)
     if any(label_id is not None and known.standing_for(label_id) is None for _sample_id, label_id in pairs):
         raise InvalidInput("One of the labels does not belong to the function. Reload the page and choose again.")

@@ -73,8 +73,10 @@ def _labels_of(
     function: Function, candidates: Sequence[Candidate], refused: dict[int, str], person: User | None
 ) -> Mapping[str, Label]:
     """The labels the candidates name, made where missing; those past the cap are refused with their rows."""
-    known = set(function.labels.in_use().values_list("name", flat=True))
     names = dict.fromkeys(name for candidate in candidates for name in candidate.label_names)
+    if not names:
+        return {}
+    known = set(function.labels.in_use().values_list("name", flat=True))
     new = [name for name in names if name not in known]
     too_many = set(new[max(0, LABELS_MAX - len(known)) :])
     for candidate in candidates:
