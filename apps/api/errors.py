@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 
+import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 
 from apps.api.paths import is_api
-from apps.core.errors import Conflict, HundredfoldError, Throttled
+from apps.core.errors import Conflict, HundredfoldError, Throttled, Unavailable
 from apps.core.http import status_of
 from apps.core.texts import storable
 from apps.workspaces.services.idempotency import StillAtWork
+
+logger = structlog.get_logger(__name__)
 
 GONE_WRONG = "Something went wrong here. The log of the server holds this request's id."
 NOTHING_HERE = "There is nothing at this address. The page /api/docs/ lists all there is."
@@ -54,6 +58,9 @@ def handle(error: Exception, context: Mapping[str, object]) -> Response | None:
     request_id = str(getattr(getattr(view, "request", None), "request_id", ""))
     if isinstance(error, HundredfoldError):
         return _service_error(error, request_id)
+    if isinstance(error, OperationalError):  # away, full, or locked for too long: trying again may end differently
+        logger.error("api_database_failed", exc_info=error)
+        return _service_error(Unavailable("The database did not answer. Try again in a moment."), request_id)
     if isinstance(error, RequestDataTooBig):
         return Response(error_body("The body is too large. Send it in smaller parts.", "too_large", request_id), 413)
     if isinstance(error, Http404):

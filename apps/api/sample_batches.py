@@ -11,6 +11,7 @@ from django.http import QueryDict
 from apps.accounts.models import User
 from apps.api.pictures import is_address
 from apps.api.sample_inputs import SampleReader, pictures_of_form
+from apps.core.connections import let_go
 from apps.core.errors import HundredfoldError, InvalidInput
 from apps.functions.models import Function, InputKind
 from apps.samples.services.intake import ItemResult, Outcome
@@ -60,6 +61,8 @@ def _read_all(reader: SampleReader, items: Sequence[object]) -> list[PostedSampl
     pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="fetch")
     ends_at = monotonic() + FETCH_SECONDS
     try:
+        if any(_is_on_the_web(item) for item in items):
+            let_go()
         waiting = {index: pool.submit(_read, reader, item) for index, item in enumerate(items) if _is_on_the_web(item)}
         return [
             _fetched(waiting[index], ends_at) if index in waiting else _read(reader, item)

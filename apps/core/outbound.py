@@ -25,6 +25,7 @@ from urllib.parse import quote, urlsplit
 import httpcore2
 from django.conf import settings
 
+from apps.core.connections import let_go
 from apps.core.errors import InvalidInput, TooLarge
 
 SECONDS = 10.0
@@ -167,6 +168,7 @@ def _look_up(host: str, port: int, seconds: float) -> list[Address]:
             return
         found.extend(dict.fromkeys(ip_address(answer[4][0]) for answer in answers))
 
+    let_go()
     asking = threading.Thread(target=ask, name="look_up", daemon=True)
     asking.start()
     asking.join(seconds)
@@ -259,6 +261,7 @@ def _exchange(
     method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float
 ) -> Iterator[httpcore2.Response]:
     deadline = _Deadline(seconds)
+    let_go()
     target = check(url, seconds=min(seconds, CONNECT_SECONDS))
     place = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
     ours = {"Host": _host_header(target), "User-Agent": "Hundredfold", "Connection": "close"}

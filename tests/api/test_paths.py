@@ -1,6 +1,7 @@
 """Whatever is asked under the addresses of the API is answered in JSON, in one shape, and never by a redirect."""
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from tests.api.conftest import KeyClient
@@ -48,3 +49,15 @@ def test_writings_that_clients_send_are_read(key_client: KeyClient, charset: str
     body = b'{"name": "Desks", "input": "Text", "output": "Tags"}'
     response = key_client.http.generic("POST", "/v1/functions", body, f"application/json; charset={charset}")
     assert response.status_code == 200
+
+
+def test_a_database_that_does_not_answer_is_said_and_when_to_come_back(
+    key_client: KeyClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_bearer: str) -> None:
+        raise OperationalError("couldn't get a connection after 5.00 sec")
+
+    monkeypatch.setattr("apps.api.authentication.authenticate", away)
+    response = key_client.get("/v1/functions")
+    assert (response.status_code, response["Retry-After"], response.json()["code"]) == (503, "1", "unavailable")
+    assert "couldn't" not in response.content.decode()

@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from django.db import connections
 from pytest_django import Settings
 
 from apps.core import outbound
@@ -513,3 +514,20 @@ def test_another_of_its_addresses_is_tried_where_one_is_dead(names: Names, setti
     names.answers["two.example.com"] = [["127.0.0.3", "127.0.0.2"]]
     with receiving(ok(b"second"), "127.0.0.2") as receiver:
         assert fetch(f"http://two.example.com:{receiver.port}/", max_bytes=100) == b"second"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_keeps_the_database_while_waiting_for_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process has a pool of connections: a few slow addresses would take all of them from everybody."""
+    mine = connections["default"]
+    mine.ensure_connection()
+    was_free: list[bool] = []
+
+    def answer(*_args: object, **_options: object) -> list[object]:
+        was_free.append(mine.connection is None)
+        raise OSError
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    with pytest.raises(Refused):
+        fetch("https://slow.example.com/a.jpg", max_bytes=10)
+    assert was_free == [True]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import make_password
+from django.db import connections
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -207,3 +208,18 @@ def test_a_token_costs_one_query(key_and_text: tuple[ApiKey, str], django_assert
     token = token_of(key.client_id, text)
     with django_assert_num_queries(1):
         authenticate(token)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_strangers_who_guess_do_not_keep_the_database_from_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = connections["default"]
+    was_free: list[bool] = []
+
+    def check(_secret: str, _kept: list[str]) -> str:
+        was_free.append(mine.connection is None)
+        return ""
+
+    monkeypatch.setattr(authentication, "_checked_slowly", check)
+    with pytest.raises(NotSignedIn):
+        exchange(client_id="nobody", secret="a guess")  # it is none
+    assert was_free == [True]

@@ -14,6 +14,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from apps.core import caller
+from apps.core.connections import let_go
 from apps.core.errors import NotSignedIn, Throttled
 from apps.core.throttling import Throttle
 from apps.workspaces.models import ApiKey
@@ -133,6 +134,7 @@ def _slow_proof(client_id: str, secret: str, kept: list[str]) -> str:
     if found := _known.proof_of(secret, kept):
         return found
     _guesses.admit(client_id)
+    let_go()  # strangers wait here, and must not keep others from the database
     if not _one_at_a_time.acquire(timeout=_WAIT_S):
         raise Throttled("Too many sign in at this moment. Try again shortly.", retry_after_s=int(_WAIT_S))
     try:
