@@ -292,3 +292,9 @@ def test_a_function_that_is_gone_keeps_nothing(text_function: Function) -> None:
     text_function.delete()
     with pytest.raises(NotFound):
         capture_inputs(function=gone, heard=[heard("too late")], rules=RULES)
+
+
+def test_what_a_deleted_function_keeps_is_not_changed(text_function: Function, owner: User) -> None:
+    Function.objects.filter(pk=text_function.pk).delete()
+    with pytest.raises(NotFound):
+        set_capture(function=text_function, rules=CaptureRules(mode="all"), actor=owner)

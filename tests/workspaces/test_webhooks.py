@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 from pytest_django import Settings
 
 from apps.accounts.models import User
@@ -215,3 +216,23 @@ def test_a_message_deleted_that_moment_is_not_sent_again(webhook: Webhook, owner
     Delivery.objects.all().delete()
     with pytest.raises(NotFound):
         send_again(delivery=message, actor=owner)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_made_at_once_there_are_no_more_than_may_be(
+    workspace: Workspace, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "MOST_WEBHOOKS", 3)
+
+    def make(_index: int) -> bool:
+        try:
+            create_webhook(workspace=workspace, actor=owner, url=URL, kinds=ALL)
+        except Conflict:
+            return False
+        finally:
+            connections.close_all()
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(make, range(8)))
+    assert made.count(True) == workspace.webhooks.count() == 3

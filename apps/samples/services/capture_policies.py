@@ -20,6 +20,7 @@ from apps.functions.models import Function
 from apps.functions.services.changes import actor_id, announce_change
 from apps.samples.models import CaptureMode, CapturePolicy, Missed
 from apps.samples.redaction import all_kinds
+from apps.samples.services.annotations import lock_function
 
 MOST_PER_HOUR = 20_000
 MOST_DAYS = 3_650
@@ -71,6 +72,7 @@ def set_capture(*, function: Function, rules: CaptureRules, actor: User | None) 
     """Change what of calls is kept, from now on; what is there stays, for as long as `days_kept` now says."""
     rules.check()
     chosen = cast("dict[str, JsonValue]", asdict(rules) | {"redactions": sorted(set(rules.redactions))})
+    lock_function(function.pk)
     policy, is_new = CapturePolicy.objects.select_for_update().get_or_create(function=function, defaults=chosen)
     before = asdict(CaptureRules() if is_new else CaptureRules.of(policy))
     before["redactions"] = sorted(before["redactions"])

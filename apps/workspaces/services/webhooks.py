@@ -16,6 +16,7 @@ from apps.events.kinds import Audit, Notify
 from apps.events.services import keep_audience, record
 from apps.workspaces.functions_by_name import names_of_functions
 from apps.workspaces.models import Delivery, DeliveryState, Webhook, Workspace
+from apps.workspaces.services.members import lock_workspace
 from apps.workspaces.services.messages import write_message
 from apps.workspaces.signing import secret_of
 
@@ -31,6 +32,7 @@ def create_webhook(
     url = url.strip()
     outbound.check(url)
     with transaction.atomic():
+        lock_workspace(workspace)
         if workspace.webhooks.count() >= MOST_WEBHOOKS:
             raise Conflict(f"A workspace has at most {MOST_WEBHOOKS} webhooks. Delete one that nobody needs.")
         webhook = Webhook.objects.create(
