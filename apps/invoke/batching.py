@@ -1,8 +1,9 @@
 """The micro-batcher: concurrent callers share one forward pass, and one thread alone runs the model.
 
-A caller alone never waits for company. Where the last batch had several callers, the next one is held open for a
-moment, because callers who were answered together tend to come back together. Inputs that came by the thousand in one
-call wait in a line of their own: they fill what others leave, and never so much at once that others wait long for it.
+A caller alone never waits for company. Where several were there when the last batch was done, answered by it or waiting
+behind it, the next one is held open while they come back: two halves that take turns would cost the machine nearly
+twice what the whole costs. Inputs that came by the thousand in one call wait in a line of their own: they fill what
+others leave, and never so much at once that others wait long for it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,15 @@ Result = TypeVar("Result")
 logger = structlog.get_logger(__name__)
 
 MAX_BATCH = 32
-MAX_WAIT_SECONDS = 0.002
+MAX_WAIT_SECONDS = 0.003
+"""A batch waits so long for the next of those who may come back."""
+WAIT_SHARE = 0.2
+"""Of the time that the last pass took: so long does a batch wait for all of them, at most."""
+PASS_SECONDS = 0.4
+"""A pass of inputs that came alone takes about so long where they take the machine long: else whoever comes during it
+waits for two such passes."""
+FEWEST = 8
+"""In a pass where so many wait, however long they take."""
 BULK_SECONDS = 0.04
 """A pass of inputs of large calls takes about so long: whoever comes during it waits no longer."""
 BULK_SHARE = 1 / 8
@@ -71,6 +80,8 @@ class MicroBatcher(Generic[Item, Result]):
         self._queue: deque[_Waiting[Item, Result]] = deque()
         self._bulk: deque[_Waiting[Item, Result]] = deque()
         self._item_seconds = BULK_SECONDS / 4
+        self._pass_seconds = 0.0
+        self._n_there = 1
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._is_closed = False
@@ -110,9 +121,7 @@ class MicroBatcher(Generic[Item, Result]):
             thread.join()
 
     def _work(self) -> None:
-        n_last = 1
-        while batch := self._collect(n_last):
-            n_last = len(batch)
+        while batch := self._collect():
             live = self._in_time([waiting for waiting in batch if waiting.future.set_running_or_notify_cancel()])
             if live:
                 started = time.perf_counter()
@@ -130,21 +139,31 @@ class MicroBatcher(Generic[Item, Result]):
         return [waiting for waiting in batch if waiting.due >= now]
 
     def _learn(self, seconds: float, n_items: int) -> None:
+        self._pass_seconds = seconds
         self._item_seconds += NEWEST_COUNTS * (seconds / n_items - self._item_seconds)
 
-    def _collect(self, n_last: int) -> list[_Waiting[Item, Result]]:
+    def _collect(self) -> list[_Waiting[Item, Result]]:
         """Wait for work and take it; an empty list means closed and done."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._bulk or self._is_closed)
-            until = time.monotonic() + self._max_wait_seconds
-            n_wanted = min(n_last, self._max_batch)
-            while len(self._queue) < n_wanted and not self._bulk and not self._is_closed:
-                left = until - time.monotonic()
-                if left <= 0 or not self._changed.wait(left):
-                    break
-            n_kept_free = int(BULK_SHARE * self._max_batch) if self._bulk else 0
-            batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._max_batch - n_kept_free))]
+            room = self._room()
+            self._wait_for_company(room)
+            n_kept_free = int(BULK_SHARE * room) if self._bulk else 0
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), room - n_kept_free))]
             return batch + [self._bulk.popleft() for _ in range(min(len(self._bulk), self._bulk_room(len(batch))))]
+
+    def _wait_for_company(self, room: int) -> None:
+        """Wait while those who were there a moment ago come back, one soon after the other."""
+        n_wanted = min(self._n_there, room)
+        until = time.monotonic() + max(self._max_wait_seconds, WAIT_SHARE * self._pass_seconds)
+        while len(self._queue) < n_wanted and not self._bulk and not self._is_closed:
+            left = min(self._max_wait_seconds, until - time.monotonic())
+            if left <= 0 or not self._changed.wait(left):
+                break
+
+    def _room(self) -> int:
+        """How many inputs that came alone go together."""
+        return min(self._max_batch, max(FEWEST, int(PASS_SECONDS / max(self._item_seconds, 1e-6))))
 
     def _bulk_room(self, n_taken: int) -> int:
         """How many inputs of large calls go along with those taken: one at least, else they would wait for ever."""
@@ -162,5 +181,6 @@ class MicroBatcher(Generic[Item, Result]):
             for waiting in batch:
                 self._answer([waiting])
             return
+        self._n_there = len(batch) + len(self._queue)  # before anybody who is answered now can be back
         for waiting, result in zip(batch, results, strict=True):
             waiting.future.set_result(result)

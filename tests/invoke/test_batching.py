@@ -110,7 +110,7 @@ def test_a_caller_alone_does_not_wait_for_company() -> None:
 
 
 def test_callers_who_came_together_are_waited_for_together(model: Recording) -> None:
-    batcher = MicroBatcher(model, name="test", max_wait_seconds=10)
+    batcher = MicroBatcher(model, name="test", max_wait_seconds=0.5)
     batcher.submit(0)
     assert model.has_begun.wait(10)
     together = [batcher.submit(i) for i in (1, 2, 3)]
@@ -121,6 +121,35 @@ def test_callers_who_came_together_are_waited_for_together(model: Recording) -> 
     second, third = batcher.submit(5), batcher.submit(6)
     assert [future.result(2) for future in (first, second, third)] == [8, 10, 12]
     assert model.batches[-1] == [4, 5, 6]
+    batcher.close()
+
+
+def test_halves_that_take_turns_become_one(model: Recording) -> None:
+    batcher = MicroBatcher(model, name="test", max_wait_seconds=10)
+    first = batcher.submit(0)
+    assert model.has_begun.wait(10)
+    others = [batcher.submit(i) for i in (1, 2)]
+    model.may_go_on.set()
+    first.result(10)
+    again = batcher.submit(3)  # whoever was answered comes back, beside those who wait
+    assert [future.result(2) for future in (*others, again)] == [2, 4, 6]
+    assert model.batches == [[0], [1, 2, 3]]
+    batcher.close()
+
+
+def test_inputs_that_take_long_go_in_smaller_parts() -> None:
+    sizes: list[int] = []
+
+    def slowly(items: Sequence[int]) -> list[int]:
+        sizes.append(len(items))
+        time.sleep(0.025 * len(items))  # the pass itself: what is measured is how long it takes
+        return list(items)
+
+    batcher = MicroBatcher(slowly, name="test")
+    for _ in range(3):
+        for future in [batcher.submit(i) for i in range(64)]:
+            future.result(20)
+    assert max(sizes[-3:]) <= 16, "32 would take twice as long as a pass should"
     batcher.close()
 
 
