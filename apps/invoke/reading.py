@@ -19,7 +19,9 @@ from apps.invoke import wire
 from apps.invoke.batches import Item, read_batch
 from apps.invoke.pictures import Fetched, RowPictures, addresses_of, content_of, has_pictures, with_fetched
 from apps.invoke.services import Answerer, Content, read_content
+from apps.samples import rows
 from apps.samples.rows import ReadRow
+from apps.samples.sent_rows import check_numbers
 from apps.training.services.inputs import Layout
 from apps.training.services.serving import Served
 
@@ -128,6 +130,9 @@ def read_input(data: wire.Data, layout: Layout, fetched: Fetched) -> Input:
 
 
 def _read(data: wire.Data, sent: wire.Data, layout: Layout, pictures: RowPictures | None = None) -> Input:
+    if isinstance(data, Mapping) and layout.input_kind == InputKind.TABLE:
+        fields = rows.typed(layout.fields)
+        check_numbers(rows.cells_by_name(data, fields), fields)  # a program can mend what it sends
     content = read_content(data, layout, find_picture=pictures.find if pictures else None)
     if isinstance(content, ReadRow):
         return Input(content, sent, content.identity)
