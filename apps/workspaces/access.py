@@ -29,6 +29,7 @@ from apps.core.errors import NotAllowed, NotFound, NotSignedIn
 from apps.core.ids import with_prefix
 from apps.workspaces.models import ApiKey, Workspace
 from apps.workspaces.roles import Action, may
+from apps.workspaces.scopes import scopes_of
 
 P = ParamSpec("P")
 M = TypeVar("M", bound=Model)
@@ -113,7 +114,10 @@ class Access:
     def _require(self, role: str) -> None:
         self._role = role
         if self.key is not None and not self.key.allows(self.action):
-            raise NotAllowed(f"This key does not include this: {self.action.label}. Make one that does.")
+            [scope] = scopes_of([self.action])
+            raise NotAllowed(
+                f"This key may not {self.action.label}. That takes one with the scope {scope} (“{scope.label}”)."
+            )
         if self.key is None and not may(role, self.action):
             raise NotAllowed(f"Your role does not include this: {self.action.label}. An admin can change it.")
 

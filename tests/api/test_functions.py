@@ -153,3 +153,9 @@ def test_what_is_there_cannot_be_done_by_other_methods(key_client: KeyClient) ->
     answer = key_client.delete("/v1/functions")
     assert answer.status_code == 405
     assert json.loads(answer.content)["code"] == "method_not_allowed"
+
+
+def test_a_key_that_may_not_is_told_which_scope_it_lacks(client_with: Callable[..., KeyClient]) -> None:
+    refused = client_with("invoke", "read", "write").post("/v1/functions", {"input": "Text", "output": "Tags"})
+    assert refused.status_code == 403
+    assert "scope admin (“Change functions, members and keys”)" in refused.json()["message"]

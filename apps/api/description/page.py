@@ -11,6 +11,7 @@ from typing import Any
 from apps.api.description import first_job
 from apps.api.description.schema import document
 from apps.workspaces import webhook_words
+from apps.workspaces.scopes import Scope
 
 Node = Mapping[str, Any]
 MAX_DEPTH = 4
@@ -54,6 +55,7 @@ class Operation:
     summary: str
     description: str
     scope: str
+    scope_label: str
     parameters: tuple[FieldLine, ...]
     body: tuple[FieldLine, ...]
     form: tuple[FieldLine, ...]
@@ -135,6 +137,7 @@ def _operation(path: str, method: str, node: Node, base_url: str) -> Operation:
         summary=node.get("summary", id_),
         description=node.get("description", ""),
         scope=node.get("x-scope", ""),
+        scope_label=Scope(node["x-scope"]).label if node.get("x-scope") else "",
         parameters=tuple(_parameter(one) for one in _in_order(node.get("parameters", []))),
         body=tuple(_lines(body.get("schema", {}))),
         form=tuple(_lines(contents.get(FORM, {}).get("schema", {}))),

@@ -38,7 +38,7 @@ _MEANINGS = {
     HTTPStatus.BAD_REQUEST: "What was sent cannot be used; the message says how to mend it.",
     HTTPStatus.UNAUTHORIZED: "No valid key came with the request, or its owner has left.",
     HTTPStatus.PAYMENT_REQUIRED: "The workspace has reached one of its quotas.",
-    HTTPStatus.FORBIDDEN: "The key does not include this.",
+    HTTPStatus.FORBIDDEN: "The key may not do this; the message names the scope it lacks.",
     HTTPStatus.NOT_FOUND: "There is no such object, or it is not this key's.",
     HTTPStatus.CONFLICT: "Something stands in the way: it is there already, or is still being made.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large.",
