@@ -18,7 +18,7 @@ if __name__ == "__main__":
 
 from apps.functions.models import Function
 from apps.invoke.services import inputs_of, read_content
-from apps.ops.load_generator import Inputs
+from apps.ops.load_generator import Inputs, given_data
 from apps.training.services import serving
 from apps.training.services.serving import Served
 
@@ -45,7 +45,7 @@ def _served(function_id: str) -> Served:
 
 
 def main() -> None:
-    inputs = Inputs()
+    inputs = Inputs(given_data())
     for line in sys.stdin:
         sys.stdout.write(json.dumps(measure(json.loads(line), inputs)) + "\n")
         sys.stdout.flush()

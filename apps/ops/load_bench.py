@@ -1,35 +1,39 @@
 """Calls under load: a real `up` over loopback, by 1 to 128 callers at once, beside the bare pass in the same run.
 
-The callers are one process on one core, which sends nothing while the bare pass is measured. Every input is new, or the
-server would remember it; one line is of an input sent again and again. Passes and calls take turns, so that what else
-the machine does weighs on both.
+How each is measured:
+
+- The **callers** are one process on one core, which sends the next input of a caller as soon as it has the answer to
+  the last, and nothing while the bare pass is measured. No input is sent twice, or the server would remember it; one
+  line is of an input sent again and again. With `--data` the inputs are those of a data set, each with a number behind.
+- The **bare pass** is the same published model in a process of its own on such inputs, read or decoded, tokenised and
+  answered in batches: of one beside one caller, of `BATCH` beside more, which is as many as the server takes at once.
+- What is compared takes turns, `ROUNDS` times in each measurement, so that what else the machine does weighs on both:
+  one caller's p50 over all turns beside the median pass; what `BATCH` callers get a second beside the mean of the
+  passes before and after, the median of the turns; many functions at random beside one.
+- Everything that is loaded once is loaded before it is measured; of many functions each has been called.
+- Memory is what the web process holds (RSS) after many functions were called, beside what it held before.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
 
 import numpy as np
 from django.conf import settings
 
-from apps.core.errors import Unavailable
-from apps.ops import data_lock
-from apps.ops.loop_bench import Up, environment_for, running_up
+from apps.engine import datasets
+from apps.engine.types import Modality
+from apps.ops.load_run import Called, World, running_world
 
 CALLERS = (1, 10, 32, 128)
 BATCH = 32
+ROUNDS = 3
 N_FUNCTIONS = 500
 SEVERAL = 10
-NO_LIMITS = {"HUNDREDFOLD_KEY_RATE": "0", "HUNDREDFOLD_ADDRESS_RATE": "0"}
 FINE = {200, 503}
+PASSES_SHARE = 0.3
+"""Of the time of a turn, before the calls and after them."""
 
 ALONE_TIMES, ALONE_MS = 1.25, 3.0
 TOGETHER_SHARE = 0.70
@@ -37,144 +41,128 @@ SLOWEST_S = 2.0
 MANY_TIMES = 1.5
 
 
-class Process:
-    """A process that answers orders, a line each."""
+def measure_load(
+    *, seconds: float, n_functions: int = N_FUNCTIONS, data: Path | None = None, cache_mb: int | None = None
+) -> Iterator[dict[str, object]]:
+    """Yield a line for each measurement, and one for each limit; `seconds` of calls in each measurement.
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-
-    def ask(self, order: Mapping[str, object]) -> dict[str, object]:
-        """Raises Unavailable where the process has died."""
-        orders, answers = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
-        with suppress(BrokenPipeError):
-            orders.write(json.dumps(order).encode() + b"\n")
-            orders.flush()
-        line = answers.readline()
-        if not line:
-            raise Unavailable("A process of the measurement ended before it was done; its last words are above.")
-        return dict(json.loads(line))
-
-
-@dataclass(frozen=True)
-class World:
-    """What is called, who calls, and what passes without a server."""
-
-    up: Up
-    data_dir: Path
-    secret: str
-    functions: Mapping[str, str]
-    many: list[str]
-    callers: Process
-    bare: Process
-    seconds: float
-
-    def call(self, kind: str, n_callers: int, *, functions: list[str] | None = None, repeated: bool = False) -> Called:
-        order = {
-            "url": self.up.url,
-            "secret": self.secret,
-            "kind": kind,
-            "functions": functions or [self.functions[kind]],
-            "callers": n_callers,
-            "seconds": self.seconds,
-            "repeated": repeated,
-        }
-        said = self.callers.ask(order)
-        times = np.array(said["times"], dtype=np.float64)
-        statuses = {int(status): int(n) for status, n in cast("dict[str, int]", said["statuses"]).items()}
-        return Called(times, statuses, float(str(said["seconds"])), float(str(said["own_ms"])))
-
-    def pass_ms(self, kind: str, batch: int) -> float:
-        """Return the median milliseconds of a bare pass."""
-        order = {"kind": kind, "function": self.functions[kind], "batch": batch, "seconds": self.seconds / 2}
-        times = self.bare.ask(order)["times"]
-        return float(1000 * np.median(cast("list[float]", times)))
-
-    def web_bytes(self) -> int:
-        """Return the memory that the web process holds."""
-        web = dict(data_lock.read_state(self.data_dir).children)["web"]
-        status = Path(f"/proc/{web}/status").read_text(encoding="ascii")
-        return 1024 * int(status.partition("VmRSS:")[2].split()[0])
+    With `data`, a folder of texts or of pictures, only that kind is measured. Raises Unavailable where something does
+    not run, and what `datasets.read` raises.
+    """
+    kinds = ("text", "image") if data is None else (_kind_of(data),)
+    with running_world(n_functions, data=data, cache_mb=cache_mb) as world:
+        for kind in kinds:
+            yield from _under_load(world, kind, seconds)
+        if "text" in kinds:
+            yield world.call("text", SEVERAL, seconds, repeated=True).line("the same input again", "text", SEVERAL)
+            yield from _beside_large_calls(world, seconds)
+            yield from _many_functions(world, seconds, cache_mb)
 
 
-@dataclass(frozen=True)
-class Called:
-    """What some callers got: seconds of the answered calls, how many got which status, and what a call cost them."""
-
-    times: np.typing.NDArray[np.float64]
-    statuses: Mapping[int, int]
-    seconds: float
-    own_ms: float
-
-    def ms(self, percentile: float) -> float:
-        return round(float(1000 * np.percentile(self.times, percentile)), 2) if len(self.times) else float("inf")
-
-    @property
-    def per_second(self) -> float:
-        return len(self.times) / self.seconds
-
-    def line(self, what: str, kind: str, n_callers: int) -> dict[str, object]:
-        return {
-            "what": what,
-            "kind": kind,
-            "callers": n_callers,
-            "per_second": round(self.per_second, 1),
-            "p50_ms": self.ms(50),
-            "p95_ms": self.ms(95),
-            "p99_ms": self.ms(99),
-            "statuses": {str(status): n for status, n in sorted(self.statuses.items())},
-            "generator_ms_a_call": round(self.own_ms, 3),
-        }
+def in_words(line: dict[str, object]) -> str:
+    """Return a line as a row of the table that people read."""
+    if "limit" in line:
+        bound = f"<= {line['at_most']}" if "at_most" in line else f">= {line['at_least']}"
+        return f"{'ok   ' if line['met'] else 'MISSED'} {line['limit']}: {line['value']} (must be {bound})"
+    if "per_second" in line:
+        got = ", ".join(f"{n} x {status}" for status, n in dict(line["statuses"]).items())  # type: ignore[call-overload]
+        return (
+            f"{line['kind']:5}  {line['what']:28}  {line['callers']:>3} callers  {line['per_second']:>7}/s  "
+            f"p50 {line['p50_ms']:>7} ms  p95 {line['p95_ms']:>7} ms  p99 {line['p99_ms']:>7} ms  {got}"
+        )
+    return ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in line.items())
 
 
-def measure_load(*, seconds: float, n_functions: int = N_FUNCTIONS) -> Iterator[dict[str, object]]:
-    """Yield a line for each measurement, and one for each limit. Raises Unavailable where something does not run."""
-    with _world(seconds, n_functions) as world:
-        for kind in ("text", "image"):
-            yield from _under_load(world, kind)
-        yield world.call("text", SEVERAL, repeated=True).line("the same input again", "text", SEVERAL)
-        yield from _many_functions(world)
+def _kind_of(data: Path) -> str:
+    modality = datasets.read(data).modality
+    if modality not in {Modality.TEXT, Modality.IMAGE}:
+        raise ValueError(f"{data} holds neither texts nor pictures.")
+    return modality.value
 
 
-def _under_load(world: World, kind: str) -> Iterator[dict[str, object]]:
+def _under_load(world: World, kind: str, seconds: float) -> Iterator[dict[str, object]]:
     for n in (1, BATCH):  # what is loaded once is loaded
-        world.call(kind, n)
-        world.pass_ms(kind, n)
-    alone_ms, together_ms = world.pass_ms(kind, 1), world.pass_ms(kind, BATCH)
+        world.call(kind, n, seconds / ROUNDS)
+        world.passes(kind, n, seconds * PASSES_SHARE / ROUNDS)
     called: dict[int, Called] = {}
+    bare_ms: dict[int, float] = {}
+    share = 0.0
     for n_callers in CALLERS:
-        called[n_callers] = world.call(kind, n_callers)
+        if n_callers in {1, BATCH}:
+            called[n_callers], bare_ms[n_callers], share = _in_turns(world, kind, n_callers, seconds)
+        else:
+            called[n_callers] = world.call(kind, n_callers, seconds)
         yield called[n_callers].line("calls", kind, n_callers)
-        if n_callers == 1:
-            alone_ms = (alone_ms + world.pass_ms(kind, 1)) / 2
         if n_callers == BATCH:
-            together_ms = (together_ms + world.pass_ms(kind, BATCH)) / 2
-    bare_per_second = 1000 * BATCH / together_ms
-    yield {
+            yield _bare_line(kind, bare_ms)
+            yield _verdict(f"{kind}: {BATCH} callers, share of the bare pass", share, at_least=TOGETHER_SHARE)
+    limit = ALONE_TIMES * bare_ms[1] + ALONE_MS
+    yield _verdict(f"{kind}: one caller, p50 in ms", called[1].ms(50), at_most=limit)
+    most = called[CALLERS[-1]]
+    yield _verdict(f"{kind}: {CALLERS[-1]} callers, p99 of the answered in s", most.ms(99) / 1000, at_most=SLOWEST_S)
+    others = sum(n for status, n in most.statuses.items() if status not in FINE)
+    yield _verdict(f"{kind}: {CALLERS[-1]} callers, neither 200 nor 503", others, at_most=0)
+
+
+def _in_turns(world: World, kind: str, n_callers: int, seconds: float) -> tuple[Called, float, float]:
+    """Return what callers got, the median milliseconds of a bare pass over as many inputs, and the share of what the
+    passes answer a second that the callers got."""
+    parts: list[Called] = []
+    times: list[float] = []
+    shares: list[float] = []
+    of_passes = seconds * PASSES_SHARE / ROUNDS
+    for _ in range(ROUNDS):
+        before = world.passes(kind, n_callers, of_passes)
+        parts.append(world.call(kind, n_callers, seconds / ROUNDS))
+        after = world.passes(kind, n_callers, of_passes)
+        times += before + after
+        shares.append(parts[-1].per_second * float(np.mean(before + after)) / n_callers)
+    return Called.joined(parts), float(1000 * np.median(times)), float(np.median(shares))
+
+
+def _bare_line(kind: str, bare_ms: dict[int, float]) -> dict[str, object]:
+    return {
         "what": "bare pass",
         "kind": kind,
-        "alone_ms": round(alone_ms, 2),
-        f"batches_of_{BATCH}_per_second": round(bare_per_second, 1),
+        "alone_ms": round(bare_ms[1], 2),
+        f"batches_of_{BATCH}_a_second": round(1000 * BATCH / bare_ms[BATCH], 1),
     }
-    limit = ALONE_TIMES * alone_ms + ALONE_MS
-    yield _verdict(f"{kind}: one caller, p50 in ms", called[1].ms(50), at_most=limit)
-    share = called[BATCH].per_second / bare_per_second
-    yield _verdict(f"{kind}: {BATCH} callers, share of the bare pass", share, at_least=TOGETHER_SHARE)
-    yield _verdict(f"{kind}: 128 callers, p99 of the answered in s", called[128].ms(99) / 1000, at_most=SLOWEST_S)
-    others = sum(n for status, n in called[128].statuses.items() if status not in FINE)
-    yield _verdict(f"{kind}: 128 callers, neither 200 nor 503", others, at_most=0)
 
 
-def _many_functions(world: World) -> Iterator[dict[str, object]]:
+def _beside_large_calls(world: World, seconds: float) -> Iterator[dict[str, object]]:
+    alone: list[Called] = []
+    beside: list[Called] = []
+    n_large = 0
+    for _ in range(ROUNDS):
+        alone.append(world.call("text", 1, seconds / ROUNDS))
+        with world.large_calls() as statuses:
+            beside.append(world.call("text", 1, seconds / ROUNDS))
+        n_large += statuses[200]
+    one, other = Called.joined(alone), Called.joined(beside)
+    yield other.line("beside calls of 1,000 texts", "text", 1) | {
+        "p95_ms_without": one.ms(95),
+        "large_calls": n_large,
+        "times": round(other.ms(95) / one.ms(95), 1),
+    }
+
+
+def _many_functions(world: World, seconds: float, cache_mb: int | None) -> Iterator[dict[str, object]]:
     before = world.web_bytes()
-    of_one = world.call("text", SEVERAL)
+    world.call("text", SEVERAL, seconds / ROUNDS)
+    world.call("text", SEVERAL, seconds, functions=world.many)  # each is read from disk once
+    ones: list[Called] = []
+    manys: list[Called] = []
+    for _ in range(ROUNDS):
+        ones.append(world.call("text", SEVERAL, seconds / ROUNDS))
+        manys.append(world.call("text", SEVERAL, seconds / ROUNDS, functions=world.many))
+    of_one, of_many = Called.joined(ones), Called.joined(manys)
     yield of_one.line("one function", "text", SEVERAL)
-    world.call("text", SEVERAL, functions=world.many)  # each is read from disk once
-    of_many = world.call("text", SEVERAL, functions=world.many)
     yield of_many.line(f"{len(world.many)} functions at random", "text", SEVERAL)
     grown = world.web_bytes() - before
-    yield {"what": "memory", "before_mb": before // 2**20, "grown_mb": grown // 2**20}
+    heads = settings.HEAD_CACHE_BYTES / 2**20 if cache_mb is None else cache_mb
+    yield {"what": "memory", "before_mb": before // 2**20, "grown_mb": grown // 2**20, "head_cache_mb": heads}
     yield _verdict(f"{len(world.many)} functions: p95 beside one", of_many.ms(95) / of_one.ms(95), at_most=MANY_TIMES)
-    allowed = (settings.HEAD_CACHE_BYTES + settings.EMBEDDING_CACHE_BYTES) / 2**20
+    allowed = heads + settings.EMBEDDING_CACHE_BYTES / 2**20
     yield _verdict(f"{len(world.many)} functions: memory grown in MB", grown / 2**20, at_most=allowed)
 
 
@@ -184,52 +172,3 @@ def _verdict(
     is_met = (at_most is None or value <= at_most) and (at_least is None or value >= at_least)
     limit = {"at_most": round(at_most, 3)} if at_most is not None else {"at_least": at_least}
     return {"limit": what, "value": round(value, 3), **limit, "met": is_met}
-
-
-@contextmanager
-def _world(seconds: float, n_functions: int) -> Iterator[World]:
-    with tempfile.TemporaryDirectory(prefix="hundredfold-load-") as folder, ExitStack() as stack:
-        data_dir = Path(folder)
-        up = stack.enter_context(running_up(data_dir, NO_LIMITS))
-        made = subprocess.run(  # noqa: S603  # this installation's own module
-            [sys.executable, "-m", "apps.ops.load_world", str(n_functions)],
-            env=environment_for(data_dir),
-            cwd=settings.ROOT_DIR,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if made.returncode != 0:
-            raise Unavailable(f"What is to be called could not be made: {made.stderr[-2000:]}")
-        world = json.loads(made.stdout.splitlines()[-1])
-        yield World(
-            up=up,
-            data_dir=data_dir,
-            secret=world["secret"],
-            functions={"text": world["text"], "image": world["image"]},
-            many=world["many"],
-            callers=stack.enter_context(_process("apps.ops.load_generator", data_dir)),
-            bare=stack.enter_context(_process("apps.ops.load_bare", data_dir)),
-            seconds=seconds,
-        )
-
-
-@contextmanager
-def _process(module: str, data_dir: Path) -> Iterator[Process]:
-    process = subprocess.Popen(  # noqa: S603  # this installation's own module
-        [sys.executable, "-m", module],
-        env=environment_for(data_dir) | {"PYTHONUNBUFFERED": "1"},
-        cwd=settings.ROOT_DIR,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        yield Process(process)
-    finally:
-        with suppress(BrokenPipeError):
-            cast("IO[bytes]", process.stdin).close()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

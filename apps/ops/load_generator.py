@@ -18,8 +18,10 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from apps.engine import datasets
 from apps.invoke.bench import made_up
 
 N_PICTURES = 200
@@ -32,20 +34,25 @@ SERVICE_UNAVAILABLE, OK = 503, 200
 class Inputs:
     """Inputs that nobody has sent before, as the bodies of calls."""
 
-    def __init__(self) -> None:
-        self._texts = [str(one) for one in made_up(range(10_000, 10_000 + N_TEXTS), has_pictures=False)]
+    def __init__(self, data: Path | None = None) -> None:
+        """Make inputs up, or read those of a data set's folder."""
+        texts = made_up(range(10_000, 10_000 + N_TEXTS), has_pictures=False)
         pictures = made_up(range(10_000, 10_000 + N_PICTURES), has_pictures=True)
-        self._pictures = [one for one in pictures if isinstance(one, bytes)]
+        given = datasets.read(data).train.inputs if data else ()
+        own_texts = [one for one in given[:N_TEXTS] if isinstance(one, str)]
+        own_pictures = [one.read_bytes() for one in given[:N_PICTURES] if isinstance(one, Path)]
+        self._texts = own_texts or [one for one in texts if isinstance(one, str)]
+        self._pictures = own_pictures or [one for one in pictures if isinstance(one, bytes)]
         self._number = itertools.count()
 
     def text(self) -> str:
         number = next(self._number)
-        return f"{self._texts[number % N_TEXTS]} {number}"
+        return f"{self._texts[number % len(self._texts)]} {number}"
 
     def picture(self) -> bytes:
         """A file that differs behind its end, where no decoder looks."""
         number = next(self._number)
-        return self._pictures[number % N_PICTURES] + number.to_bytes(8, "big")
+        return self._pictures[number % len(self._pictures)] + number.to_bytes(8, "big")
 
     def body(self, kind: str, *, is_repeated: bool) -> bytes:
         if kind == "text":
@@ -163,9 +170,14 @@ def _orders() -> Iterator[dict[str, object]]:
         yield json.loads(line)
 
 
+def given_data() -> Path | None:
+    """Return the folder named on the command line, if any is."""
+    return Path(sys.argv[1]) if len(sys.argv) > 1 else None
+
+
 def main() -> None:
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    inputs = Inputs()
+    inputs = Inputs(given_data())
     for order in _orders():
         sys.stdout.write(json.dumps(asyncio.run(drive(order, inputs))) + "\n")
         sys.stdout.flush()

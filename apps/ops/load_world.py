@@ -71,11 +71,14 @@ def _trained(workspace: Workspace, owner: User, input_kind: InputKind) -> Functi
 
 
 def _published(function: Function) -> Served:
-    """Wait for the function's model: the worker of `up` may be faster at it than this process, or slower."""
+    """Wait for the function's model: the worker of `up` may be faster at it than this process, or slower.
+
+    One that needs no forward pass would make calls quick, and say nothing.
+    """
     end = time.monotonic() + TRAINING_SECONDS
-    while (served := serving.load_live(function.pk)) is None:
+    while (served := serving.load_live(function.pk)) is None or not served.specs:
         if time.monotonic() > end:
-            raise SystemExit("A function to be called could not be trained.")
+            raise SystemExit("A function to be called could not be trained, or reads its samples without a backbone.")
         time.sleep(0.2)
     return served
 

@@ -14,8 +14,9 @@ from PIL import Image
 
 from apps.core.errors import Unavailable
 from apps.ops import load_bench
-from apps.ops.load_bench import Called, measure_load
+from apps.ops.load_bench import in_words, measure_load
 from apps.ops.load_generator import Inputs, drive
+from apps.ops.load_run import Called, a_process
 
 Answer = Callable[[int], tuple[int, str]]
 
@@ -104,8 +105,27 @@ def test_a_limit_is_met_or_not(value: float, at_most: float | None, at_least: fl
     assert load_bench._verdict("x", value, at_most=at_most, at_least=at_least)["met"] is is_met
 
 
+def test_turns_are_put_together() -> None:
+    parts = [Called(np.array([0.1, 0.2]), {200: 2}, 1.0, 0.1), Called(np.array([0.3]), {200: 1, 503: 2}, 0.5, 0.3)]
+    joined = Called.joined(parts)
+    assert (joined.per_second, joined.statuses, joined.ms(50)) == (2.0, {200: 3, 503: 2}, 200.0)
+
+
+def test_the_table_says_what_was_missed() -> None:
+    line = load_bench._verdict("text: one caller, p50 in ms", 9.5, at_most=8.0)
+    assert in_words(line) == "MISSED text: one caller, p50 in ms: 9.5 (must be <= 8.0)"
+    calls = Called(np.array([0.001]), {200: 1}, 1.0, 0.05).line("calls", "text", 10)
+    assert "1 x 200" in in_words(calls)
+
+
+def test_inputs_may_come_from_a_data_set(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        (tmp_path / f"{split}.csv").write_text("text,label\nwhere is it,A\n", encoding="utf-8")
+    assert Inputs(tmp_path).text() == "where is it 0"
+
+
 def test_a_process_that_died_is_said(tmp_path: Path) -> None:
-    with load_bench._process("apps.nothing_there", tmp_path) as process, pytest.raises(Unavailable):
+    with a_process("apps.nothing_there", tmp_path) as process, pytest.raises(Unavailable):
         process.ask({})
 
 
@@ -122,4 +142,5 @@ def test_the_whole_of_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(set(line["statuses"]) <= {"200", "503"} for line in calls)  # type: ignore[call-overload]  # a mapping
     limits = [line for line in lines if "limit" in line]
     assert len(limits) == 10
+    assert any(line.get("what") == "beside calls of 1,000 texts" for line in lines)
     assert all({"value", "met"} <= set(line) for line in limits)

@@ -1,6 +1,7 @@
 """`manage.py bench accuracy|forecast|queue|label-errors|speed|round|search|loop|desk|load`: what is promised."""
 
 import argparse
+import json
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -14,7 +15,7 @@ from apps.engine import bench
 from apps.engine.errors import EngineError
 from apps.ops.adapting_bench import measure_loop_adapting
 from apps.ops.desk_bench import measure_desk
-from apps.ops.load_bench import measure_load
+from apps.ops.load_bench import in_words, measure_load
 from apps.ops.loop_bench import measure_loop
 
 
@@ -39,15 +40,17 @@ class Command(BaseCommand):
         desk.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
         loop.add_argument("--json", type=Path, metavar="FILE", help="write the lines here as well")
         load = parts.add_parser("load", help="calls over HTTP by 1 to 128 callers, beside the bare pass")
-        load.add_argument("--seconds", type=float, default=5.0, help="how long each measurement takes")
+        load.add_argument("--seconds", type=float, default=6.0, help="of calls in each measurement")
         load.add_argument("--functions", type=int, default=500, help="how many are called at random")
+        load.add_argument("--data", type=Path, metavar="DIR", help="send the texts or pictures of this data set")
+        load.add_argument("--cache-mb", type=int, help="of memory for published models; else what the setting says")
         load.add_argument("--json", type=Path, metavar="FILE", help="write the lines here as well")
 
     def handle(self, *args: Any, **options: Any) -> None:
         arguments = argparse.Namespace(**options)
         try:
             for line in bench.written(measurements(arguments), arguments.json):
-                self.stdout.write(line)
+                self.stdout.write(in_words(json.loads(line)) if arguments.what == "load" else line)
                 self.stdout.flush()
         except (HundredfoldError, EngineError, OSError, ValueError) as error:
             raise CommandError(str(error)) from error
@@ -62,6 +65,11 @@ def measurements(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
     elif arguments.what == "desk":
         yield dict(measure_desk(arguments.samples))
     elif arguments.what == "load":
-        yield from measure_load(seconds=arguments.seconds, n_functions=arguments.functions)
+        yield from measure_load(
+            seconds=arguments.seconds,
+            n_functions=arguments.functions,
+            data=arguments.data,
+            cache_mb=arguments.cache_mb,
+        )
     else:
         yield from bench.measurements(arguments)
