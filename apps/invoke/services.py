@@ -6,6 +6,7 @@ forward pass, towers that a function owns go on from there, and the head is a ma
 
 from __future__ import annotations
 
+import gc
 import math
 import threading
 import time
@@ -193,3 +194,6 @@ def _load(find_names: Callable[[], Iterable[str]]) -> None:
     except (DatabaseError, EngineError) as error:
         # Nothing is lost but time: the first call tries again and says what is wrong.
         logger.warning("backbones_not_warmed", error=repr(error))
+    # What is loaded by now stays. Looking through it for garbage again and again takes a fifth of a second each time,
+    # in which nobody is answered.
+    gc.freeze()
