@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -12,11 +13,14 @@ from django.views.decorators.http import require_GET, require_POST
 
 from apps.core.errors import Conflict, HundredfoldError, NotFound, TooLarge
 from apps.core.ids import with_prefix
+from apps.engine.tables import parse_cell
+from apps.engine.types import ColumnType
 from apps.functions.models import Field, FieldType, Function, InputKind
 from apps.invoke import searching
 from apps.invoke.forms import TryPictureForm
 from apps.invoke.search_selectors import Shown, gallery, in_words, light, n_unread
 from apps.invoke.searching import Found, Search
+from apps.samples.rows import typed
 from apps.workspaces.access import AppHttpRequest, requires
 from apps.workspaces.roles import Action
 
@@ -85,14 +89,26 @@ def _asked(request: AppHttpRequest, function: Function) -> dict[str, object]:
             raise NotFound("There is no such sample here.")
         return _answered(lambda: search.by_sample(sample)) | {"like": Shown(sample)}
     data = _data(request, function)
-    return _answered(lambda: search.by_input(data)) | {"q": data} if data else {}
+    return _answered(lambda: search.by_input(_typed(data, function))) | {"q": data} if data else {}
 
 
-def _data(request: AppHttpRequest, function: Function) -> str | Mapping[str, object]:
+def _data(request: AppHttpRequest, function: Function) -> str | Mapping[str, str]:
     if function.input_kind != InputKind.TABLE:
         return request.GET.get("q", "").strip()[:MOST_CHARACTERS]
     values = {field.public_id: request.GET.get(field.public_id, "").strip() for field in _typed_fields(function)}
     return {key: value for key, value in values.items() if value}
+
+
+def _typed(data: str | Mapping[str, str], function: Function) -> str | Mapping[str, object]:
+    """What was typed in, numbers as numbers; a text in place of one is left to be refused in words."""
+    if isinstance(data, str):
+        return data
+    cells: dict[str, object] = dict(data)
+    for field in typed(_typed_fields(function)):
+        if field.type is ColumnType.NUMBER and field.key in data:
+            with suppress(ValueError):
+                cells[field.key] = parse_cell(data[field.key], field.type, field.facts)
+    return cells
 
 
 def _answered(find: Callable[[], list[Found]]) -> dict[str, object]:
