@@ -53,10 +53,12 @@ def test_nothing_is_held_up_without_limits(key_client: KeyClient, settings: Any)
     assert {key_client.get("/v1/functions").status_code for _ in range(20)} == {200}
 
 
-@pytest.mark.parametrize("path", ["/v1/functions", "/connect/token"])
-def test_a_body_over_the_cap_is_413_before_it_is_read(key_client: KeyClient, settings: Any, path: str) -> None:
+@pytest.mark.parametrize(("path", "most"), [("/v1/functions", "1 MB"), ("/connect/token", "64 kB")])
+def test_a_body_over_the_cap_is_413_before_it_is_read(
+    key_client: KeyClient, settings: Any, path: str, most: str
+) -> None:
     settings.API_MAX_BYTES = 1024**2
     response = key_client.post(path, "x" * (1024**2 + 1))
     assert response.status_code == 413
     assert response.json()["code"] == "too_large"
-    assert "1 MB" in response.json()["message"]
+    assert most in response.json()["message"]
