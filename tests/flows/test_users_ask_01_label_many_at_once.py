@@ -13,9 +13,8 @@ from pytest_django import Settings
 from apps.functions.models import Function
 from apps.samples.models import Annotation, PickedBy, Sample
 from apps.training.models import TrainedModel
-from apps.training.services import predict_function, survey_function, train_function
-from apps.training.services.work import Progress
-from tests.training.conftest import bring, embed_all, label
+from apps.training.services import finish_work
+from tests.training.conftest import bring, label
 
 pytestmark = pytest.mark.django_db
 
@@ -38,10 +37,7 @@ def trained(text_function: Function, settings: Settings, tmp_path: Path) -> Func
 
 def catch_up(function: Function) -> None:
     """Do what the worker would."""
-    embed_all(function)
-    train_function(function_id=function.pk)
-    while predict_function(function_id=function.pk) is Progress.MORE:
-        pass
+    finish_work(function_id=function.pk)
 
 
 def grid(client: Client, function: Function, **query: str | int) -> list[dict[str, str]]:
@@ -100,7 +96,6 @@ def test_a_range_of_them_takes_one_key_and_all_of_it_comes_back_with_another(
 
 
 def test_everything_similar_to_a_few_is_found_and_selected_at_once(trained: Function, member_client: Client) -> None:
-    survey_function(function_id=trained.pk)
     shipping = trained.labels.get(name="Shipping").public_id
     found = grid(member_client, trained, show="hunt", label=shipping, n=35)
     assert {item["text"] for item in found} == {*PARCELS} - TAUGHT
