@@ -396,3 +396,56 @@ def test_calls_refuse_the_same_keys(called: Function, owner: User, outsider: Use
     late = made(called.workspace, owner, [Action.INVOKE])
     ApiKey.objects.filter(pk=late[0].pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     assert status_of_call(path, late[1]) == 401
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PATCH", "TRACE"])
+def test_other_methods_ask_who_is_there_first_and_do_nothing(
+    unchanged: list[Any], objects: Objects, outsider: User, all_scopes: tuple[ApiKey, str], method: str
+) -> None:
+    elsewhere = outsider.memberships.get().workspace
+    foreign = create_key(workspace=elsewhere, owner=outsider, name="All", actions=list(Action))[1]
+    unchanged.append(all_rows())
+    paths = {
+        reverse(each.name, kwargs={name: objects[name] for name in each.kwargs}): each.name for each in WITH_OBJECT
+    }
+    gets = {each.name for each in WITH_OBJECT if each.method == "get"}
+    readable = {
+        reverse(each.name, kwargs={n: objects[n] for n in each.kwargs}) for each in ROUTES if each.method == "get"
+    }
+    for path in paths:
+        is_read = method == "HEAD" and path in readable
+        for text, status in (("", 401), ("nonsense", 401), (foreign, 404 if is_read else 405)):
+            client = Client(headers={"authorization": f"Bearer {text}"} if text else {})
+            response = client.generic(method, path, json.dumps(BODY), "application/json")
+            assert response.status_code == status, (method, path, text[:8], response.content)
+            assert method != "HEAD" or response.content == b""
+
+
+def test_s12_what_a_body_names_of_another_function_is_refused(
+    unchanged: list[Any], objects: Objects, workspace: Workspace, owner: User, outsider: User
+) -> None:
+    """A label beside it in the workspace is as foreign as one of another workspace."""
+    beside = objects_of(workspace, owner, output=OutputKind.TAGS)
+    elsewhere = objects_of(outsider.memberships.get().workspace, outsider)
+    text = create_key(workspace=workspace, owner=owner, name="All", actions=list(Action))[1]
+    client = Client(headers={"authorization": f"Bearer {text}"})
+    function = f"/v1/functions/{objects['function_id']}"
+    sample = f"{function}/samples/{objects['sample_id']}"
+    unchanged.append(all_rows())
+    for theirs in (beside, elsewhere):
+        label = {"labelId": theirs["label_id"]}
+        for method, path, body, status in (
+            ("PUT", f"{sample}/annotation", label, 400),
+            ("POST", f"{sample}/annotation", label, 400),
+            ("POST", f"{function}/samples", {"data": "new", "annotation": label}, 400),
+            ("POST", f"{sample}/feedback", {"verdict": "wrong", **label}, 400),
+            ("POST", f"{function}/feedback", {"verdict": "right", "sampleId": theirs["sample_id"]}, 404),
+            ("POST", f"{function}/models/{theirs['model_id']}/publish", {}, 404),
+        ):
+            response = client.generic(method, path, json.dumps(body), "application/json")
+            assert response.status_code == status, (path, response.content)
+        read = client.get(f"{function}/samples?annotationLabelId={theirs['label_id']}")
+        assert read.status_code == 400 or read.json() == []
+        assert client.get(f"{function}/samples?sampleIds={theirs['sample_id']}").json() == []
+    other = {"url": "https://example.com/hook", "kinds": ["import.done"], "functionId": elsewhere["function_id"]}
+    assert client.generic("POST", "/v1/webhooks", json.dumps(other), "application/json").status_code == 400
