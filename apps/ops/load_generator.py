@@ -116,6 +116,7 @@ async def drive(order: dict[str, object], inputs: Inputs) -> dict[str, object]:
     parts = urlsplit(str(order["url"]))
     seconds, kind, is_repeated = float(str(order["seconds"])), str(order["kind"]), bool(order.get("repeated"))
     heads = [_head(parts.netloc, str(function), str(order["secret"])) for function in _listed(order["functions"])]
+    in_order = iter(heads) if order.get("each_once") else None
     rng = random.Random(1)  # noqa: S311  # the order of a measurement
     times: list[float] = []
     statuses: Counter[int] = Counter()
@@ -123,13 +124,14 @@ async def drive(order: dict[str, object], inputs: Inputs) -> dict[str, object]:
 
     def next_request() -> bytes:
         body = inputs.body(kind, is_repeated=is_repeated)
-        return rng.choice(heads) + str(len(body)).encode() + b"\r\n\r\n" + body
+        head = rng.choice(heads) if in_order is None else next(in_order, heads[0])
+        return head + str(len(body)).encode() + b"\r\n\r\n" + body
 
     def done(status: int, took: float) -> bool:
         statuses[status] += 1
         if status == OK:
             times.append(took)
-        return time.perf_counter() < end
+        return time.perf_counter() < end and (in_order is None or statuses.total() < len(heads))
 
     loop = asyncio.get_running_loop()
     cpu, started = _cpu_seconds(), time.perf_counter()

@@ -68,8 +68,10 @@ class World:
         *,
         functions: list[str] | None = None,
         repeated: bool = False,
+        each_once: bool = False,
     ) -> Called:
-        """Let so many callers call, each as soon as it has its answer."""
+        """Let so many callers call, each as soon as it has its answer; of several functions one at random, or
+        `each_once`."""
         order = {
             "url": self.up.url,
             "secret": self.secret,
@@ -78,6 +80,7 @@ class World:
             "callers": n_callers,
             "seconds": seconds,
             "repeated": repeated,
+            "each_once": each_once,
         }
         said = self.callers.ask(order)
         times = np.array(said["times"], dtype=np.float64)
