@@ -48,7 +48,8 @@ def test_no_request_breaks_anything_or_is_answered_otherwise_than_told(world: Wo
     config.write_text(configuration(world))
     # fmt: off
     command = [
-        str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(config), "run", f"{world.up.url}/api/schema/",
+        str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(config), "run",
+        f"{world.up.url}/api/schema/",
         "--header", f"Authorization: Bearer {world.secret}", "--checks", ",".join(CHECKS),
         "--phases", "examples,coverage,fuzzing", "--max-examples", str(N_EXAMPLES), "--seed", "100", "--no-shrink",
         "--continue-on-failure", "--request-timeout", "30", "--suppress-health-check", "all", "--warnings", "off",

@@ -4,20 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('workspaces', '0004_calls_and_old_secrets'),
+        ("workspaces", "0004_calls_and_old_secrets"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='webhook',
-            name='failing_since',
+            model_name="webhook",
+            name="failing_since",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='webhook',
-            name='rotated_at',
+            model_name="webhook",
+            name="rotated_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
     ]
