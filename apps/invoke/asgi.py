@@ -60,12 +60,14 @@ class InvokeApp:
         warm_up(live_backbone_names)
         changes = hub()
         changes.watch(self._lookup)
-        self._lookup.is_told = lambda: changes.is_connected
+        changes.watch(capture.capturing)
+        self._lookup.is_told = capture.capturing.is_told = lambda: changes.is_connected
         when_keys_change(self._lookup.forget)
 
     async def shutdown(self) -> None:
         """Answer what is queued and write what was answered; call it when the process ends, after `startup`."""
         hub().unwatch(self._lookup)
+        hub().unwatch(capture.capturing)
         await asyncio.to_thread(self._service.close)
 
     async def __call__(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

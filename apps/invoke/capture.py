@@ -21,6 +21,8 @@ from django.db.models import Count
 
 from apps.accounts.models import User
 from apps.core.errors import HundredfoldError, QuotaReached
+from apps.events.kinds import Live
+from apps.events.live import LiveEvent
 from apps.functions.models import Function, OutputKind
 from apps.invoke.database import as_request, in_database_thread
 from apps.invoke.services import Answer, Data, Decision
@@ -32,6 +34,9 @@ from apps.samples.services.capturing import Heard, capture_inputs
 logger = structlog.get_logger(__name__)
 
 FRESH_SECONDS = 1.0
+TOLD_SECONDS = 5.0
+"""What a function keeps is remembered so long where every change is heard of: many functions called in turn would else
+be asked about at each call."""
 RARE_SECONDS = 300.0
 """Counting samples by label reads an index of all of them: not each second."""
 FULL_SECONDS = 10.0
@@ -100,6 +105,7 @@ class Capturing:
         self._fresh_seconds = fresh_seconds
         self._clock = clock
         self._draw = draw
+        self.is_told: Callable[[], bool] = lambda: False
         self._policies: OrderedDict[int, tuple[float, Future[Policy]]] = OrderedDict()
         self._rare: OrderedDict[int, tuple[float, frozenset[int]]] = OrderedDict()
         self._full_until: dict[tuple[int, bool], float] = {}
@@ -112,7 +118,7 @@ class Capturing:
         now = self._clock()
         with self._lock:
             entry = self._policies.get(function.pk)
-            if entry is not None and now - entry[0] < self._fresh_seconds and not _has_failed(entry[1]):
+            if entry is not None and self._holds(now - entry[0]) and not _has_failed(entry[1]):
                 return entry[1]
             found = in_database_thread(lambda: self._read(function))
             self._policies[function.pk] = (now, found)
@@ -127,6 +133,19 @@ class Capturing:
             self._policies.pop(function.pk, None)
             for is_random in (True, False):
                 self._full_until.pop((function.pk, is_random), None)
+
+    def heard(self, _workspace: str, event: LiveEvent) -> None:
+        """Read anew what functions keep where an event may be of a change to it."""
+        if event.kind == Live.RECORDED.value:
+            self.missed()
+
+    def missed(self) -> None:
+        """Read all anew: nobody knows what happened."""
+        with self._lock:
+            self._policies.clear()
+
+    def _holds(self, age: float) -> bool:
+        return age < self._fresh_seconds or (age < TOLD_SECONDS and self.is_told())
 
     async def consider(self, answers: Sequence[Answer], contents: Sequence[Data], calls: Sequence[Call]) -> list[str]:
         """Return the public id of the sample that each of one function's calls was kept as, "" where it was not.

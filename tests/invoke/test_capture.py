@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,8 @@ from django.utils import timezone
 from pytest_django import Settings
 from structlog.testing import capture_logs
 
+from apps.events.kinds import Live
+from apps.events.live import LiveEvent
 from apps.functions.models import Function, Label
 from apps.invoke.answers import Answer, Guess
 from apps.invoke.capture import Call, Capturing, Policy, rare_labels, reason_for
@@ -313,3 +316,20 @@ def test_a_function_deleted_meanwhile_costs_nobody_the_answer(
     consider(capturing, unsure, text="before")
     Function.objects.filter(pk=function.pk).delete()
     assert consider(capturing, unsure, text="after") == [""]
+
+
+def test_what_is_kept_is_remembered_longer_only_where_changes_are_heard_of(capturing: Capturing) -> None:
+    assert capturing._holds(0.9)
+    assert not capturing._holds(1.1)
+    capturing.is_told = lambda: True
+    assert capturing._holds(4.9)
+    assert not capturing._holds(5.1)
+
+
+@pytest.mark.parametrize(("kind", "n_left"), [(Live.RECORDED, 0), (Live.PREDICTIONS_CHANGED, 1)])
+def test_what_is_kept_is_read_anew_after_whatever_may_have_changed_it(
+    capturing: Capturing, kind: Live, n_left: int
+) -> None:
+    capturing._policies[1] = (0.0, Future())
+    capturing.heard("workspace_x", LiveEvent(kind=kind.value, subject="function_x", data={}))
+    assert len(capturing._policies) == n_left
