@@ -59,9 +59,9 @@ def test_only_the_kinds_chosen_are_blotted_out() -> None:
 @pytest.mark.parametrize("piece", ["1", "a", "1 ", "a.", "a@", "1.", ":", "DE", "+", "1-", "a-", "(1)", "AB12 "])
 def test_the_largest_text_takes_no_longer_than_its_length(piece: str) -> None:
     text = (piece * 100_000)[:100_000]
-    started = time.perf_counter()
+    started = time.process_time()
     redacted(text, all_kinds())
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def shout(text: str) -> str:
