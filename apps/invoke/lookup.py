@@ -1,9 +1,11 @@
-"""Who calls, what they may call, and with which model: three queries, asked once in a few seconds per key and function.
+"""Who calls, what they may call, and with which model: a few queries for each key and function, answered from memory.
 
 What was found holds only while nothing changes: this process hears of every change to keys, members, functions and
-models, in whichever process it is made, and forgets at once what it found of that workspace. While it may not hear
-(Redis is away) it asks again after a second. What was found is kept by a hash of the key's text and the function's id,
-so nothing of one workspace is ever found for another.
+models, in whichever process it is made, and forgets at once what it found of that workspace. Should it miss one, it
+finds out after some seconds: then the key is asked about again, once for all functions it calls, and as long as the
+audit log of its workspace has grown by nothing, what was found of them holds on. While it may not hear (Redis is away)
+all is asked again after a second. What was found is kept by a hash of the key's text and the function's id, so nothing
+of one workspace is ever found for another.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 
 from apps.core.errors import InvalidInput, NotFound
 from apps.core.ids import with_prefix
@@ -34,6 +37,8 @@ from apps.workspaces.services import authenticate, end_of_token
 
 FRESH_SECONDS = 1.0
 TOLD_SECONDS = 5.0
+VOUCHED_SECONDS = 60.0
+"""After so long all is asked again, whatever the key's workspace says of itself."""
 MAX_ENTRIES = 4096
 _MATTERS = {
     Live.ACCESS_CHANGED.value,
@@ -60,12 +65,19 @@ class Admitted:
 
 @dataclass(frozen=True)
 class _Entry:
+    """What was found: when it was last known to hold, and when all of it was asked."""
+
     asked_at: float
     found: Future[Admitted]
+    whole_at: float
 
     @property
     def has_failed(self) -> bool:
         return self.found.done() and (self.found.cancelled() or self.found.exception() is not None)
+
+    @property
+    def ends_at(self) -> float:
+        return self.found.result().ends_at if self.found.done() and not self.has_failed else math.inf
 
     def is_of(self, workspace: str, function: str) -> bool:
         """Whether it may be about this function, or any of the workspace where none is named; else nobody knows yet."""
@@ -95,6 +107,7 @@ class Lookup:
         self._clock = clock
         self.is_told = is_told
         self._entries: OrderedDict[tuple[bytes, str, str], _Entry] = OrderedDict()
+        self._vouchers: OrderedDict[bytes, tuple[float, Future[ApiKey]]] = OrderedDict()
         self._lock = threading.Lock()
 
     def find(self, bearer: str, function_id: str, model_id: str = "") -> Future[Admitted]:
@@ -105,13 +118,18 @@ class Lookup:
             entry = self._entries.get(slot)
             if entry is not None and self._holds(entry, now):
                 return entry.found
-            found = in_database_thread(lambda: admit(bearer, function_id, model_id))
-            # Counted from before the query: what it read cannot be older.
-            self._entries[slot] = _Entry(now, found)
+            if entry is not None and self._may_be_vouched_for(entry, now):
+                vouched_at, key = self._voucher(slot[0], bearer, now)
+                found = _found_again(entry.found, key, lambda: admit(bearer, function_id, model_id))
+                entry = _Entry(vouched_at, found, entry.whole_at)
+            else:
+                # Counted from before the query: what it read cannot be older.
+                entry = _Entry(now, in_database_thread(lambda: admit(bearer, function_id, model_id)), now)
+            self._entries[slot] = entry
             self._entries.move_to_end(slot)
             while len(self._entries) > MAX_ENTRIES:
                 self._entries.popitem(last=False)
-        return found
+        return entry.found
 
     def heard(self, workspace: str, event: LiveEvent) -> None:
         """Forget what an event may have changed."""
@@ -123,6 +141,7 @@ class Lookup:
         """Forget all: nobody knows what happened."""
         with self._lock:
             self._entries.clear()
+            self._vouchers.clear()
 
     def forget(self, workspace: str, *, function: str = "") -> None:
         """Forget what was found of a workspace, or of one function there; by their public ids."""
@@ -130,6 +149,7 @@ class Lookup:
             gone = [slot for slot, entry in self._entries.items() if entry.is_of(workspace, function)]
             for slot in gone:
                 del self._entries[slot]
+            self._vouchers.clear()  # they may have been asked for before it happened
 
     def _holds(self, entry: _Entry, now: float) -> bool:
         if entry.has_failed:
@@ -139,7 +159,46 @@ class Lookup:
             return True
         if age >= self._told_seconds or not self.is_told():
             return False
-        return not entry.found.done() or entry.found.result().ends_at > time.time()
+        return entry.ends_at > time.time()
+
+    def _may_be_vouched_for(self, entry: _Entry, now: float) -> bool:
+        """Whether it is enough to ask about the key: nothing was missed as far as is known, and not for long."""
+        is_there = entry.found.done() and not entry.has_failed and entry.ends_at > time.time()
+        return is_there and now - entry.whole_at < VOUCHED_SECONDS and self.is_told()
+
+    def _voucher(self, digest: bytes, bearer: str, now: float) -> tuple[float, Future[ApiKey]]:
+        """Return the key as it is now, asked once in a few seconds for all functions it calls, and when it was."""
+        voucher = self._vouchers.get(digest)
+        if voucher is None or now - voucher[0] >= self._told_seconds:
+            voucher = (now, in_database_thread(lambda: authenticate(bearer)))
+            self._vouchers[digest] = voucher
+            self._vouchers.move_to_end(digest)
+            while len(self._vouchers) > MAX_ENTRIES:
+                self._vouchers.popitem(last=False)
+        return voucher
+
+
+def _found_again(before: Future[Admitted], key: Future[ApiKey], ask: Callable[[], Admitted]) -> Future[Admitted]:
+    """Return what was found before, if the key still works and nothing has happened since; else ask anew."""
+    found: Future[Admitted] = Future()
+
+    def decide(answered: Future[ApiKey]) -> None:
+        if error := answered.exception():
+            found.set_exception(error)
+        elif answered.result().n_events_then == before.result().key.n_events_then:
+            found.set_result(before.result())
+        else:
+            in_database_thread(ask).add_done_callback(partial(_pass_on, found))
+
+    key.add_done_callback(decide)
+    return found
+
+
+def _pass_on(to: Future[Admitted], answered: Future[Admitted]) -> None:
+    if error := answered.exception():
+        to.set_exception(error)
+    else:
+        to.set_result(answered.result())
 
 
 def admit(bearer: str, function_id: str, model_id: str = "") -> Admitted:

@@ -113,6 +113,8 @@ class ApiKey(models.Model):
 
     # Set on keys that `services.authenticate` returned; without it a key may do nothing.
     role_of_owner: str = ""
+    # Set with it: how many events the audit log of the workspace had then. As long as it has no more, nothing changed.
+    n_events_then: int = -1
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"

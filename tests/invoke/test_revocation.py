@@ -14,10 +14,11 @@ from apps.core.errors import NotFound, NotSignedIn
 from apps.events.kinds import Live
 from apps.events.live import LiveEvent
 from apps.functions.models import Function
+from apps.functions.services import rename_function
 from apps.invoke import lookup
-from apps.invoke.lookup import TOLD_SECONDS, Admitted, Lookup, admit
+from apps.invoke.lookup import TOLD_SECONDS, VOUCHED_SECONDS, Admitted, Lookup, admit
 from apps.workspaces.models import ApiKey, Workspace
-from apps.workspaces.services import revoke_key
+from apps.workspaces.services import authenticate, revoke_key
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,6 +48,27 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
+def vouched(monkeypatch: pytest.MonkeyPatch, asked: list[str]) -> list[str]:
+    """The keys that were asked about by themselves."""
+    seen: list[str] = []
+
+    def counting(bearer: str) -> ApiKey:
+        seen.append(bearer)
+        return authenticate(bearer)
+
+    def whole(bearer: str, function_id: str, model_id: str) -> Admitted:
+        asked.append(function_id)
+        n_before = len(seen)
+        admitted = admit(bearer, function_id, model_id)
+        del seen[n_before:]
+        return admitted
+
+    monkeypatch.setattr(lookup, "authenticate", counting)
+    monkeypatch.setattr(lookup, "admit", whole)
+    return seen
+
+
+@pytest.fixture
 def told(clock: Clock) -> Lookup:
     """A look-up that hears of every change."""
     return Lookup(clock=clock, is_told=lambda: True)
@@ -63,9 +85,54 @@ def test_while_changes_are_heard_of_the_database_is_asked_once_in_seconds(
         told.find(secret, trained.public_id).result(10)
         clock.now += TOLD_SECONDS / 5 - 0.01
     assert len(asked) == 1
-    clock.now += 0.1
+    clock.now += VOUCHED_SECONDS
     told.find(secret, trained.public_id).result(10)
     assert len(asked) == 2
+
+
+def test_after_seconds_the_key_is_asked_about_once_for_all_functions_it_calls(
+    trained: Function, secret: str, told: Lookup, clock: Clock, asked: list[str], vouched: list[str]
+) -> None:
+    addresses = [trained.public_id, trained.public_id.removeprefix("function_")]
+    for n in range(3):
+        found = [told.find(secret, address).result(10) for address in addresses]
+        assert [one.function for one in found] == [trained, trained]
+        assert len(vouched) == n
+        clock.now += TOLD_SECONDS
+    assert asked == addresses
+
+
+def test_a_change_that_was_not_heard_of_is_found_out_after_seconds(
+    trained: Function, secret: str, told: Lookup, clock: Clock, asked: list[str]
+) -> None:
+    told.find(secret, trained.public_id).result(10)
+    rename_function(function=trained, name="Another name")
+    clock.now += TOLD_SECONDS
+    assert told.find(secret, trained.public_id).result(10).function.name == "Another name"
+    assert len(asked) == 2
+
+
+def test_a_key_revoked_unheard_is_refused_after_seconds(
+    trained: Function, key: tuple[ApiKey, str], owner: User, told: Lookup, clock: Clock
+) -> None:
+    told.find(key[1], trained.public_id).result(10)
+    revoke_key(key=key[0], actor=owner)
+    clock.now += TOLD_SECONDS
+    with pytest.raises(NotSignedIn):
+        told.find(key[1], trained.public_id).result(10)
+
+
+def test_a_key_that_was_asked_about_before_something_happened_vouches_for_nothing_after_it(
+    trained: Function, secret: str, workspace: Workspace, told: Lookup, clock: Clock, vouched: list[str]
+) -> None:
+    addresses = [trained.public_id, trained.public_id.removeprefix("function_")]
+    for address in addresses:
+        told.find(secret, address).result(10)
+    clock.now += TOLD_SECONDS
+    told.find(secret, addresses[0]).result(10)
+    told.forget("workspace_another")
+    told.find(secret, addresses[1]).result(10)
+    assert len(vouched) == 2
 
 
 def test_once_nothing_is_heard_it_is_asked_after_a_second(

@@ -10,13 +10,14 @@ from collections import OrderedDict
 from datetime import timedelta
 
 from django.contrib.auth.hashers import check_password, make_password
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q
 from django.utils import timezone
 
 from apps.core import caller
 from apps.core.connections import let_go
 from apps.core.errors import NotSignedIn, Throttled
 from apps.core.throttling import Throttle
+from apps.events.models import ChainHead
 from apps.workspaces.models import ApiKey
 from apps.workspaces.services.key_texts import KEY_TEXT, hashes_in_force, proof_of_text, slow_hashes_in_force
 from apps.workspaces.services.tokens import Token, is_token_of, new_token, prefix_in
@@ -72,12 +73,16 @@ def _find_usable(**by: str) -> ApiKey | None:
     key = (
         ApiKey.objects.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None, **by)
         .filter(owner__is_active=True, workspace__memberships__user=F("owner"))
-        .annotate(membership_role=F("workspace__memberships__role"))
+        .annotate(
+            membership_role=F("workspace__memberships__role"),
+            n_events=ChainHead.objects.filter(workspace_id=OuterRef("workspace__public_id")).values("sequence")[:1],
+        )
         .select_related("workspace", "owner")
         .first()
     )
     if key is not None:
         key.role_of_owner = key.membership_role
+        key.n_events_then = key.n_events or 0
     return key
 
 
