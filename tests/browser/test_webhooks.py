@@ -84,9 +84,9 @@ def test_an_import_and_its_model_are_heard_checked_logged_and_sent_again(
         assert not is_genuine(one, "whsec_of_somebody_else")
         assert not is_genuine(Received(one.path, one.headers, one.body + b" "), secret)
         assert json.loads(one.body)["functionId"] == desk.function
-    assert json.loads(done.body)["data"]["nAdded"] == 24
+    assert json.loads(done.body)["data"]["addedCount"] == 24
     said = json.loads(trained.body)["data"]
-    assert 0 < said["learnedFrom"] <= 24  # learning may begin while the rest is still coming in
+    assert 0 < said["annotationCount"] <= 24  # learning may begin while the rest is still coming in
     assert 0 <= said["accuracyLow"] <= said["accuracy"] <= said["accuracyHigh"] <= 1
 
     page.goto(desk.up.url + webhook_address(desk, page))
