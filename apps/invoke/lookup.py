@@ -19,6 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from apps.core.errors import InvalidInput, NotFound
 from apps.core.ids import with_prefix
@@ -47,7 +48,6 @@ _MATTERS = {
     Live.ANNOTATIONS_CHANGED.value,
     Live.PREDICTIONS_CHANGED.value,
 }
-FINDS_SAMPLES = "This function finds samples. Send the input to"
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class _Entry:
 
     @property
     def has_failed(self) -> bool:
-        return self.found.done() and (self.found.cancelled() or self.found.exception() is not None)
+        return _has_failed(self.found)
 
     @property
     def ends_at(self) -> float:
@@ -169,13 +169,17 @@ class Lookup:
     def _voucher(self, digest: bytes, bearer: str, now: float) -> tuple[float, Future[ApiKey]]:
         """Return the key as it is now, asked once in a few seconds for all functions it calls, and when it was."""
         voucher = self._vouchers.get(digest)
-        if voucher is None or now - voucher[0] >= self._told_seconds:
+        if voucher is None or now - voucher[0] >= self._told_seconds or _has_failed(voucher[1]):
             voucher = (now, in_database_thread(lambda: authenticate(bearer)))
             self._vouchers[digest] = voucher
             self._vouchers.move_to_end(digest)
             while len(self._vouchers) > MAX_ENTRIES:
                 self._vouchers.popitem(last=False)
         return voucher
+
+
+def _has_failed(asked: Future[Any]) -> bool:
+    return asked.done() and (asked.cancelled() or asked.exception() is not None)
 
 
 def _found_again(before: Future[Admitted], key: Future[ApiKey], ask: Callable[[], Admitted]) -> Future[Admitted]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -133,6 +134,24 @@ def test_a_key_that_was_asked_about_before_something_happened_vouches_for_nothin
     told.forget("workspace_another")
     told.find(secret, addresses[1]).result(10)
     assert len(vouched) == 2
+
+
+def test_a_database_that_failed_once_does_not_fail_all_functions_of_the_key(
+    trained: Function, secret: str, told: Lookup, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = [trained.public_id, trained.public_id.removeprefix("function_")]
+    for address in addresses:
+        told.find(secret, address).result(10)
+    clock.now += TOLD_SECONDS
+
+    def away(_bearer: str) -> ApiKey:
+        raise OperationalError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(lookup, "authenticate", away)
+        with pytest.raises(OperationalError):
+            told.find(secret, addresses[0]).result(10)
+    assert told.find(secret, addresses[1]).result(10).function == trained
 
 
 def test_once_nothing_is_heard_it_is_asked_after_a_second(
