@@ -1,14 +1,13 @@
 """The monitor page: calls over time, how right they are in production, and what is no longer as it was."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_POST
 
-from apps.core.errors import InvalidInput
+from apps.core.moments import moment_asked
 from apps.functions.models import Function, Label
 from apps.invoke import monitor_selectors as selectors
 from apps.invoke.capture_selectors import capture_panel
@@ -57,7 +56,10 @@ def calls_page(request: AppHttpRequest, function_id: str) -> HttpResponse:
     function = request.access.fetch(Function, function_id)
     label_id, only = request.GET.get("label", ""), request.GET.get("only", "")
     label = request.access.fetch(Label, label_id) if label_id else None
-    start, end = _moment(request, "from"), _moment(request, "to")
+    start, end = (
+        moment_asked(request.GET.get("from", ""), name="from"),
+        moment_asked(request.GET.get("to", ""), name="to"),
+    )
     rows = selectors.calls_of(function, start=start, end=end, label=label, only=only)
     number = _page_number(request)
     first = (number - 1) * CALLS_ON_A_PAGE
@@ -85,19 +87,6 @@ def see_drift(request: AppHttpRequest, alarm_id: str) -> HttpResponse:
     alarm = request.access.fetch(DriftAlarm, alarm_id)
     see_alarm(alarm=alarm, person=request.user)
     return redirect("invoke:monitor_page", alarm.function.public_id)
-
-
-def _moment(request: AppHttpRequest, name: str) -> datetime | None:
-    text = request.GET.get(name, "")
-    if not text:
-        return None
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        moment = None
-    if moment is None or not 1970 < moment.year < 9999:
-        raise InvalidInput(f"{name} must be a date and a time, such as 2026-03-01T09:00:00Z.")
-    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
 
 
 def _page_number(request: AppHttpRequest) -> int:

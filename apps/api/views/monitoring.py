@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,6 +16,7 @@ from apps.api.parameters import PAGING
 from apps.api.serializers.monitoring import DriftReply, MonitoringReply, RecordedCallReply
 from apps.api.views.base import ApiView, acts
 from apps.core.errors import InvalidInput
+from apps.core.moments import moment_asked
 from apps.functions.models import Function, Label
 from apps.invoke import monitor_selectors as selectors
 from apps.invoke.models import DriftAlarm, Invocation
@@ -184,24 +184,11 @@ class CallsView(ApiView):
 
 
 def _stretch_asked(request: Request) -> tuple[datetime, datetime]:
-    end = _moment(request, "to") or timezone.now()
-    start = _moment(request, "from") or end - timedelta(days=1)
+    end = moment_asked(request.query_params.get("to", ""), name="to") or timezone.now()
+    start = moment_asked(request.query_params.get("from", ""), name="from") or end - timedelta(days=1)
     if start >= end:
         raise InvalidInput("from must be before to.")
     return start, end
-
-
-def _moment(request: Request, name: str) -> datetime | None:
-    text = request.query_params.get(name, "")
-    if not text:
-        return None
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        moment = None
-    if moment is None or not 1971 <= moment.year <= 9000:
-        raise InvalidInput(f"{name} must be a date and a time, such as 2026-03-01T09:00:00Z.")
-    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
 
 
 def _stretch_body(stretch: Stretch, names: dict[str, str]) -> dict[str, Any]:
