@@ -71,9 +71,9 @@ class ErrorSerializer(WireSerializer):
 
     message = serializers.CharField(help_text="What is wrong and what to do about it, for people.")
     code = serializers.CharField(help_text="What is wrong, for programs.")
-    requestId = serializers.CharField(help_text="Names the request in the log of the server.")  # noqa: N815  # the wire's
+    requestId = serializers.CharField(help_text="Names the request in the log of the server.")
     id = serializers.CharField(required=False, help_text="What is there already, where that is the trouble.")
-    existingSampleId = serializers.CharField(  # noqa: N815  # the wire's
+    existingSampleId = serializers.CharField(
         required=False, help_text="The sample with this content that is there already."
     )
 

@@ -25,9 +25,9 @@ class CaptureChange(WireSerializer):
     """What is to be kept of calls from now on. What is left out stays."""
 
     mode = WireChoice(MODES, required=False, help_text=_MODE)
-    randomShare = serializers.FloatField(required=False, min_value=0, max_value=1, help_text=_SHARE)  # noqa: N815  # the wire's
-    perHour = serializers.IntegerField(required=False, min_value=1, max_value=MOST_PER_HOUR, help_text=_PER_HOUR)  # noqa: N815  # the wire's
-    daysKept = serializers.IntegerField(required=False, min_value=1, max_value=MOST_DAYS, help_text=_DAYS)  # noqa: N815  # the wire's
+    randomShare = serializers.FloatField(required=False, min_value=0, max_value=1, help_text=_SHARE)
+    perHour = serializers.IntegerField(required=False, min_value=1, max_value=MOST_PER_HOUR, help_text=_PER_HOUR)
+    daysKept = serializers.IntegerField(required=False, min_value=1, max_value=MOST_DAYS, help_text=_DAYS)
     redactions = serializers.ListField(
         child=serializers.ChoiceField(choices=all_kinds()), required=False, help_text=_REDACTIONS
     )
@@ -37,14 +37,12 @@ class CaptureReply(WireSerializer):
     """What is kept of calls, and what was lately."""
 
     mode = WireChoice(MODES, help_text=_MODE)
-    randomShare = serializers.FloatField(help_text=_SHARE)  # noqa: N815  # the wire's
-    perHour = serializers.IntegerField(help_text=_PER_HOUR)  # noqa: N815  # the wire's
-    daysKept = serializers.IntegerField(help_text=_DAYS)  # noqa: N815  # the wire's
+    randomShare = serializers.FloatField(help_text=_SHARE)
+    perHour = serializers.IntegerField(help_text=_PER_HOUR)
+    daysKept = serializers.IntegerField(help_text=_DAYS)
     redactions = serializers.ListField(child=serializers.ChoiceField(choices=all_kinds()), help_text=_REDACTIONS)
-    keptLastDay = serializers.IntegerField(help_text="How many calls were kept in the last 24 hours.")  # noqa: N815  # the wire's
-    missedLastHour = serializers.IntegerField(  # noqa: N815  # the wire's
-        help_text="How many calls of this hour were to be kept and were not."
-    )
-    missedBecause = serializers.ChoiceField(  # noqa: N815  # the wire's
+    keptLastDay = serializers.IntegerField(help_text="How many calls were kept in the last 24 hours.")
+    missedLastHour = serializers.IntegerField(help_text="How many calls of this hour were to be kept and were not.")
+    missedBecause = serializers.ChoiceField(
         choices=Missed.values, required=False, help_text="Why the last of those was not."
     )

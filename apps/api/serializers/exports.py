@@ -26,12 +26,12 @@ class ExportReply(WireSerializer):
         help_text="queued and running go on by themselves; done has a result; failed says why.",
     )
     format = serializers.ChoiceField(choices=list(FORMATS), help_text=_FORMAT)
-    rowCount = serializers.IntegerField(source="n_rows", help_text="How many samples are in it so far.")  # noqa: N815  # the wire's
-    expectedRowCount = serializers.IntegerField(  # noqa: N815  # the wire's
+    rowCount = serializers.IntegerField(source="n_rows", help_text="How many samples are in it so far.")
+    expectedRowCount = serializers.IntegerField(
         source="n_rows_expected", help_text="How many there were when it was begun."
     )
     message = serializers.CharField(required=False, help_text="Why it failed.")
-    createdAt = serializers.DateTimeField(source="created_at", help_text="When it was asked for.")  # noqa: N815  # the wire's
-    finishedAt = serializers.DateTimeField(  # noqa: N815  # the wire's
+    createdAt = serializers.DateTimeField(source="created_at", help_text="When it was asked for.")
+    finishedAt = serializers.DateTimeField(
         source="finished_at", required=False, help_text="When it ended. Seven days later it is deleted."
     )

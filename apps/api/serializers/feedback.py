@@ -16,8 +16,8 @@ STATES = {state.value: state.value for state in FeedbackState}
 class NamedLabel(WireSerializer):
     """A label, by its name or its id."""
 
-    labelName = serializers.CharField(required=False, help_text="The name of a label that there is.")  # noqa: N815  # the wire's
-    labelId = serializers.CharField(required=False, help_text="Instead of the name: the id of the label.")  # noqa: N815  # the wire's
+    labelName = serializers.CharField(required=False, help_text="The name of a label that there is.")
+    labelId = serializers.CharField(required=False, help_text="Instead of the name: the id of the label.")
 
 
 class NewFeedback(NamedLabel):
@@ -41,8 +41,8 @@ class NewFeedback(NamedLabel):
 class NewFeedbackOfSample(NewFeedback):
     """What somebody says of an answer, naming its sample by either of its ids."""
 
-    sampleId = serializers.CharField(required=False, help_text="The sampleId that the call was answered with.")  # noqa: N815  # the wire's
-    externalId = serializers.CharField(  # noqa: N815  # the wire's
+    sampleId = serializers.CharField(required=False, help_text="The sampleId that the call was answered with.")
+    externalId = serializers.CharField(
         required=False, help_text="Instead of it: the id of your own that you sent with the call."
     )
 
@@ -50,23 +50,23 @@ class NewFeedbackOfSample(NewFeedback):
 class SaidLabel(WireSerializer):
     """A label as it goes out."""
 
-    labelName = serializers.CharField(source="name", help_text="Its name.")  # noqa: N815  # the wire's
-    labelId = serializers.CharField(source="public_id", help_text="Its id.")  # noqa: N815  # the wire's
+    labelName = serializers.CharField(source="name", help_text="Its name.")
+    labelId = serializers.CharField(source="public_id", help_text="Its id.")
 
 
 class FeedbackReply(WireSerializer):
     """A report, and what became of it."""
 
     id = serializers.CharField(source="public_id", help_text="Its id, `feedback_` in front.")
-    sampleId = serializers.CharField(source="sample.public_id", help_text="The sample it is about.")  # noqa: N815  # the wire's
-    externalId = serializers.CharField(  # noqa: N815  # the wire's
+    sampleId = serializers.CharField(source="sample.public_id", help_text="The sample it is about.")
+    externalId = serializers.CharField(
         source="sample.external_id", required=False, help_text="Your own id of that sample."
     )
     verdict = WireChoice(VERDICTS, help_text="Whether the answer was right, as reported.")
-    labelName = serializers.CharField(  # noqa: N815  # the wire's
+    labelName = serializers.CharField(
         source="label.name", required=False, help_text="What would be right, as reported."
     )
-    labelId = serializers.CharField(source="label.public_id", required=False, help_text="The id of that label.")  # noqa: N815  # the wire's
+    labelId = serializers.CharField(source="label.public_id", required=False, help_text="The id of that label.")
     tags = SaidLabel(
         source="tag_labels", many=True, required=False, help_text="Where the function gives tags: those reported."
     )
@@ -78,10 +78,6 @@ class FeedbackReply(WireSerializer):
             "`waiting` for a person; `accepted` or `declined` by one; `learned` once a model that answers learned it."
         ),
     )
-    learnedIn = serializers.CharField(  # noqa: N815  # the wire's
-        source="learned_in", required=False, help_text="The model that learned it."
-    )
-    createdAt = serializers.DateTimeField(source="created_at", help_text="When it came.")  # noqa: N815  # the wire's
-    handledAt = serializers.DateTimeField(  # noqa: N815  # the wire's
-        source="handled_at", required=False, help_text="When a person decided."
-    )
+    learnedIn = serializers.CharField(source="learned_in", required=False, help_text="The model that learned it.")
+    createdAt = serializers.DateTimeField(source="created_at", help_text="When it came.")
+    handledAt = serializers.DateTimeField(source="handled_at", required=False, help_text="When a person decided.")

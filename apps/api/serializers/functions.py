@@ -36,7 +36,7 @@ class NewFunction(WireSerializer):
     output = WireChoice(
         OUTPUTS, help_text="What comes out: one label, any number of tags, or the samples most like the input."
     )
-    projectId = serializers.CharField(  # noqa: N815  # the wire's
+    projectId = serializers.CharField(
         required=False, help_text="The project it belongs to. A key has one, so this may be left out."
     )
 
@@ -54,7 +54,7 @@ class FunctionReply(WireSerializer):
     name = serializers.CharField(help_text="What people call it.")
     input = WireChoice(INPUTS, source="input_kind", help_text="What comes in.")
     output = WireChoice(OUTPUTS, source="output_kind", help_text="What comes out.")
-    projectId = serializers.SerializerMethodField(help_text="The project it belongs to.")  # noqa: N815  # the wire's
+    projectId = serializers.SerializerMethodField(help_text="The project it belongs to.")
 
     def get_projectId(self, function: Function) -> str:  # noqa: N802  # named after its field
         return project_id_of(function.workspace)

@@ -10,9 +10,6 @@ from apps.invoke.answers import Decision
 from apps.invoke.batches import MAX_ITEMS, MAX_PICTURES
 from apps.samples.checks import EXTERNAL_ID_MAX
 
-# Field names are the wire's.
-# ruff: noqa: N815
-
 
 class CallOptions(WireSerializer):
     """What the address of a call may ask for, behind the question mark."""

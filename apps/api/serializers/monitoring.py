@@ -12,9 +12,9 @@ from apps.invoke.models import DriftKind
 class LabelCount(WireSerializer):
     """How often a label was answered."""
 
-    labelId = serializers.CharField(help_text="The id of the label.")  # noqa: N815  # the wire's
-    labelName = serializers.CharField(help_text="Its name, as it is now.")  # noqa: N815  # the wire's
-    callCount = serializers.IntegerField(min_value=0, help_text="Calls answered so.")  # noqa: N815  # the wire's
+    labelId = serializers.CharField(help_text="The id of the label.")
+    labelName = serializers.CharField(help_text="Its name, as it is now.")
+    callCount = serializers.IntegerField(min_value=0, help_text="Calls answered so.")
 
 
 class Milliseconds(WireSerializer):
@@ -36,11 +36,9 @@ class StretchReply(WireSerializer):
 
     start = serializers.DateTimeField(help_text="Its beginning, in UTC.")
     end = serializers.DateTimeField(help_text="Its end, which is not part of it.")
-    callCount = serializers.IntegerField(min_value=0, help_text="All calls.")  # noqa: N815  # the wire's
-    errorCount = serializers.IntegerField(min_value=0, help_text="Those that were not answered.")  # noqa: N815  # the wire's
-    reviewCount = serializers.IntegerField(  # noqa: N815  # the wire's
-        min_value=0, help_text="Answers with the decision review."
-    )
+    callCount = serializers.IntegerField(min_value=0, help_text="All calls.")
+    errorCount = serializers.IntegerField(min_value=0, help_text="Those that were not answered.")
+    reviewCount = serializers.IntegerField(min_value=0, help_text="Answers with the decision review.")
     milliseconds = Milliseconds(required=False, help_text="How long the answers took.")
     confidence = Confidences(required=False, help_text="How sure the answers were.")
     labels = LabelCount(many=True, help_text="What was answered, the commonest first.")
@@ -52,8 +50,8 @@ class ProductionReply(WireSerializer):
     value = serializers.FloatField(min_value=0, max_value=1, help_text="The share that was right.")
     low = serializers.FloatField(min_value=0, max_value=1, help_text="The true share is at least this, and")
     high = serializers.FloatField(min_value=0, max_value=1, help_text="at most this, nine times in ten.")
-    sampleCount = serializers.IntegerField(min_value=1, help_text="How many were judged.")  # noqa: N815  # the wire's
-    rightCount = serializers.IntegerField(min_value=0, help_text="How many of them were right.")  # noqa: N815  # the wire's
+    sampleCount = serializers.IntegerField(min_value=1, help_text="How many were judged.")
+    rightCount = serializers.IntegerField(min_value=0, help_text="How many of them were right.")
 
 
 class MonitoringReply(WireSerializer):
@@ -69,9 +67,9 @@ class MonitoringReply(WireSerializer):
 class DriftCall(WireSerializer):
     """One call, as it was answered."""
 
-    createdAt = serializers.DateTimeField(help_text="When it came.")  # noqa: N815  # the wire's
-    labelId = serializers.CharField(required=False, help_text="The label answered.")  # noqa: N815  # the wire's
-    labelName = serializers.CharField(required=False, help_text="Its name.")  # noqa: N815  # the wire's
+    createdAt = serializers.DateTimeField(help_text="When it came.")
+    labelId = serializers.CharField(required=False, help_text="The label answered.")
+    labelName = serializers.CharField(required=False, help_text="Its name.")
     confidence = serializers.FloatField(required=False, min_value=0, max_value=1, help_text="How sure the answer was.")
     novelty = serializers.FloatField(
         required=False,
@@ -79,7 +77,7 @@ class DriftCall(WireSerializer):
         max_value=1,
         help_text="The share of the samples that are less unlike the others than it is.",
     )
-    sampleId = serializers.CharField(required=False, help_text="What was kept of its input.")  # noqa: N815  # the wire's
+    sampleId = serializers.CharField(required=False, help_text="What was kept of its input.")
 
 
 class RecordedCallReply(DriftCall):
@@ -90,7 +88,7 @@ class RecordedCallReply(DriftCall):
         ["auto", "review"], required=False, help_text="Who has the last word; left out where it was not answered."
     )
     error = serializers.CharField(required=False, help_text="The code of why it was not answered.")
-    modelId = serializers.CharField(required=False, help_text="What answered; left out of a guess.")  # noqa: N815  # the wire's
+    modelId = serializers.CharField(required=False, help_text="What answered; left out of a guess.")
 
 
 class AlarmReply(WireSerializer):
@@ -103,24 +101,22 @@ class AlarmReply(WireSerializer):
         required=False,
         help_text="By what it was noticed: how unlike the samples calls are, how sure answers are, or which.",
     )
-    isMore = serializers.BooleanField(  # noqa: N815  # the wire's
-        required=False, help_text="Whether there is more of it than there was, or less."
-    )
+    isMore = serializers.BooleanField(required=False, help_text="Whether there is more of it than there was, or less.")
     now = serializers.FloatField(
         required=False, help_text="Since then: the share that is new or has the label, or the mean confidence."
     )
     usual = serializers.FloatField(required=False, help_text="The same among the samples.")
-    labelId = serializers.CharField(required=False, help_text="Which label.")  # noqa: N815  # the wire's
-    beganAt = serializers.DateTimeField(help_text="Since about when.")  # noqa: N815  # the wire's
-    raisedAt = serializers.DateTimeField(help_text="When it was noticed.")  # noqa: N815  # the wire's
-    seenAt = serializers.DateTimeField(required=False, help_text="When somebody saw it.")  # noqa: N815  # the wire's
+    labelId = serializers.CharField(required=False, help_text="Which label.")
+    beganAt = serializers.DateTimeField(help_text="Since about when.")
+    raisedAt = serializers.DateTimeField(help_text="When it was noticed.")
+    seenAt = serializers.DateTimeField(required=False, help_text="When somebody saw it.")
     calls = DriftCall(many=True, help_text="Some of the calls that show it.")
 
 
 class DriftReply(WireSerializer):
     """What is watched, and what was noticed."""
 
-    comparedCallCount = serializers.IntegerField(  # noqa: N815  # the wire's
+    comparedCallCount = serializers.IntegerField(
         min_value=0, help_text="How many calls have been compared since the model learned anew."
     )
     alarms = AlarmReply(many=True, help_text="The newest, those nobody has seen first.")

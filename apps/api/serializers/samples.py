@@ -88,7 +88,7 @@ class NewSample(WireSerializer):
     """A sample to add."""
 
     data = DataField(help_text="The input.")  # type: ignore[assignment]  # declared fields leave the class: `data` stays its own
-    externalId = serializers.CharField(  # noqa: N815  # the wire's
+    externalId = serializers.CharField(
         required=False, max_length=EXTERNAL_ID_MAX, help_text="An id of your own, at most once in the function."
     )
     annotation = AnnotationField(required=False, help_text="What is right, where it is known.")
@@ -105,7 +105,7 @@ class NewSampleForm(WireSerializer):
     """A sample to add, as a form with a picture file."""
 
     data = serializers.FileField(help_text="The picture: JPEG, PNG, WEBP, GIF or HEIC.")  # type: ignore[assignment]  # declared fields leave the class: `data` stays its own
-    externalId = serializers.CharField(  # noqa: N815  # the wire's
+    externalId = serializers.CharField(
         required=False, max_length=EXTERNAL_ID_MAX, help_text="An id of your own, at most once in the function."
     )
 
@@ -118,14 +118,14 @@ class SampleReply(WireSerializer):
 
     id = serializers.CharField(help_text="The id of the sample.")
     data = DataField(required=False, help_text="The input as it was sent. Pictures are addresses that work 20 minutes.")  # type: ignore[assignment]  # declared fields leave the class: `data` stays its own
-    externalId = serializers.CharField(required=False, help_text="Your own id of it.")  # noqa: N815  # the wire's
+    externalId = serializers.CharField(required=False, help_text="Your own id of it.")
     annotation = AnnotatedField(required=False, help_text="What people say is right.")
     prediction = PredictedField(required=False, help_text="What a model says.")
     origin = serializers.ChoiceField(choices=list(ORIGINS), help_text="How it came in.")
-    captureReason = serializers.ChoiceField(  # noqa: N815  # the wire's
+    captureReason = serializers.ChoiceField(
         choices=CaptureReason.values, required=False, help_text="Why a captured call was kept."
     )
-    createdAt = serializers.DateTimeField(help_text="When it came in.")  # noqa: N815  # the wire's
+    createdAt = serializers.DateTimeField(help_text="When it came in.")
 
 
 class SampleBatch(WireSerializer):
@@ -153,7 +153,7 @@ class BatchItem(WireSerializer):
         help_text="Added; back out of the bin; there already; or not taken, and why.",
     )
     id = serializers.CharField(required=False, help_text="The id of the sample, new or known.")
-    existingSampleId = serializers.CharField(  # noqa: N815  # the wire's
+    existingSampleId = serializers.CharField(
         required=False, help_text="Of a duplicate: the sample that is there already."
     )
     message = serializers.CharField(required=False, help_text="Why it was refused, or what of it could not be read.")
@@ -163,9 +163,9 @@ class SampleBatchReply(WireSerializer):
     """What became of each, in the order sent, and how many came to what."""
 
     items = BatchItem(many=True, help_text="An entry for each sample, in the order sent.")
-    addedCount = serializers.IntegerField(help_text="How many were added, or came back out of the bin.")  # noqa: N815  # the wire's
-    duplicateCount = serializers.IntegerField(help_text="How many were there already.")  # noqa: N815  # the wire's
-    refusedCount = serializers.IntegerField(help_text="How many were refused.")  # noqa: N815  # the wire's
+    addedCount = serializers.IntegerField(help_text="How many were added, or came back out of the bin.")
+    duplicateCount = serializers.IntegerField(help_text="How many were there already.")
+    refusedCount = serializers.IntegerField(help_text="How many were refused.")
 
 
 ANNOTATION_BODY: Any = {"application/json": ANNOTATION}

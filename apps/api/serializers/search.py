@@ -12,7 +12,7 @@ class SearchQuery(WireSerializer):
     """What to search for: an input, or a sample of the function. One of the two is needed."""
 
     data = DataField(required=False, help_text="The input that samples are to be like.")  # type: ignore[assignment]  # declared fields leave the class: `data` stays its own
-    sampleId = serializers.CharField(  # noqa: N815  # the wire's
+    sampleId = serializers.CharField(
         required=False,
         max_length=80,
         help_text="Instead of data: a sample of this function.",
@@ -28,15 +28,15 @@ class SearchForm(WireSerializer):
 class FoundSample(WireSerializer):
     """A sample that was found."""
 
-    sampleId = serializers.CharField(help_text="The id of the sample.")  # noqa: N815  # the wire's
+    sampleId = serializers.CharField(help_text="The id of the sample.")
     distance = serializers.FloatField(
         min_value=0, max_value=2, help_text="How far it is: 0 is the same, from 1 on they have nothing in common."
     )
-    externalId = serializers.CharField(required=False, help_text="Your own id of it.")  # noqa: N815  # the wire's
+    externalId = serializers.CharField(required=False, help_text="Your own id of it.")
     data = DataField(required=False, help_text="The sample. Pictures are addresses that work 20 minutes.")  # type: ignore[assignment]  # declared fields leave the class: `data` stays its own
 
 
 class FoundSamples(WireSerializer):
     """What was found."""
 
-    searchSamples = FoundSample(many=True, help_text="The nearest first.")  # noqa: N815  # the wire's
+    searchSamples = FoundSample(many=True, help_text="The nearest first.")

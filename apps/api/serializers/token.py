@@ -28,7 +28,7 @@ class TokenRefusal(WireSerializer):
 
     message = serializers.CharField(help_text="What went wrong and what to do.")
     code = serializers.CharField(help_text="What went wrong, for programs.")
-    requestId = serializers.CharField(help_text="Finds this request in the server's log.")  # noqa: N815  # on the wire
+    requestId = serializers.CharField(help_text="Finds this request in the server's log.")
     error = serializers.ChoiceField(
         ["invalid_request", "invalid_client", "unsupported_grant_type", "temporarily_unavailable"],
         help_text="What went wrong, in the words of RFC 6749.",

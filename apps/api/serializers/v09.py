@@ -41,20 +41,18 @@ class FunctionStateReply(FunctionReply):
 class MetricsReply(WireSerializer):
     """Counts of a function, all of one moment."""
 
-    sampleCount = serializers.IntegerField(help_text="How many samples there are.")  # noqa: N815  # the wire's
-    predictionCount = serializers.IntegerField(  # noqa: N815  # the wire's
+    sampleCount = serializers.IntegerField(help_text="How many samples there are.")
+    predictionCount = serializers.IntegerField(
         help_text="Of how many samples it is said what they are. Reaches sampleCount once all is done."
     )
-    annotatedSampleCount = serializers.IntegerField(  # noqa: N815  # the wire's
-        help_text="Of how many samples people have said what they are."
-    )
-    isTraining = serializers.BooleanField(  # noqa: N815  # the wire's
+    annotatedSampleCount = serializers.IntegerField(help_text="Of how many samples people have said what they are.")
+    isTraining = serializers.BooleanField(
         help_text="Whether something brought or labelled so far has yet to be learned from."
     )
-    annotatedLabelCounts = serializers.DictField(  # noqa: N815  # the wire's
+    annotatedLabelCounts = serializers.DictField(
         child=serializers.IntegerField(),
         help_text="By label: of how many samples people have said whether they have it. Zeros are included.",
     )
-    positiveAnnotatedLabelCounts = serializers.DictField(  # noqa: N815  # the wire's
+    positiveAnnotatedLabelCounts = serializers.DictField(
         child=serializers.IntegerField(), help_text="By label: how many samples people have said have it."
     )

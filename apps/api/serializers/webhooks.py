@@ -22,7 +22,7 @@ class NewWebhook(WireSerializer):
 
     url = serializers.CharField(max_length=MOST_CHARACTERS, help_text=_URL)
     kinds = serializers.ListField(child=WireChoice(KINDS), allow_empty=False, max_length=len(KINDS), help_text=_KINDS)
-    functionId = serializers.CharField(required=False, allow_blank=True, max_length=40, help_text=_FUNCTION)  # noqa: N815  # the wire's
+    functionId = serializers.CharField(required=False, allow_blank=True, max_length=40, help_text=_FUNCTION)
 
 
 class WebhookChange(WireSerializer):
@@ -32,10 +32,10 @@ class WebhookChange(WireSerializer):
     kinds = serializers.ListField(
         child=WireChoice(KINDS), required=False, allow_empty=False, max_length=len(KINDS), help_text=_KINDS
     )
-    functionId = serializers.CharField(  # noqa: N815  # the wire's
+    functionId = serializers.CharField(
         required=False, allow_blank=True, max_length=40, help_text="The only function it hears of; empty for all."
     )
-    isOn = serializers.BooleanField(  # noqa: N815  # the wire's
+    isOn = serializers.BooleanField(
         required=False, help_text="Whether it hears anything. Turned off, what waits is given up."
     )
 
@@ -46,15 +46,15 @@ class WebhookReply(WireSerializer):
     id = serializers.CharField(source="public_id", help_text="Its id, `webhook_` in front.")
     url = serializers.CharField(help_text="Where its messages go.")
     kinds = serializers.ListField(child=serializers.ChoiceField(choices=list(KINDS)), help_text=_KINDS)
-    functionId = serializers.CharField(source="only_function", required=False, help_text=_FUNCTION)  # noqa: N815  # the wire's
-    isOn = serializers.BooleanField(source="is_on", help_text="Whether it hears anything.")  # noqa: N815  # the wire's
-    offBecause = serializers.CharField(  # noqa: N815  # the wire's
+    functionId = serializers.CharField(source="only_function", required=False, help_text=_FUNCTION)
+    isOn = serializers.BooleanField(source="is_on", help_text="Whether it hears anything.")
+    offBecause = serializers.CharField(
         source="off_because", required=False, help_text="Why it was turned off, where nobody did it."
     )
-    failingSince = serializers.DateTimeField(  # noqa: N815  # the wire's
+    failingSince = serializers.DateTimeField(
         source="failing_since", required=False, help_text="Since when nothing has got through, where that is so."
     )
-    createdAt = serializers.DateTimeField(source="created_at", help_text="When it was made.")  # noqa: N815  # the wire's
+    createdAt = serializers.DateTimeField(source="created_at", help_text="When it was made.")
 
 
 class NewSecretReply(WebhookReply):
@@ -73,6 +73,6 @@ class DeliveryReply(WireSerializer):
     status = serializers.IntegerField(required=False, help_text="The code of the last answer.")
     milliseconds = serializers.FloatField(required=False, help_text="How long that took.")
     problem = serializers.CharField(required=False, help_text="Why the last try failed.")
-    createdAt = serializers.DateTimeField(source="created_at", help_text="When it was written.")  # noqa: N815  # the wire's
-    nextAt = serializers.DateTimeField(source="next_at", required=False, help_text="When it is tried next.")  # noqa: N815  # the wire's
-    deliveredAt = serializers.DateTimeField(source="delivered_at", required=False, help_text="When it got through.")  # noqa: N815  # the wire's
+    createdAt = serializers.DateTimeField(source="created_at", help_text="When it was written.")
+    nextAt = serializers.DateTimeField(source="next_at", required=False, help_text="When it is tried next.")
+    deliveredAt = serializers.DateTimeField(source="delivered_at", required=False, help_text="When it got through.")
