@@ -3,6 +3,7 @@
 The cast is fixed: `owner` and `member` (a labeler) belong to `workspace`; `outsider` owns another one.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,44 @@ def plain_static_files(settings: pytest.FixtureRequest) -> None:
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def start_fresh(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Forget what a process remembers by the keys of rows, as a new one would."""
+    from apps.invoke import drift
+    from apps.training import rule_hits, standing
+    from apps.training.services import arrays, encoders, fan_out, search_index, serving, survey, sweeper, towers
+    from apps.training.services.encoders import BoundedCache
+    from apps.training.services.vectors import MatrixCache
+    from apps.workspaces.services import quotas
+
+    def forget() -> None:
+        monkeypatch.setattr(serving, "_artifacts", BoundedCache(max_entries=8))
+        monkeypatch.setattr(encoders, "_backbones", BoundedCache(max_entries=8))
+        monkeypatch.setattr(towers, "_towers", BoundedCache(max_entries=8))
+        monkeypatch.setattr(towers, "_folds", BoundedCache(max_entries=8))
+        monkeypatch.setattr(arrays, "matrices", MatrixCache(max_bytes=2**20))
+        monkeypatch.setattr(survey, "_views", survey._Views(max_entries=8))
+        for module, name in (
+            (drift, "_seen"),
+            (fan_out, "_given"),
+            (quotas, "_calls"),
+            (quotas, "_room"),
+            (rule_hits, "_cache"),
+            (standing, "_counts"),
+            (sweeper, "_progress"),
+        ):
+            monkeypatch.setattr(module, name, type(getattr(module, name))())
+        search_index.forget_views()
+
+    return forget
+
+
+@pytest.fixture(autouse=True)
+def own_process(start_fresh: Callable[[], None]) -> None:
+    """Keys of rows come again in every test: nothing that a process remembers by them may outlive one."""
+    start_fresh()
 
 
 def make_user(email: str, name: str) -> "User":

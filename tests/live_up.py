@@ -82,7 +82,7 @@ class LiveUp:
             raise
 
 
-def wait_until(condition: Callable[[], T], *, seconds: float = 20.0, what: str = "") -> T:
+def wait_until(condition: Callable[[], T], *, seconds: float = 60.0, what: str = "") -> T:
     """Return the first true value of a condition that some other process brings about."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

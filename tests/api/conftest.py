@@ -71,11 +71,3 @@ def key_client(client_with: Callable[..., KeyClient]) -> KeyClient:
 @pytest.fixture
 def outsider_key_client(outsider: User) -> KeyClient:
     return make_client(outsider.memberships.get().workspace, outsider)
-
-
-@pytest.fixture(autouse=True)
-def fresh_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls wait in memory to be counted: those of another test are of a workspace that is no more."""
-    from apps.workspaces.services import quotas
-
-    monkeypatch.setattr(quotas, "_calls", quotas._Calls())

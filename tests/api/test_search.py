@@ -20,7 +20,7 @@ from apps.invoke.services import Predictions
 from apps.samples.models import Origin
 from apps.samples.services.bin import bin_samples
 from apps.samples.services.intake import NewImage, NewRow, NewText, add_images, add_rows, add_texts
-from apps.training.services import finish_work, search_index
+from apps.training.services import finish_work
 from apps.workspaces.models import Workspace
 from apps.workspaces.services import quotas
 from tests.api.conftest import KeyClient
@@ -31,10 +31,9 @@ TEXTS = ["please refund my money", "i want a refund of my money", "where is my p
 
 
 @pytest.fixture(autouse=True)
-def own_process(settings: Settings, tmp_path: Path) -> None:
+def own_files(settings: Settings, tmp_path: Path) -> None:
     settings.ARTIFACTS_DIR = tmp_path / "models"
     settings.MEDIA_ROOT = tmp_path / "media"
-    search_index.forget_views()
 
 
 class Held(Recorder):
@@ -234,9 +233,8 @@ def test_a_search_is_recorded(key_client: KeyClient, finder: Function, recorder:
 
 
 def test_a_search_counts_as_a_call(
-    key_client: KeyClient, finder: Function, workspace: Workspace, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+    key_client: KeyClient, finder: Function, workspace: Workspace, recorder: Recorder
 ) -> None:
-    monkeypatch.setattr(quotas, "_calls", quotas._Calls())
     quotas.set_quotas(workspace=workspace, quotas={quotas.Quota.CALLS_PER_DAY: 2})
     for _ in range(2):
         assert key_client.post(address(finder), {"data": "parcel"}).status_code == 200

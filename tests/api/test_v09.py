@@ -12,7 +12,7 @@ from apps.functions.models import Function
 from apps.samples.models import Origin, PickedBy
 from apps.samples.services.annotations import annotate_many
 from apps.samples.services.intake import NewText, add_texts
-from apps.training.services import encoders, finish_work, serving
+from apps.training.services import finish_work
 from apps.workspaces.models import Workspace
 from tests.api.conftest import KeyClient
 
@@ -23,9 +23,8 @@ TEXTS = {
 
 
 @pytest.fixture(autouse=True)
-def own_artifacts(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_artifacts(settings: Settings, tmp_path: Path) -> None:
     settings.ARTIFACTS_DIR = tmp_path / "models"
-    monkeypatch.setattr(serving, "_artifacts", encoders.BoundedCache(max_entries=8))
 
 
 @pytest.fixture

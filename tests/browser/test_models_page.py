@@ -80,7 +80,7 @@ def test_one_click_goes_back_and_one_click_lets_go(desk: Desk, page: Page) -> No
     name = (back.get_attribute("aria-label") or "").removeprefix("Go back to m")
     back.click()
     expect(page.locator("#models .notice-title")).to_have_text(f"M{name} is pinned")
-    wait_until(lambda: caller.ask("a refund please")["modelId"] == first, seconds=5, what="calls go to the pinned one")
+    wait_until(lambda: caller.ask("a refund please")["modelId"] == first, what="calls go to the pinned one")
 
     say(desk, [(REFUNDS[0], "Shipping"), (REFUNDS[0], "Refund")])
     expect(newest).not_to_have_id(newer or "", timeout=10_000)
@@ -89,7 +89,7 @@ def test_one_click_goes_back_and_one_click_lets_go(desk: Desk, page: Page) -> No
     page.get_by_role("button", name="Unpin: let the newest answer").click()
     expect(page.locator("#models .notice-title")).to_have_count(0)
     expect(newest).to_contain_text("answers now")
-    wait_until(lambda: caller.ask("a refund please")["modelId"] == newest.get_attribute("id"), seconds=5)
+    wait_until(lambda: caller.ask("a refund please")["modelId"] == newest.get_attribute("id"))
 
 
 def test_what_a_model_learned_from_is_one_click_away(desk: Desk, page: Page) -> None:

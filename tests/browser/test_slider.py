@@ -82,13 +82,13 @@ def test_the_slider_is_moved_and_calls_obey_it(desk: Desk, page: Page) -> None:
         slider.press("Home")
     assert saved.value.status == 204
     expect(sentence).to_have_text(re.compile(r"^Automate .*80% right"))
-    wait_until(lambda: caller.decision(KNOWN[0]) == "auto", seconds=10, what="an answer it is sure of passes")
-    wait_until(lambda: caller.decision(UNSURE) == "auto", seconds=10, what="an unsure answer passes as well")
+    wait_until(lambda: caller.decision(KNOWN[0]) == "auto", what="an answer it is sure of passes")
+    wait_until(lambda: caller.decision(UNSURE) == "auto", what="an unsure answer passes as well")
 
     with page.expect_response("**/automation/target/"):
         slider.press("End")
     expect(sentence).to_have_text(re.compile(r"^99.5% right cannot be promised yet"))
-    wait_until(lambda: caller.decision(UNSURE) == "review", seconds=10, what="the unsure answer goes to a person")
+    wait_until(lambda: caller.decision(UNSURE) == "review", what="the unsure answer goes to a person")
     assert desk.run(_TARGET.format(function=desk.function)).strip() == "0.995"
 
     page.reload()

@@ -142,7 +142,7 @@ def accept_a_grid_and_label_a_range(page: Page, desk: Desk) -> None:
         page.keyboard.press("Enter")
         return standing(desk, shown[3])["label"] == wanted
 
-    wait_until(accepted, what="the grid is accepted", seconds=20)
+    wait_until(accepted, what="the grid is accepted")
 
 
 def fix_a_wrong_label(page: Page, desk: Desk) -> None:

@@ -76,7 +76,7 @@ class Spam:
         self.up = up
         self.id = run(up, _SEED)
         self.caller = httpx.Client(base_url=up.url, trust_env=False, headers={"Authorization": f"Bearer {key}"})
-        wait_until(lambda: self.ask("win cash now") == "Spam", seconds=30, what="a model answers")
+        wait_until(lambda: self.ask("win cash now") == "Spam", what="a model answers")
 
     def ask(self, text: str) -> str:
         reply = self.caller.post(f"/v1/functions/{self.id}/invoke", json={"data": text})

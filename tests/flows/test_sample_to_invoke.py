@@ -26,7 +26,7 @@ from apps.samples.models import Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample
 from apps.samples.services.intake import NewImage, NewText, add_images, add_texts
 from apps.training.models import Prediction, PredictionKind
-from apps.training.services import encoders, finish_work, serving
+from apps.training.services import finish_work
 from apps.workspaces.models import Workspace
 from apps.workspaces.roles import Action
 from apps.workspaces.services import create_key
@@ -39,9 +39,8 @@ THANKS = [f"thank you for {what}" for what in ("your help", "the lamp", "everyth
 
 
 @pytest.fixture(autouse=True)
-def own_files(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_files(settings: Settings, tmp_path: Path) -> None:
     settings.ARTIFACTS_DIR, settings.MEDIA_ROOT = tmp_path / "models", tmp_path / "media"
-    monkeypatch.setattr(serving, "_artifacts", encoders.BoundedCache(max_entries=8))
 
 
 class Caller:

@@ -18,7 +18,7 @@ from apps.samples.services.acts import undo_act
 from apps.samples.services.intake import NewText, add_texts
 from apps.samples.services.surgery import merge_labels, split_label
 from apps.training.models import TrainedModel
-from apps.training.services import encoders, finish_work, serving
+from apps.training.services import finish_work
 from apps.training.services.choosing import pin_model
 from apps.workspaces.models import Workspace
 
@@ -32,9 +32,8 @@ TEXTS = {
 
 
 @pytest.fixture(autouse=True)
-def own_files(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_files(settings: Settings, tmp_path: Path) -> None:
     settings.ARTIFACTS_DIR, settings.MEDIA_ROOT = tmp_path / "models", tmp_path / "media"
-    monkeypatch.setattr(serving, "_artifacts", encoders.BoundedCache(max_entries=8))
 
 
 @pytest.fixture

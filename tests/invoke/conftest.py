@@ -22,7 +22,7 @@ from apps.invoke.recorder import Recorder
 from apps.invoke.services import Predictions
 from apps.samples.models import Origin
 from apps.samples.services.intake import NewImage, NewText, add_images, add_texts
-from apps.training.services import encoders, finish_work, serving
+from apps.training.services import finish_work
 from apps.workspaces.models import ApiKey, Workspace
 from apps.workspaces.roles import Action
 from apps.workspaces.services import create_key
@@ -32,11 +32,10 @@ PARCELS = ["where is my parcel", "the parcel is late", "track my delivery", "par
 
 
 @pytest.fixture(autouse=True)
-def own_artifacts(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_artifacts(settings: Settings, tmp_path: Path) -> None:
     """Keep models and files of one test from the next, whose keys are the same numbers."""
     settings.ARTIFACTS_DIR = tmp_path / "models"
     settings.MEDIA_ROOT = tmp_path / "media"
-    monkeypatch.setattr(serving, "_artifacts", encoders.BoundedCache(max_entries=8))
     embedding_cache.clear()
 
 

@@ -13,7 +13,6 @@ from apps.invoke.models import Invocation
 from apps.invoke.services import Predictions
 from apps.workspaces import throttles
 from apps.workspaces.models import CallCount, Workspace
-from apps.workspaces.services import quotas
 from apps.workspaces.services.quotas import Quota, set_quotas
 from tests.invoke.conftest import path_of
 
@@ -23,9 +22,8 @@ TEXT = {"data": "a refund please"}
 
 
 @pytest.fixture(autouse=True)
-def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def fresh_limits() -> Iterator[None]:
     throttles._throttle.cache_clear()
-    monkeypatch.setattr(quotas, "_calls", quotas._Calls())
     yield
     throttles._throttle.cache_clear()
 

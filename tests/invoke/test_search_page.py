@@ -19,7 +19,7 @@ from apps.invoke.search_selectors import likeness_word
 from apps.invoke.services import Predictions
 from apps.samples.models import Origin
 from apps.samples.services.intake import NewImage, NewRow, NewText, add_images, add_rows, add_texts
-from apps.training.services import finish_work, search_index
+from apps.training.services import finish_work
 from apps.workspaces.models import Workspace
 from apps.workspaces.roles import Role
 from tests.conftest import client_of, make_user
@@ -38,11 +38,10 @@ class Held(Recorder):
 
 
 @pytest.fixture(autouse=True)
-def own_process(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_files(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.ARTIFACTS_DIR = tmp_path / "models"
     settings.MEDIA_ROOT = tmp_path / "media"
     monkeypatch.setattr(services, "predictions", Predictions(Held()))
-    search_index.forget_views()
 
 
 def make_finder(workspace: Workspace, kind: InputKind) -> Function:

@@ -25,8 +25,7 @@ from apps.samples.models import Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_many, tag_sample
 from apps.samples.services.intake import NewText, add_texts
 from apps.training.models import FunctionWork, Prediction, PredictionKind, TrainedModel, WorkKind
-from apps.training.services import arrays, embed_function, encoders, enqueue_unfinished_work, finish_work, serving
-from apps.training.services.vectors import MatrixCache
+from apps.training.services import embed_function, enqueue_unfinished_work, finish_work
 from apps.training.services.work import Progress, want_plan
 
 pytestmark = pytest.mark.django_db
@@ -39,11 +38,8 @@ WORDS = {
 
 
 @pytest.fixture(autouse=True)
-def own_process(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys come again in every test: nothing that a process remembers may outlive one."""
+def own_files(settings: Settings, tmp_path: Path) -> None:
     settings.ARTIFACTS_DIR = tmp_path / "models"
-    monkeypatch.setattr(serving, "_artifacts", encoders.BoundedCache(max_entries=8))
-    monkeypatch.setattr(arrays, "matrices", MatrixCache(max_bytes=2**20))
     dramatiq.get_broker().flush_all()
 
 

@@ -148,12 +148,12 @@ def test_a_large_round_survives_a_worker_and_is_served_where_no_disk_is_shared(m
         drop_pictures(person, pictures_id)
         wait_until(
             lambda: machines.value("SELECT state FROM training_trainingrun WHERE id = %s", run_id) != "running",
-            seconds=60,
+            seconds=120,
             what=f"the round ends\n{machines.workers[0].log[-3000:]}",
         )
         assert machines.value("SELECT state FROM training_trainingrun WHERE id = %s", run_id) == "done"
         assert machines.workers[0].log.count('"event": "part_begun_again"') == 1, "it cost one attempt"
-        wait_until(lambda: is_settled(machines), seconds=60, what=f"all is learned\n{machines.workers[0].log[-3000:]}")
+        wait_until(lambda: is_settled(machines), seconds=120, what=f"all is learned\n{machines.workers[0].log[-3000:]}")
         assert label_of(web, secret, function_id, "where is my parcel 5 5") == "Shipping"
         model_id = machines.value(
             "SELECT m.public_id FROM training_trainedmodel m JOIN functions_function f ON f.id = m.function_id "
@@ -169,7 +169,7 @@ def test_a_large_round_survives_a_worker_and_is_served_where_no_disk_is_shared(m
 def kill_a_worker_in_a_part(machines: Machines) -> int:
     """Kill the second worker while it holds a part of a round; return the run's key."""
     victim = machines.workers[1].process
-    holds = "SELECT batch FROM training_roundpart WHERE state = 'waiting' AND lease_holder LIKE %s"
+    holds = "SELECT batch FROM training_roundpart WHERE state = 'waiting' AND n_attempts = 1 AND lease_holder LIKE %s"
 
     def batch_held() -> str | None:
         found: str | None = machines.value(holds, f"{victim.pid}-%")

@@ -65,7 +65,7 @@ def test_nothing_outlives_a_killed_up(up: LiveUp) -> None:
     pids = up.pids
     up.process.kill()
     up.process.wait()
-    wait_until(lambda: not any(is_running(pid) for pid in pids.values()), seconds=5, what="the children end")
+    wait_until(lambda: not any(is_running(pid) for pid in pids.values()), what="the children end")
     with running_up(up.data_dir) as again:
         assert again.get("/readyz")[0] == 200
 

@@ -20,8 +20,7 @@ from apps.samples.models import Annotation, Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_many
 from apps.samples.services.intake import NewText, add_texts
 from apps.training.models import Prediction
-from apps.training.services import arrays, encoders, finish_work, serving
-from apps.training.services.vectors import MatrixCache
+from apps.training.services import finish_work
 from apps.workspaces.roles import Role
 from tests.conftest import client_of, delete_for_good, make_user
 from tests.training.conftest import bring
@@ -36,10 +35,8 @@ Columns = dict[str, np.ndarray]
 
 
 @pytest.fixture(autouse=True)
-def own_process(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_files(settings: Settings, tmp_path: Path) -> None:
     settings.ARTIFACTS_DIR = tmp_path / "models"
-    monkeypatch.setattr(serving, "_artifacts", encoders.BoundedCache(max_entries=8))
-    monkeypatch.setattr(arrays, "matrices", MatrixCache(max_bytes=2**20))
 
 
 @pytest.fixture

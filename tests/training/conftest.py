@@ -1,6 +1,5 @@
 """Two labels that can be told apart by their words, and processes that start fresh."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import dramatiq
@@ -12,8 +11,7 @@ from apps.samples.models import Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_many
 from apps.samples.services.intake import NewText, add_texts
 from apps.training.models import Adaptation
-from apps.training.services import arrays, embed_function, encoders, finish_work, serving, sweeper, towers
-from apps.training.services.vectors import MatrixCache
+from apps.training.services import embed_function, finish_work
 from apps.training.services.work import Progress
 from tests.training.hard_texts import adapt_now, bring_labelled, hard_texts
 
@@ -49,25 +47,9 @@ def adapted(learned: Function) -> Adaptation:
     return adapt_now(learned)
 
 
-@pytest.fixture
-def start_fresh(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Forget what a process remembers, as a new one would."""
-
-    def forget() -> None:
-        monkeypatch.setattr(serving, "_artifacts", encoders.BoundedCache(max_entries=8))
-        monkeypatch.setattr(encoders, "_backbones", encoders.BoundedCache(max_entries=8))
-        monkeypatch.setattr(towers, "_towers", encoders.BoundedCache(max_entries=8))
-        monkeypatch.setattr(towers, "_folds", encoders.BoundedCache(max_entries=8))
-        monkeypatch.setattr(arrays, "matrices", MatrixCache(max_bytes=2**20))
-        monkeypatch.setattr(sweeper, "_progress", sweeper._Progress())
-
-    return forget
-
-
 @pytest.fixture(autouse=True)
-def own_process(start_fresh: Callable[[], None], settings: Settings, tmp_path: Path) -> None:
+def own_files(settings: Settings, tmp_path: Path) -> None:
     settings.ARTIFACTS_DIR = tmp_path / "models"
-    start_fresh()
     dramatiq.get_broker().flush_all()
 
 

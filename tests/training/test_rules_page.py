@@ -15,11 +15,6 @@ from apps.training.rule_hits import Which, rule_lines, rule_samples
 HTMX = {"HX-Request": "true"}
 
 
-@pytest.fixture(autouse=True)
-def own_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rule_hits, "_cache", rule_hits._Cache())
-
-
 def bring(function: Function, *texts: str) -> list[Sample]:
     items = [NewText(text) for text in texts]
     return add_texts(function=function, items=items, person=None, origin=Origin.BROWSER).samples

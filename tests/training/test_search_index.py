@@ -36,11 +36,10 @@ TEXTS = [f"please refund the {colour} lamp bought in {town}" for colour in COLOU
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have an index from twenty samples on, and nothing left of the test before."""
+    """Have an index from twenty samples on."""
     monkeypatch.setattr(making, "FEWEST", 20)
     monkeypatch.setattr(making, "REST_SECONDS", 0.0)
     monkeypatch.setattr("apps.training.services.work.REST_PER_SECOND", 0.0)
-    search_index.forget_views()
 
 
 @pytest.fixture

@@ -15,15 +15,10 @@ from apps.functions.services import rename_function
 from apps.workspaces.models import ApiKey, Workspace
 from apps.workspaces.roles import Action, Role, may
 from apps.workspaces.scopes import ACTIONS, Scope
-from apps.workspaces.services import authenticate, quotas
+from apps.workspaces.services import authenticate
 from apps.workspaces.services.quotas import Quota, note_calls, set_quotas
 from tests.conftest import client_of
 from tests.workspaces.conftest import Join
-
-
-@pytest.fixture(autouse=True)
-def fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quotas, "_calls", quotas._Calls())
 
 
 @pytest.fixture

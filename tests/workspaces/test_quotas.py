@@ -25,12 +25,6 @@ from apps.workspaces.services.quotas import Quota, note_calls, require_calls, se
 from tests.samples.conftest import run_to_end
 
 
-@pytest.fixture(autouse=True)
-def fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quotas, "_calls", quotas._Calls())
-    monkeypatch.setattr(quotas, "_room", quotas._Room())
-
-
 def make(workspace: Workspace, name: str) -> Function:
     return create_function(workspace=workspace, name=name, input_kind="text", label_names=["A", "B"], actor=None)
 
