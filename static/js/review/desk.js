@@ -71,7 +71,7 @@ function show_choices(item) {
     each.disabled = !item;
   }
   button("keep").hidden = !may_keep;
-  button("keep").querySelector("[data-words]").textContent = words_to_keep(item, current, answered);
+  write(button("keep"), words_to_keep(item, current, answered));
   button("settle").hidden = !item || is_answered || !["flagged", "reported"].includes(desk.dataset.queue);
   button("send-back").hidden = !is_answered || desk.dataset.queue !== "to-check";
   button("bin").hidden = !bin_of(item) || !desk.dataset.binUrl;
@@ -101,7 +101,13 @@ function show_change(proposed, answered = []) {
   const is_as_answered = answered.length && String(answered) === String(proposed);
   const make_it = `${is_as_answered ? "It was right:" : "Make it"} ${names.join(", ")}`;
   const is_made_by_hand = gives_tags && (touched_tags || !proposed.length);
-  change.querySelector("[data-words]").textContent = is_made_by_hand ? "Save these tags" : make_it;
+  write(change, is_made_by_hand ? "Save these tags" : make_it);
+}
+
+function write(of_button, words) {
+  const parts = words.split(/(?<=[_/.:])(?=\w)/); // “card_payment_fee” breaks between its words rather than within one
+  const pieces = parts.flatMap((each, i) => (i ? [document.createElement("wbr"), each] : [each]));
+  of_button.querySelector("[data-words]").replaceChildren(...pieces);
 }
 
 function show_end(item) {
