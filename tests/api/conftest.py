@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -51,6 +52,11 @@ def make_client(workspace: Workspace, owner: User, *scopes: str) -> KeyClient:
     role = Role(Membership.objects.get(workspace=workspace, user=owner).role)
     actions = actions_of(scopes or [scope.value for scope in Scope], role=role)
     return KeyClient(create_key(workspace=workspace, owner=owner, name="Program", actions=actions)[1])
+
+
+def on_wire(moment: datetime) -> str:
+    """Return a moment as every reply writes it."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from apps.functions.models import Field, Function, InputKind
 from apps.samples.models import Origin, Sample
 from apps.samples.rows import cells_by_name, typed
 from apps.workspaces.models import Workspace
-from tests.api.conftest import KeyClient
+from tests.api.conftest import KeyClient, on_wire
 
 AWKWARD = [
     "",
@@ -45,7 +45,12 @@ def test_a_field_is_made_read_and_deleted(key_client: KeyClient, path: str, tabl
     made = key_client.post(path, {"name": "Age  (years)", "type": type.upper()})
     assert made.status_code == 200
     field = table.fields.get()
-    assert made.json() == {"id": field.public_id, "name": "Age  (years)", "type": type}
+    assert made.json() == {
+        "id": field.public_id,
+        "name": "Age  (years)",
+        "type": type,
+        "createdAt": on_wire(field.created_at),
+    }
     one = f"{path}/{field.public_id.removeprefix('field_')}"
     assert key_client.get(one).json() == made.json()
     assert key_client.get(path).json() == [made.json()]

@@ -13,7 +13,7 @@ from apps.events.kinds import Audit
 from apps.events.models import Event
 from apps.functions.models import Function
 from apps.workspaces.models import Workspace
-from tests.api.conftest import KeyClient
+from tests.api.conftest import KeyClient, on_wire
 
 NEW = {"name": "Which desk?", "input": "Text", "output": "Classification"}
 AWKWARD = [
@@ -41,7 +41,12 @@ def test_a_function_is_made_read_renamed_and_deleted(key_client: KeyClient, work
     assert made.status_code == 200
     function = Function.objects.get()
     project = "project_" + workspace.public_id.removeprefix("workspace_")
-    assert made.json() == {"id": function.public_id, **NEW, "projectId": project}
+    assert made.json() == {
+        "id": function.public_id,
+        **NEW,
+        "projectId": project,
+        "createdAt": on_wire(function.created_at),
+    }
     assert not function.labels.exists()
     assert Event.objects.get(kind=Audit.FUNCTION_CREATED).actor == owner.public_id
     path = f"/v1/functions/{function.public_id}"

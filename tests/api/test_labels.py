@@ -13,7 +13,7 @@ from apps.samples.models import Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample
 from apps.samples.services.surgery import merge_labels
 from apps.workspaces.models import Workspace
-from tests.api.conftest import KeyClient
+from tests.api.conftest import KeyClient, on_wire
 
 AWKWARD = [
     "",
@@ -51,7 +51,7 @@ def test_a_label_is_made_read_changed_and_deleted(key_client: KeyClient, path: s
     made = key_client.post(path, body)
     assert made.status_code == 200
     label = text_function.labels.get(name="Other")
-    assert made.json() == {"id": label.public_id, **body}
+    assert made.json() == {"id": label.public_id, **body, "createdAt": on_wire(label.created_at)}
     one = f"{path}/{label.public_id}"
     assert key_client.get(one).json() == made.json()
     assert key_client.put(one, {"name": "None of them"}).json() == {**made.json(), "name": "None of them"}
@@ -65,8 +65,8 @@ def test_a_label_is_made_read_changed_and_deleted(key_client: KeyClient, path: s
 
 def test_what_is_absent_is_left_out_and_never_null(key_client: KeyClient, path: str) -> None:
     made = key_client.post(path, {"name": "Other", "description": None, "metadata": None}).json()
-    assert set(made) == {"id", "name"}
-    assert [set(each) for each in key_client.get(path).json()] == [{"id", "name"}] * 3
+    assert set(made) == {"id", "name", "createdAt"}
+    assert [set(each) for each in key_client.get(path).json()] == [{"id", "name", "createdAt"}] * 3
 
 
 def test_null_keeps_and_empty_clears(key_client: KeyClient, path: str) -> None:
@@ -76,7 +76,7 @@ def test_null_keeps_and_empty_clears(key_client: KeyClient, path: str) -> None:
     assert key_client.put(one, {"name": "Other", "description": None, "metadata": None}).json() == made
     assert key_client.put(one, {}).json() == made
     cleared = key_client.put(one, {"Description": "", "METADATA": {}})
-    assert cleared.json() == {"id": made["id"], "name": "Other"}
+    assert cleared.json() == {"id": made["id"], "name": "Other", "createdAt": made["createdAt"]}
     assert key_client.get(one).json() == cleared.json()
 
 

@@ -32,3 +32,4 @@ class FieldReply(WireSerializer):
     id = serializers.CharField(source="public_id", help_text="Its id, `field_` in front.")
     name = serializers.CharField(help_text="What samples call it.")
     type = WireChoice(FIELD_TYPES, help_text=_TYPE)
+    createdAt = serializers.DateTimeField(source="created_at", help_text="When it was made.")

@@ -55,6 +55,7 @@ class FunctionReply(WireSerializer):
     input = WireChoice(INPUTS, source="input_kind", help_text="What comes in.")
     output = WireChoice(OUTPUTS, source="output_kind", help_text="What comes out.")
     projectId = serializers.SerializerMethodField(help_text="The project it belongs to.")
+    createdAt = serializers.DateTimeField(source="created_at", help_text="When it was made.")
 
     def get_projectId(self, function: Function) -> str:  # noqa: N802  # named after its field
         return project_id_of(function.workspace)

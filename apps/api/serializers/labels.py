@@ -60,3 +60,4 @@ class LabelReply(WireSerializer):
         required=False,
         help_text="Texts of your own; left out where there are none.",
     )
+    createdAt = serializers.DateTimeField(source="created_at", help_text="When it was made.")

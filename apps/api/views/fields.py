@@ -21,7 +21,7 @@ from apps.functions.services import NameTaken
 from apps.samples.services import row_fields
 from apps.workspaces.roles import Action
 
-_FIELD = {"id": "field_d4f7g1h8j2k5l9z3", "name": "Age", "type": "Number"}
+_FIELD = {"id": "field_d4f7g1h8j2k5l9z3", "name": "Age", "type": "Number", "createdAt": "2026-05-31T08:00:00Z"}
 _REPLY = OpenApiExample("A field", value=_FIELD, response_only=True, status_codes=["200"])
 
 

@@ -23,6 +23,7 @@ _FUNCTION = {
     "input": "Text",
     "output": "Classification",
     "projectId": "project_b7c2d9e4f1a6h3k8",
+    "createdAt": "2026-05-31T08:00:00Z",
 }
 _REPLY = OpenApiExample("A function", value=_FUNCTION, response_only=True, status_codes=["200"])
 

@@ -25,8 +25,9 @@ _LABEL = {
     "name": "Refund",
     "description": "Somebody wants money back.",
     "metadata": {"queue": "billing"},
+    "createdAt": "2026-05-31T08:00:00Z",
 }
-_NEW = {name: value for name, value in _LABEL.items() if name != "id"}
+_NEW = {name: value for name, value in _LABEL.items() if name not in {"id", "createdAt"}}
 _REPLY = OpenApiExample("A label", value=_LABEL, response_only=True, status_codes=["200"])
 
 

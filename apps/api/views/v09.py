@@ -19,6 +19,7 @@ _STATE = {
     "input": "Text",
     "output": "Classification",
     "projectId": "project_b7c2d9e4f1a6h3k8",
+    "createdAt": "2026-05-31T08:00:00Z",
     "state": "Browsing",
 }
 _COUNTS = {"label_p2m8v4c6x1z9q7w3": 62, "label_r5t8y1u4i7o2a9s6": 38}
