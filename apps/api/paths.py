@@ -1,7 +1,8 @@
 """Which addresses are the API's, however existing clients write them.
 
 One URL map serves them all: the mount `/api.com` (clients find their base by splitting an address at `.com`) and a
-slash at the end are taken off before it is asked, and nothing is ever answered with a redirect.
+slash at the end are taken off before it is asked, and no call is ever answered with a redirect. The page that such a
+client tells people to open is: it leads to ours.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ import re
 from collections.abc import Callable
 from io import SEEK_END
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+
+from apps.core.ids import with_prefix
 
 MOUNT = "/api.com"
 _API = re.compile(r"/(?:v1|v0\.9|connect)(?:/|$)")
+_CONSOLE = re.compile(r"/console/functions/(\w+)(?:/|$)", re.ASCII)
 
 
 def is_api(path: str) -> bool:
@@ -32,6 +36,8 @@ class ApiPaths:
         if _API.match(path):
             request.path_info = path.rstrip("/") or "/"
             _tell_length(request)
+        elif shown := _CONSOLE.match(path):
+            return HttpResponseRedirect(f"/functions/{with_prefix('function', shown[1])}/")
         return self.get_response(request)
 
 

@@ -4,6 +4,7 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
+from apps.functions.models import Function
 from tests.api.conftest import KeyClient
 
 BODY = {"message", "code", "requestId"}
@@ -23,6 +24,24 @@ def test_pages_are_not_reached_through_the_mount(client: Client) -> None:
     response = client.get("/api.com/sign-in/")
     assert response.status_code == 404
     assert response["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("mount", ["", "/api.com"])
+@pytest.mark.parametrize("prefix", ["", "function_"])
+def test_the_page_that_a_client_tells_people_to_open_leads_to_that_of_the_function(
+    member_client: Client, text_function: Function, mount: str, prefix: str
+) -> None:
+    bare = text_function.public_id.removeprefix("function_")
+    response = member_client.get(f"{mount}/console/functions/{prefix}{bare}/train", follow=True)
+    assert response.redirect_chain == [(f"/functions/{text_function.public_id}/", 302)]
+    assert response.status_code == 200
+    assert "Which desk?" in response.content.decode()
+
+
+@pytest.mark.parametrize("shown", ["//evil.example", "%2F%2Fevil.example", "..%2F..%2Fsign-in", "a:b", "é"])
+@pytest.mark.django_db
+def test_such_a_page_leads_nowhere_else(client: Client, shown: str) -> None:
+    assert client.get(f"/console/functions/{shown}/train").status_code == 404
 
 
 @pytest.mark.parametrize("method", ["options", "patch", "trace"])
