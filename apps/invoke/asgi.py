@@ -94,7 +94,9 @@ class InvokeApp:
         try:
             return await self._answer(scope, headers, receive, request_id)
         except SlowBody as error:
-            return wire.error_reply(HTTPStatus.REQUEST_TIMEOUT, error.message, error.code, request_id)
+            # The rest of the body may trickle on; without this it would hold the connection for ever.
+            close = (("connection", "close"),)
+            return wire.error_reply(HTTPStatus.REQUEST_TIMEOUT, error.message, error.code, request_id, headers=close)
         except HundredfoldError as error:
             return wire.refusal(error, request_id)
         except DatabaseFault:

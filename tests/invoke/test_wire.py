@@ -284,7 +284,9 @@ class TestRefusals:
             headers = {"Authorization": f"Bearer {secret}"}
             return await client.post(path_of(trained), content=hanging(), headers=headers)
 
-        assert_refused(run(send), 408, "too_slow")
+        refused = run(send)
+        assert_refused(refused, 408, "too_slow")
+        assert refused.headers["connection"] == "close"
 
     def test_without_the_backbone_or_the_database_callers_are_asked_to_come_back(
         self, trained: Function, trained_pictures: Function, post: Post, monkeypatch: pytest.MonkeyPatch
