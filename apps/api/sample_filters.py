@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import datetime
 from typing import TypeVar
 
 import numpy as np
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import QueryDict
-from django.utils.dateparse import parse_date, parse_datetime
 
 from apps.api.sample_bodies import ORIGINS
 from apps.core.errors import InvalidInput
 from apps.core.ids import with_prefix
+from apps.core.moments import moment_asked
 from apps.core.texts import storable
 from apps.functions.models import Function, Label, OutputKind
 from apps.review.filters import SampleFilter, Verdict
@@ -28,11 +27,8 @@ from apps.training.selectors import EVEN, judging_model, tag_thresholds
 
 MOST_IDS = 1_000
 MOST_SEARCHED = 200
-YEARS = range(1900, 3000)
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _OF_LABELS = ("annotationlabelid", "predictionlabelid", "annotationlabelidnot", "predictionlabelidnot")
-_LOST_PLUS = re.compile(r"(T\S+) (\d\d:?\d\d)")
-"""A plus in an address stands for a blank: `+02:00` not written as `%2B02:00` arrives so."""
 
 E = TypeVar("E")
 
@@ -89,8 +85,8 @@ def read_asked(function: Function, query: QueryDict) -> SamplesAsked:
         search=_search(values.get("searchtext", "")),
         is_in_train_set=_flag(values, "inTrainSet"),
         is_in_a_set=bool(values.get("samplesetid")),
-        created_after=_moment(values, "createdAfter"),
-        created_before=_moment(values, "createdBefore"),
+        created_after=moment_asked(values.get("createdafter", ""), name="createdAfter"),
+        created_before=moment_asked(values.get("createdbefore", ""), name="createdBefore"),
         is_ascending=bool(order),
         includes_data=_flag(values, "includeData") is not False,
     )
@@ -252,29 +248,3 @@ def _search(value: str) -> str:
     if len(value) > MOST_SEARCHED:
         raise InvalidInput(f"searchText has at most {MOST_SEARCHED} characters.")
     return value
-
-
-def _moment(values: Mapping[str, str], name: str) -> datetime | None:
-    value = values.get(name.lower(), "")
-    if not value:
-        return None
-    moment = next(_readings(_LOST_PLUS.sub(r"\1+\2", value)), None)
-    if moment is None or moment.year not in YEARS:
-        raise InvalidInput(f"{name} is a date and time, like 2026-05-31T08:00:00Z.")
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _readings(value: str) -> Iterator[datetime]:
-    readers: tuple[Callable[[str], datetime | None], ...] = (parse_datetime, _midnight)
-    for read in readers:
-        try:
-            found = read(value)
-        except ValueError:  # of the right shape, and no date: the 31st of February
-            continue
-        if found is not None:
-            yield found
-
-
-def _midnight(value: str) -> datetime | None:
-    day = parse_date(value)
-    return datetime.combine(day, time()) if day else None

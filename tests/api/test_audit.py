@@ -52,9 +52,9 @@ def test_it_is_narrowed(key_client: KeyClient, workspace: Workspace, owner: User
     assert kinds(kind="label.created") == ["label.created"]
     assert kinds(objectId="function_a") == ["label.created", "function.created"]
     assert kinds(objectId="function_a", personId=owner.public_id) == ["function.created"]
-    assert kinds(since="2100-01-01T00:00:00Z") == []
-    assert len(kinds(until="2100-01-01T00:00:00Z")) == 3
-    assert len(kinds(since="2020-01-01T00:00:00+02:00")) == 3
+    assert kinds(**{"from": "2100-01-01T00:00:00Z"}) == []
+    assert len(kinds(**{"to": "2100-01-01T00:00:00Z"})) == 3
+    assert len(kinds(**{"from": "2020-01-01T00:00:00+02:00"})) == 3
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def test_it_is_narrowed(key_client: KeyClient, workspace: Workspace, owner: User
         {"kind": "nothing"},
         {"before": "x"},
         {"before": "9" * 30},
-        {"since": "yesterday"},
-        {"until": "2026-13-01T00:00:00Z"},
+        {"from": "yesterday"},
+        {"to": "2026-13-01T00:00:00Z"},
         {"count": "0"},
     ],
 )
@@ -80,7 +80,7 @@ def test_other_workspaces_and_smaller_keys_read_nothing(
     assert "secret@example.com" not in outsider_key_client.get(LOG).content.decode()
 
 
-@pytest.mark.parametrize("name", ["since", "until"])
+@pytest.mark.parametrize("name", ["from", "to"])
 @pytest.mark.parametrize(
     "moment",
     ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00", "1200-01-01T00:00:00Z", "2026-13-45T99:99:99Z"],

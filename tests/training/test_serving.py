@@ -112,7 +112,8 @@ def test_a_flipped_byte_is_refused_and_the_model_before_it_serves(
     second.refresh_from_db()
     assert (second.is_damaged, second.is_live) == (True, False)
     event = Event.objects.get(kind=Audit.MODEL_DAMAGED)
-    assert (event.subject, event.data) == (second.public_id, {"restored": first.public_id})
+    assert (event.subject, event.about) == (second.public_id, text_function.public_id)
+    assert event.data == {"function": text_function.public_id, "number": second.number, "restored": first.public_id}
 
 
 def test_after_damage_a_new_model_is_trained_and_predicts(

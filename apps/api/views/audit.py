@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,6 +10,7 @@ from apps.api.paging import MAX_COUNT, page_asked, path_of
 from apps.api.serializers.audit import EventReply
 from apps.api.views.base import ApiView, acts
 from apps.core.errors import InvalidInput
+from apps.core.moments import moment_asked
 from apps.events.kinds import Audit
 from apps.events.selectors import Asked
 from apps.workspaces.audit_selectors import audit_page_of
@@ -20,8 +18,6 @@ from apps.workspaces.models import Workspace
 from apps.workspaces.roles import Action
 
 _MOST_DIGITS = 18
-_YEARS = range(1900, 3000)
-"""At either end of the calendar a time zone leads out of it."""
 _EVENT = {
     "number": 1742,
     "kind": "key.revoked",
@@ -42,8 +38,8 @@ _PARAMETERS = [
     OpenApiParameter(
         "objectId", {"type": "string"}, description="What it happened to; of a function, all that happened in it."
     ),
-    OpenApiParameter("since", _TIME, description="The first moment that counts."),
-    OpenApiParameter("until", _TIME, description="The first moment that does not count any more."),
+    OpenApiParameter("from", _TIME, description="The first moment that counts."),
+    OpenApiParameter("to", _TIME, description="The first moment that does not count any more."),
     OpenApiParameter(
         "before",
         {"type": "integer", "minimum": 1},
@@ -94,20 +90,7 @@ def _asked(request: Request, workspace: Workspace) -> Asked:
         kinds=[Audit(given["kind"])] if given["kind"] else None,
         actor=given["personId"].replace("\x00", "") or None,
         thing=given["objectId"].replace("\x00", "") or None,
-        since=_moment(request, "since"),
-        until=_moment(request, "until"),
+        since=moment_asked(request.query_params.get("from", ""), name="from"),
+        until=moment_asked(request.query_params.get("to", ""), name="to"),
         before=int(before) if before else None,
     )
-
-
-def _moment(request: Request, name: str) -> datetime | None:
-    text = request.query_params.get(name, "")
-    if not text:
-        return None
-    try:
-        moment = parse_datetime(text.replace(" ", "+"))  # a plus sign that was not encoded
-    except ValueError:
-        moment = None
-    if moment is None or moment.year not in _YEARS:
-        raise InvalidInput(f"{name} must be a time such as 2026-01-31T12:00:00Z.")
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

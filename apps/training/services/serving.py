@@ -168,7 +168,14 @@ def retire_damaged(*, model: TrainedModel, reason: str) -> None:
         enqueue_on_commit(JobName.TRAIN_FUNCTION, function.pk)
         workspace = function.workspace.public_id
         restored = previous.public_id if previous else ""
-        record(workspace=workspace, kind=Audit.MODEL_DAMAGED, subject=model.public_id, restored=restored)
+        record(
+            workspace=workspace,
+            kind=Audit.MODEL_DAMAGED,
+            subject=model.public_id,
+            function=function.public_id,
+            number=model.number,
+            restored=restored,
+        )
         announce(workspace=workspace, kind=Live.PREDICTIONS_CHANGED, subject=function.public_id)
     logger.error("model_damaged", model=model.public_id, restored=restored, reason=reason)
 
