@@ -5,11 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.live_client import LiveClient, rows, value
-from tests.live_up import LiveUp, wait_until
+from tests.live_up import LiveUp, running_up, wait_until
+from tests.live_world import make_key
 
 pytestmark = pytest.mark.xdist_group("faults")
 
@@ -168,3 +172,67 @@ def label_everything(person: LiveClient, function_id: str, *, meanwhile: Callabl
 
 def saved_tokens(up: LiveUp) -> list[str]:
     return sorted(token for (token,) in rows(up, "SELECT client_token FROM samples_annotation"))
+
+
+class SlowReceiver(ThreadingHTTPServer):
+    """Notes the id and the body of each message, and answers only once it is let."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Slowly)
+        self.may_answer = threading.Event()
+        self.came: list[tuple[str, bytes]] = []
+
+
+class _Slowly(BaseHTTPRequestHandler):
+    server: SlowReceiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.came.append((self.headers["Hundredfold-Delivery"], body))
+        self.server.may_answer.wait(60)
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[SlowReceiver]:
+    with SlowReceiver() as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server
+        server.may_answer.set()
+        server.shutdown()
+        thread.join()
+
+
+def test_a_worker_killed_while_a_slow_receiver_has_a_message_sends_it_again_and_none_else_twice(
+    tmp_path: Path, receiver: SlowReceiver
+) -> None:
+    with running_up(tmp_path / "data", environment={"HUNDREDFOLD_OUTBOUND_ALLOW": "127.0.0.1"}) as up:
+        sent = send_pings(up, f"http://127.0.0.1:{receiver.server_port}/", n=3)
+        wait_until(lambda: receiver.came, what="the first message")
+        up.kill("worker")
+        held = receiver.came[0][0]
+        states = rows(up, "SELECT public_id, state, n_attempts, status FROM workspaces_delivery ORDER BY id")
+        assert states == [(each, "waiting", 0, None) for each in sent], "nothing is said to have come that is not known"
+        receiver.may_answer.set()
+        done = "SELECT public_id, n_attempts, status FROM workspaces_delivery WHERE state = 'delivered' ORDER BY id"
+        wait_until(lambda: len(rows(up, done)) == 3, seconds=TAKEN_UP_SECONDS, what=f"all got there\n{up.log[-3000:]}")
+        assert rows(up, done) == [(each, 1, 200) for each in sent]
+    ids = [each for each, _body in receiver.came]
+    assert {each: ids.count(each) for each in sent} == {each: 1 + (each == held) for each in sent}
+    assert len(set(receiver.came)) == 3, "sent again, a message is the same to the byte"
+
+
+def send_pings(up: LiveUp, address: str, *, n: int) -> list[str]:
+    """Make a webhook, send it so many messages that say nothing, and return their ids."""
+    headers = {"Authorization": f"Bearer {make_key(up)['client_secret']}"}
+    with httpx.Client(base_url=up.url, headers=headers, timeout=30, trust_env=False) as client:
+        made = client.post("/v1/webhooks", json={"url": address, "kinds": ["model.trained"]})
+        assert made.status_code == 200, made.text
+        pings = [client.post(f"/v1/webhooks/{made.json()['id']}/ping") for _ in range(n)]
+    assert {ping.status_code for ping in pings} == {200}, pings[0].text
+    return [str(ping.json()["id"]) for ping in pings]
