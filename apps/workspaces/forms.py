@@ -162,10 +162,13 @@ class WebhookForm(forms.Form):
         help_text="Where your program listens, such as https://example.com/hundredfold. Messages come there as POST.",
         widget=forms.URLInput({"autocomplete": "off", "spellcheck": "false"}),
     )
+    everything = forms.BooleanField(
+        label="Anything happens, also what later versions tell of", required=False, initial=True
+    )
     kinds = forms.MultipleChoiceField(
         label="It hears when",
         choices=[(kind.value, WORDS[kind]) for kind in WANTED],
-        initial=[kind.value for kind in WANTED],
+        required=False,
         widget=forms.CheckboxSelectMultiple,
     )
     only_function = forms.ChoiceField(label="Of the function", required=False)
@@ -176,9 +179,16 @@ class WebhookForm(forms.Form):
         assert isinstance(only, forms.ChoiceField)
         only.choices = [("", "all functions"), *functions.items()]
 
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = self.cleaned_data
+        if not said.get("everything") and "kinds" in said and not said["kinds"]:
+            self.add_error("kinds", "Choose when it hears from us.")
+        return said
+
     def as_said(self) -> dict[str, Any]:
-        """Return what the services take."""
-        return dict(self.cleaned_data)
+        """Return what the services take: no kinds mean all."""
+        said = dict(self.cleaned_data)
+        return said | {"kinds": []} if said.pop("everything") else said
 
 
 def submit(form: forms.Form, service: Callable[[], T]) -> T | None:

@@ -167,6 +167,7 @@ class IdempotentReply(models.Model):
 class Webhook(models.Model):
     """An address of another program that is told what happens: all of the workspace, or of one function.
 
+    Without `kinds` it hears of everything, also of kinds that came after it.
     The secret is derived from the installation's own and `secret_version`; it is stored nowhere. Where nothing got
     through for a week (`failing_since`) it is turned off, and `off_because` says why.
     """

@@ -72,7 +72,7 @@ def webhook_rows(workspace: Workspace) -> list[WebhookRow]:
 def hears(webhook: Webhook) -> str:
     """Return in a few words what a webhook hears of."""
     wanted = [words for kind, words in WORDS.items() if kind in webhook.kinds]
-    return "Everything" if len(wanted) == len(WORDS) - 1 else ", ".join([wanted[0], *map(_lower, wanted[1:])])
+    return ", ".join([wanted[0], *map(_lower, wanted[1:])]) if wanted else "Everything"
 
 
 def delivery_log(*, webhook: Webhook, page_number: str) -> DeliveryLog:

@@ -52,9 +52,8 @@ def test_one_is_made_listed_read_and_deleted(key_client: KeyClient, workspace: W
     "body",
     [
         {},
-        {"url": URL},
         {"kinds": ["import.done"]},
-        {"url": URL, "kinds": []},
+        {"url": URL, "kinds": [""]},
         {"url": URL, "kinds": ["ping"]},
         {"url": URL, "kinds": "import.done"},
         {"url": "http://10.0.0.1/", "kinds": ["import.done"]},
@@ -69,6 +68,16 @@ def test_what_cannot_be_is_refused(body: dict[str, object], key_client: KeyClien
     assert response.status_code == 400
     assert response.json()["code"] == "invalid_input"
     assert not Webhook.objects.exists()
+
+
+@pytest.mark.parametrize("asked", [{}, {"kinds": []}, {"kinds": None}])
+def test_without_kinds_it_hears_of_everything(key_client: KeyClient, asked: dict[str, object]) -> None:
+    made = key_client.post(HOOKS, {"url": URL, **asked}).json()
+    assert set(made) == {"id", "url", "isOn", "createdAt", "secret"}
+    here = f"{HOOKS}/{made['id']}"
+    assert key_client.put(here, {"kinds": ["import.done"]}).json()["kinds"] == ["import.done"]
+    assert key_client.put(here, {"isOn": True}).json()["kinds"] == ["import.done"]
+    assert "kinds" not in key_client.put(here, {"kinds": []}).json()
 
 
 def test_it_is_changed_and_turned_off_and_on(key_client: KeyClient, webhook: Webhook) -> None:

@@ -99,6 +99,7 @@ def test_s27_a_message_is_signed_over_its_moment_and_its_body(webhook: Webhook, 
     assert (delivery.state, delivery.status, delivery.n_attempts) == (DeliveryState.DELIVERED, 200, 1)
     assert delivery.delivered_at is not None
     assert delivery.milliseconds is not None
+    assert delivery.milliseconds.is_integer()
 
 
 def test_for_a_day_after_a_new_secret_both_sign(webhook: Webhook, owner: User) -> None:

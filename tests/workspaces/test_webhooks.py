@@ -117,12 +117,21 @@ def test_s20_inner_addresses_are_refused_when_they_are_saved(url: str, webhook: 
     assert Webhook.objects.get().url == URL
 
 
-@pytest.mark.parametrize("kinds", [[], ["model.deleted"], ["ping"], ["model.trained", "x"]])
+@pytest.mark.parametrize("kinds", [[""], ["model.deleted"], ["ping"], ["model.trained", "x"]])
 def test_it_must_hear_of_something_that_there_is(kinds: list[str], webhook: Webhook, owner: User) -> None:
     with pytest.raises(InvalidInput):
         create_webhook(workspace=webhook.workspace, actor=owner, url=URL, kinds=kinds)
     with pytest.raises(InvalidInput):
         change_webhook(webhook=webhook, actor=owner, kinds=kinds)
+
+
+@pytest.mark.parametrize("kind", webhooks.WANTED)
+def test_without_kinds_it_hears_of_everything(workspace: Workspace, owner: User, kind: Notify) -> None:
+    webhook, _secret = create_webhook(workspace=workspace, actor=owner, url=URL)
+    assert webhook.kinds == []  # so that it hears of those that are added later too
+    notify(workspace=workspace.public_id, kind=kind, function="function_a")
+    address_notices()
+    assert Delivery.objects.get().kind == kind
 
 
 def test_s12_it_cannot_be_of_a_function_elsewhere(webhook: Webhook, owner: User) -> None:

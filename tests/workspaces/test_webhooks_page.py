@@ -59,12 +59,25 @@ def test_one_is_made_and_its_secret_shown_once(page: str, workspace: Workspace, 
         assert "Which desk?" in text
 
 
+def test_one_hears_of_everything_until_kinds_are_chosen(page: str, owner_client: Client) -> None:
+    owner_client.post(f"{page}new/", {"url": URL, "everything": "on", "kinds": ["import.done"]})
+    webhook = Webhook.objects.get()
+    assert webhook.kinds == []
+    here = f"/webhooks/{webhook.public_id}/"
+    assert "Everything" in owner_client.get(page).content.decode()
+    assert 'name="everything" id="id_everything" checked' in owner_client.get(here).content.decode()
+    owner_client.post(f"{here}change/", {"url": URL, "kinds": ["import.done"]})
+    webhook.refresh_from_db()
+    assert webhook.kinds == ["import.done"]
+    assert 'id="id_everything" checked' not in owner_client.get(here).content.decode()
+
+
 @pytest.mark.parametrize(
     ("sent", "said"),
     [
         ({"url": "http://10.0.0.1/", "kinds": ["import.done"]}, "that the public internet knows"),
         ({"url": "ftp://example.com/", "kinds": ["import.done"]}, "https://"),
-        ({"url": URL, "kinds": []}, "required"),
+        ({"url": URL}, "Choose when it hears from us."),
         ({"url": URL, "kinds": ["import.done"], "only_function": "function_x"}, "valid choice"),
     ],
 )

@@ -39,13 +39,14 @@ _DELIVERY = {
     "state": "delivered",
     "attempts": 1,
     "status": 204,
-    "milliseconds": 83.1,
+    "milliseconds": 83,
     "createdAt": "2026-05-31T09:00:00Z",
     "deliveredAt": "2026-05-31T09:00:01Z",
 }
 _QUEUED = {**{name: _DELIVERY[name] for name in ("id", "createdAt")}, "kind": "ping", "state": "waiting", "attempts": 0}
 _QUEUED["nextAt"] = _DELIVERY["createdAt"]
 _ASK = OpenApiExample("Two kinds", value=_SENT, request_only=True)
+_ASK_ALL = OpenApiExample("Everything", value={"url": _SENT["url"]}, request_only=True)
 
 
 def _reply(name: str, value: object) -> OpenApiExample:
@@ -61,7 +62,7 @@ class WebhooksView(ApiView):
         tags=_TAGS,
         request=NewWebhook,
         responses=NewSecretReply,
-        examples=[_ASK, _reply("With its secret", _WITH_SECRET)],
+        examples=[_ASK, _ASK_ALL, _reply("With its secret", _WITH_SECRET)],
     )
     @acts(Action.MANAGE_WEBHOOKS)
     def post(self, request: Request) -> Response:
@@ -72,7 +73,7 @@ class WebhooksView(ApiView):
             workspace=workspace,
             actor=self.key.owner,
             url=asked["url"],
-            kinds=asked["kinds"],
+            kinds=asked.get("kinds", []),
             only_function=asked.get("functionId", ""),
         )
         return _with_secret(webhook, secret)

@@ -50,7 +50,7 @@ class Outcome:
     """What one try came to; no code means that there was no answer, and `problem` says why."""
 
     status: int | None = None
-    milliseconds: float | None = None
+    milliseconds: int | None = None
     problem: str = ""
 
     @property
@@ -166,7 +166,7 @@ def _send(delivery: Delivery) -> Outcome:
     except InvalidInput as error:
         return Outcome(problem=error.message)
     problem = "" if 200 <= posted.status < 300 else f"The receiver answered with the code {posted.status}."
-    return Outcome(posted.status, posted.milliseconds, problem)
+    return Outcome(posted.status, round(posted.milliseconds), problem)
 
 
 @transaction.atomic

@@ -58,7 +58,8 @@ def write_message(
 
 
 def _wants(webhook: Webhook, notice: Notice) -> bool:
-    return notice.kind in webhook.kinds and webhook.only_function in ("", notice.function_id)
+    is_kind = not webhook.kinds or notice.kind in webhook.kinds
+    return is_kind and webhook.only_function in ("", notice.function_id)
 
 
 def wire_name(name: str) -> str:

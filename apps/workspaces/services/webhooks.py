@@ -26,9 +26,12 @@ TURNED_OFF = "The webhook was turned off before this got through."
 
 
 def create_webhook(
-    *, workspace: Workspace, actor: User, url: str, kinds: Sequence[str], only_function: str = ""
+    *, workspace: Workspace, actor: User, url: str, kinds: Sequence[str] = (), only_function: str = ""
 ) -> tuple[Webhook, str]:
-    """Make a webhook and its secret, which is shown once. Looks its address up."""
+    """Make a webhook and its secret, which is shown once. Looks its address up.
+
+    Without kinds it hears of everything, also of kinds that later versions add.
+    """
     url = url.strip()
     outbound.check(url)
     with transaction.atomic():
@@ -55,7 +58,7 @@ def change_webhook(
     kinds: Sequence[str] | None = None,
     only_function: str | None = None,
 ) -> None:
-    """Change what is given. Messages that wait go to the new address."""
+    """Change what is given; no kinds mean all. Messages that wait go to the new address."""
     before = (webhook.url, webhook.kinds, webhook.only_function)
     if url is not None and url.strip() != webhook.url:
         outbound.check(url.strip())
@@ -157,8 +160,8 @@ def host_of(webhook: Webhook) -> str:
 
 def _kinds(kinds: Sequence[str]) -> list[str]:
     wanted = [kind.value for kind in WANTED if kind in kinds]
-    if not wanted or set(kinds) - set(wanted):
-        raise InvalidInput(f"Choose what it hears of, one or more of: {', '.join(WANTED)}.")
+    if set(kinds) - set(wanted):
+        raise InvalidInput(f"Choose what it hears of among: {', '.join(WANTED)}.")
     return wanted
 
 

@@ -120,6 +120,7 @@ def send_again(request: AppHttpRequest, delivery_id: str) -> HttpResponse:
 
 def _form_of(webhook: Webhook) -> WebhookForm:
     said = {"url": webhook.url, "kinds": webhook.kinds, "only_function": webhook.only_function}
+    said["everything"] = not webhook.kinds
     return WebhookForm(initial=said, functions=names_of_functions(webhook.workspace))
 
 
