@@ -8,6 +8,7 @@ A process that dies in between frees the words after `DEAD_AFTER`, which is long
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import zlib
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from apps.workspaces.models import ApiKey, IdempotentReply
 
 KEPT_FOR = timedelta(hours=24)
 DEAD_AFTER = timedelta(minutes=5)
+LATE_AFTER = timedelta(seconds=10)
+"""Hardly any request takes so long: whoever is told of one is told of the end of waiting as well."""
 MAX_BODY_BYTES = 4 * 1024 * 1024
 NOT_KEPT = frozenset({401, 402, 429})
 CLEARED_AT_ONCE = 500
@@ -30,10 +33,13 @@ _BOUNDARY = re.compile(r'^multipart/.*;\s*boundary="?([^";]+)"?', re.IGNORECASE)
 
 
 class StillAtWork(Conflict):
-    """The same request was sent before and has not been answered yet."""
+    """The same request was sent before and has not been answered yet; `retry_after_s` says when to look again."""
 
     code = "still_at_work"
-    retry_after_s = 1
+
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True)
@@ -122,8 +128,20 @@ def _met(row: IdempotentReply, request_hash: str) -> Claim | Replay:
     if row.request_hash != request_hash:
         raise OtherRequest("This Idempotency-Key came with another request before. Send new words with a new request.")
     if row.status is None:
-        raise StillAtWork(_AT_WORK)
+        raise _still_at_work(timezone.now() - row.created_at)
     return _replay(row)
+
+
+def _still_at_work(age: timedelta) -> StillAtWork:
+    """Send whoever asks away for longer and longer, but never past the moment at which the words are free."""
+    if age < LATE_AFTER:
+        return StillAtWork(_AT_WORK)
+    since_s, left_s = int(age.total_seconds()), math.ceil((DEAD_AFTER - age).total_seconds()) + 1
+    message = (
+        f"The same request came {since_s} seconds ago and has not been answered yet. If the server went down over it, "
+        f"it is carried out anew when you send it again in {left_s} seconds, with the same Idempotency-Key."
+    )
+    return StillAtWork(message, retry_after_s=min(left_s, max(1, since_s // 4)))
 
 
 def _is_free(row: IdempotentReply) -> bool:
