@@ -12,6 +12,7 @@ from django.urls import reverse
 from apps.core.ids import PublicIdField
 from apps.core.leases import Leased
 from apps.functions.models import Function, Label
+from apps.invoke.failures import why_not_answered
 from apps.samples.models import ImportFormat, Sample
 from apps.training.models import TrainedModel
 from apps.workspaces.models import ApiKey
@@ -43,6 +44,10 @@ class Invocation(models.Model):
 
     def __str__(self) -> str:
         return self.error or f"{self.label_id} ({self.confidence})"
+
+    @property
+    def why_not_answered(self) -> str:
+        return why_not_answered(self.error)
 
 
 class UsageHour(models.Model):

@@ -13,7 +13,9 @@ from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from apps.accounts.models import User
+from apps.core.errors import HundredfoldError
 from apps.functions.models import Function, OutputKind
+from apps.invoke.failures import WHY
 from apps.invoke.models import DriftAlarm, DriftKind, Invocation
 from apps.invoke.monitor_selectors import production_accuracy
 from apps.invoke.usage import roll_up
@@ -215,14 +217,24 @@ def test_calls_are_listed_by_label_and_by_what_became_of_them(
     sample = kept(text_function, 1, said="Refund")[0]
     call(text_function, key=key[0], sample=sample)
     call(text_function, label="Shipping", is_for_review=True)
-    call(text_function, error="bad_input", label=None, confidence=None)
+    call(text_function, error="invalid_input", label=None, confidence=None)
     path = reverse("invoke:calls_page", args=[text_function.public_id])
     html = owner_client.get(path).content.decode()
-    assert all(word in html for word in (sample.text, "not answered: bad_input", "Website", "Shipping"))
+    why = "not answered: what was sent could not be used"
+    assert all(word in html for word in (sample.text, why, "Website", "Shipping"))
     shipping = text_function.labels.get(name="Shipping").public_id
     assert len(owner_client.get(path, {"label": shipping}).context["calls"]) == 1
     assert len(owner_client.get(path, {"only": "review"}).context["calls"]) == 1
     assert len(owner_client.get(path, {"only": "errors"}).context["calls"]) == 1
+
+
+def test_every_code_of_a_call_that_was_not_answered_has_words() -> None:
+    def codes(error: type[HundredfoldError]) -> set[str]:
+        is_of_calls = error.__module__.startswith(("apps.core", "apps.invoke", "apps.workspaces"))
+        return {error.code if is_of_calls else "error"}.union(*map(codes, error.__subclasses__()))
+
+    assert {"no_model", "too_slow", "still_at_work"} <= codes(HundredfoldError)
+    assert codes(HundredfoldError) <= set(WHY)
 
 
 def test_more_calls_than_a_page_holds_are_on_the_next(text_function: Function, owner_client: Client) -> None:
