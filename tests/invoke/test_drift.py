@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.core.jobs import JobName
-from apps.events.kinds import Audit
-from apps.events.models import Event
+from apps.events.kinds import Audit, Notify
+from apps.events.models import Audience, Event, Notice
 from apps.functions.models import Function
 from apps.invoke import drift
 from apps.invoke.drift import enqueue_drift_watches, see_alarm, watch_drift
@@ -20,6 +20,7 @@ from apps.samples.models import Origin
 from apps.samples.services.intake import NewText, add_texts
 from apps.training.models import TrainedModel
 from apps.training.services import finish_work
+from tests.told import undescribed, untold
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,6 +75,7 @@ def test_calls_as_usual_raise_no_alarm_and_are_looked_at_once(watched: Function)
 def test_inputs_of_another_kind_raise_one_alarm_that_says_what_since_when_and_shows_calls(watched: Function) -> None:
     calls(watched, 400, seed=2)
     look(watched)
+    Audience.objects.create(workspace_id=watched.workspace.public_id)
     calls(watched, 300, seed=3, novel=0.5)
     look(watched)
     alarm = DriftAlarm.objects.get()
@@ -87,6 +89,9 @@ def test_inputs_of_another_kind_raise_one_alarm_that_says_what_since_when_and_sh
     assert DriftAlarm.objects.count() == 1
     event = Event.objects.get(kind=Audit.DRIFT_NOTICED)
     assert (event.subject, event.data["name"]) == (watched.public_id, watched.name)
+    notice = Notice.objects.get(kind=Notify.DRIFT)
+    assert notice.data == {"alarm_id": alarm.public_id, "alarm_kind": "input"}
+    assert undescribed(notice.kind, notice.data) == untold(notice.kind, notice.data) == set()
 
 
 def test_answers_of_one_label_alone_raise_an_alarm_with_its_name(watched: Function) -> None:

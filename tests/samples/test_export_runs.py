@@ -11,7 +11,8 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.core.errors import Conflict, InvalidInput
 from apps.core.leases import claim, release
-from apps.events.models import Event
+from apps.events.kinds import Notify
+from apps.events.models import Audience, Event, Notice
 from apps.functions.models import FieldType, Function, InputKind
 from apps.samples import exports
 from apps.samples.models import Export, ExportPart, ExportState, Origin
@@ -27,6 +28,7 @@ from apps.samples.services.export_runs import (
 )
 from apps.samples.services.intake import NewRow, NewText, add_rows, add_texts
 from apps.workspaces.models import Workspace
+from tests.told import undescribed, untold
 
 pytestmark = pytest.mark.usefixtures("small_pages")
 
@@ -72,6 +74,18 @@ def test_a_function_without_samples_has_an_export_too(text_function: Function, o
     table, lines = map(run, made)
     assert text_of(table) == exports.csv_header(text_function)
     assert text_of(lines) == ""
+
+
+@pytest.mark.parametrize("n_attempts", [0, ATTEMPTS_MAX])
+def test_who_listens_is_told_that_it_is_done_or_failed(full_function: Function, owner: User, n_attempts: int) -> None:
+    Audience.objects.create(workspace_id=full_function.workspace.public_id)
+    export = create_export(function=full_function, person=owner, format_name="csv")
+    Export.objects.filter(pk=export.pk).update(n_attempts=n_attempts)
+    run(export)
+    notice = Notice.objects.get(kind=Notify.EXPORT_DONE)
+    assert (notice.function_id, notice.data["exportId"]) == (full_function.public_id, export.public_id)
+    assert notice.data["state"] == ("failed" if n_attempts else "done")
+    assert undescribed(notice.kind, notice.data) == untold(notice.kind, notice.data) == set()
 
 
 def test_asking_for_everything_is_in_the_audit_log(full_function: Function, owner: User) -> None:

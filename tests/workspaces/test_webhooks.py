@@ -29,6 +29,8 @@ from apps.workspaces.services.webhooks import (
     turn_on,
 )
 from apps.workspaces.signing import secret_of
+from apps.workspaces.webhook_words import message
+from tests.told import undescribed, untold
 
 URL = "http://127.0.0.1:9999/hook?token=theirs"
 ALL = [kind.value for kind in webhooks.WANTED]
@@ -82,6 +84,13 @@ def test_a_message_says_what_when_and_where(webhook: Webhook) -> None:
     assert body["data"] == {"learnedFrom": 12, "name": "Größe"}
     assert body["createdAt"].endswith("Z")
     assert delivery.state == DeliveryState.WAITING
+
+
+def test_a_test_says_which_webhook_is_tried(webhook: Webhook) -> None:
+    body = json.loads(ping(webhook=webhook).body)
+    assert (body["kind"], body["data"]) == ("ping", {"webhookId": webhook.public_id})
+    assert undescribed(body["kind"], body["data"]) == untold(body["kind"], body["data"]) == set()
+    assert set(body) == set(message(Notify.PING))
 
 
 def test_other_workspaces_hear_nothing(webhook: Webhook, outsider: User) -> None:
