@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 from django.test import Client
+from django.urls import reverse
 
 from apps.accounts.models import User
 from apps.functions.models import Function, InputKind, Label, OutputKind
@@ -55,6 +56,39 @@ class TestCaptured:
         assert (oldest.heard.answered, oldest.heard.confidence) == ((refund,), 0.61)
         assert oldest.heard.why == "the model was not sure"
         assert (oldest.answered, oldest.proposed) == ((refund,), (refund,))
+
+    def test_of_what_was_drawn_at_random_the_answer_is_shown_only_when_asked_for(
+        self, text_function: Function, refund: Label, shipping: Label, owner_client: Client, owner: User
+    ) -> None:
+        drawn = captured(text_function, "drawn", refund, is_random=True)  # whatever else it was kept for
+        page = reverse("review:queue_page", args=[text_function.public_id, "captured"])
+        (item,) = items(text_function, QueueName.CAPTURED)
+        assert (item.is_blind, item.answered, item.proposed) == (True, (), ())
+        html = owner_client.get(page).content.decode()
+        assert "data-answered" not in html
+        assert f'data-proposed="{refund.public_id}' not in html
+        before, behind = html.split("<summary>Show the answer</summary>")
+        assert "It was answered" not in before
+        assert "It was answered" in behind[: behind.index("</details>")]
+        decide(sample=drawn, decision=Decision.CHANGE, answer=Answer(shipping.public_id), person=owner)
+        assert names_in(text_function, QueueName.CAPTURED) == []
+
+    def test_of_what_was_kept_for_a_reason_the_answer_is_accepted_by_one_key(
+        self, text_function: Function, refund: Label, owner_client: Client
+    ) -> None:
+        captured(text_function, "not sure", refund)
+        html = owner_client.get(
+            reverse("review:queue_page", args=[text_function.public_id, "captured"])
+        ).content.decode()
+        assert f'data-answered="{refund.public_id} "' in html
+        assert "Show the answer" not in html
+
+    def test_what_a_caller_reported_is_shown_though_it_was_drawn_at_random(
+        self, text_function: Function, refund: Label
+    ) -> None:
+        report(sample=captured(text_function, "drawn", refund, is_random=True), said=Report(WRONG))
+        (item,) = items(text_function, QueueName.REPORTED)
+        assert (item.is_blind, item.answered) == (False, (refund,))
 
     def test_others_without_a_label_are_not_in_it(
         self, text_function: Function, refund: Label, owner: User, add: Add

@@ -18,13 +18,17 @@ UNNAMED = "A caller"
 
 @dataclass(frozen=True)
 class Heard:
-    """The call that a sample came in with: what was answered then, and why it was kept."""
+    """The call that a sample came in with: what was answered then, and why it was kept.
+
+    Of those that chance alone chose (`is_random`) it is measured how often answers are right.
+    """
 
     answered: tuple[Label, ...]
     gives_tags: bool
     confidence: float
     reason: CaptureReason
     at: datetime
+    is_random: bool = False
 
     @property
     def word(self) -> str:
@@ -73,6 +77,7 @@ class FromCalls:
                 confidence=row.confidence,
                 reason=CaptureReason(row.reason),
                 at=row.created_at,
+                is_random=row.is_random,
             )
             for row in Capture.objects.filter(sample__in=keys)
         }

@@ -57,8 +57,16 @@ class Item:
 
     @property
     def answered(self) -> tuple[Label, ...]:
-        """What a caller was answered, where that is known and there is nothing else said of the sample."""
-        return self.heard.answered if self.heard and not self.is_answered else ()
+        """What a caller was answered, where that is known, nothing else is said of the sample, and it may be seen."""
+        return self.heard.answered if self.heard and not self.is_answered and not self.is_blind else ()
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether a person is to say what it is without having seen any answer: who sees one leans towards it.
+
+        What callers report is known by what they say of the answer.
+        """
+        return bool(self.heard and self.heard.is_random and not self.is_answered and not self.told)
 
     @property
     def current(self) -> tuple[Label, ...]:
