@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
 from apps.core.errors import QuotaReached
@@ -76,6 +78,29 @@ def test_samples_of_all_functions_of_the_workspace_count_and_no_others(text_func
     with pytest.raises(QuotaReached):
         bring(text_function, "two")
     assert bring(make(elsewhere, "Theirs"), "one", "two") == 2
+
+
+def test_samples_in_the_bin_and_functions_without_any_count_as_none(text_function: Function) -> None:
+    workspace = text_function.workspace
+    assert quotas.n_samples_of(workspace) == 0
+    make(workspace, "Empty")
+    bring(text_function, "one", "two", "three")
+    assert quotas.n_samples_of(workspace) == 3
+    bin_samples(function=text_function, sample_ids=[text_function.samples.earliest("pk").public_id], person=None)
+    assert quotas.n_samples_of(workspace) == 2
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="other databases choose by what is in the tables")
+def test_samples_are_counted_without_reading_one(workspace: Workspace) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        quotas.n_samples_of(workspace)
+    with connection.cursor() as cursor:
+        for query in asked.captured_queries:
+            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+            plan = [str(row[-1]) for row in cursor.fetchall()]
+            of_samples = [step for step in plan if "(function_id=?" in step]
+            assert of_samples, plan
+            assert all("COVERING INDEX" in step for step in of_samples), of_samples
 
 
 def test_with_much_room_samples_are_not_counted_each_time(

@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from enum import StrEnum
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F
+from django.db.models import Count, F, Model, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from apps.core.errors import QuotaReached
@@ -27,6 +29,8 @@ WHO_CAN = "Whoever runs this installation can raise it, with `manage.py quota`."
 ROOM_SECONDS = 10.0
 _FORGET_S = 60.0
 _SECONDS_A_DAY = 86_400
+
+M = TypeVar("M", bound=Model)
 
 
 class Quota(StrEnum):
@@ -83,9 +87,20 @@ def require_room(workspace: Workspace, *, samples: int) -> None:
 
 
 def n_samples_of(workspace: Workspace) -> int:
-    """Count the samples of a workspace that are not in the bin."""
-    counted = workspace.functions.filter(samples__deleted_at=None).aggregate(n=Count("samples"))
-    return int(counted["n"])
+    """Count the samples of a workspace that are not in the bin.
+
+    As all less those in the bin: for both an index has all it takes, so that no row of a sample is read.
+    """
+    everywhere = _n_samples(workspace.functions.filter(samples__isnull=False))
+    in_bin = _n_samples(workspace.functions.filter(samples__deleted_at__isnull=False))
+    counted = Workspace.objects.filter(pk=workspace.pk).annotate(n=everywhere - in_bin)
+    return int(counted.values_list("n", flat=True).get())
+
+
+def _n_samples(functions: QuerySet[M]) -> Coalesce:
+    """Return the number of samples that were joined to these functions, as part of a query."""
+    counts = functions.order_by().values("workspace").annotate(n=Count("samples")).values("n")
+    return Coalesce(Subquery(counts), 0)
 
 
 def require_calls(workspace: Workspace, n: int = 1) -> None:
