@@ -12,6 +12,7 @@ from django.test import Client
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
+    from apps.functions.models import Function
     from apps.workspaces.models import Workspace
 
 
@@ -77,3 +78,27 @@ def key_client(client_with: Callable[..., KeyClient]) -> KeyClient:
 @pytest.fixture
 def outsider_key_client(outsider: User) -> KeyClient:
     return make_client(outsider.memberships.get().workspace, outsider)
+
+
+@pytest.fixture
+def image_function(workspace: Workspace) -> Function:
+    function = workspace.functions.create(name="Which fruit?", input_kind="image")
+    function.labels.create(name="Apple", position=0, colour=0)
+    return function
+
+
+@pytest.fixture
+def table_function(workspace: Workspace) -> Function:
+    function = workspace.functions.create(name="Will they pay?", input_kind="table")
+    function.labels.create(name="Yes", position=0, colour=0)
+    for position, (name, type_) in enumerate([("age", "number"), ("city", "text"), ("photo", "image")]):
+        function.fields.create(name=name, type=type_, position=position)
+    return function
+
+
+@pytest.fixture
+def tags_function(workspace: Workspace) -> Function:
+    function = workspace.functions.create(name="What is it about?", input_kind="text", output_kind="tags")
+    for position, name in enumerate(["Angry", "Price", "Delivery"]):
+        function.labels.create(name=name, position=position, colour=position)
+    return function

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from PIL import Image, ImageDraw
 from pytest_django import Settings
 
-from apps.functions.models import FieldType, Function, InputKind, OutputKind
+from apps.functions.models import FieldType, Function, InputKind
 from apps.invoke import services
 from apps.invoke.models import Invocation
-from apps.invoke.recorder import Answered, Recorder
+from apps.invoke.recorder import Recorder
 from apps.invoke.services import Predictions
 from apps.samples.models import Origin
 from apps.samples.services.bin import bin_samples
-from apps.samples.services.intake import NewImage, NewRow, NewText, add_images, add_rows, add_texts
+from apps.samples.services.intake import NewRow, NewText, add_rows, add_texts
 from apps.training.services import finish_work
 from apps.workspaces.models import Workspace
 from apps.workspaces.services import quotas
 from tests.api.conftest import KeyClient
+from tests.finders import TEXTS, Held, make_finder, make_picture_finder
+from tests.pictures import picture
 
 pytestmark = pytest.mark.django_db
-
-TEXTS = ["please refund my money", "i want a refund of my money", "where is my parcel", "the parcel is late again"]
 
 
 @pytest.fixture(autouse=True)
@@ -36,22 +34,11 @@ def own_files(settings: Settings, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path / "media"
 
 
-class Held(Recorder):
-    """Holds what was answered until it is told to write: a thread of its own would wait for the test's transaction."""
-
-    def add(self, row: Answered) -> None:
-        self._waiting.append(row)
-
-
 @pytest.fixture(autouse=True)
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     held = Held()
     monkeypatch.setattr(services, "predictions", Predictions(held))
     return held
-
-
-def make_finder(workspace: Workspace, kind: InputKind) -> Function:
-    return workspace.functions.create(name=f"Find {kind}", input_kind=kind, output_kind=OutputKind.SEARCH)
 
 
 @pytest.fixture
@@ -67,21 +54,9 @@ def finder(empty: Function) -> Function:
     return empty
 
 
-def picture(colour: str, *, size: int = 64) -> bytes:
-    image = Image.new("RGB", (size, size), colour)
-    ImageDraw.Draw(image).ellipse((8, 8, size // 2, size // 2), fill="black")
-    content = BytesIO()
-    image.save(content, "PNG")
-    return content.getvalue()
-
-
 @pytest.fixture
 def pictures(workspace: Workspace) -> Function:
-    function = make_finder(workspace, InputKind.IMAGE)
-    items = [NewImage(picture(colour), original_name=f"{colour}.png") for colour in ("red", "blue", "lime")]
-    add_images(function=function, items=items, person=None, origin=Origin.API)
-    finish_work(function_id=function.pk)
-    return function
+    return make_picture_finder(workspace)
 
 
 @pytest.fixture

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from PIL import Image
 from pytest_django import Settings
 
 from apps.accounts.models import User
@@ -26,6 +24,8 @@ from apps.training.services import finish_work
 from apps.workspaces.models import ApiKey, Workspace
 from apps.workspaces.roles import Action
 from apps.workspaces.services import create_key
+from tests.clock import Clock
+from tests.pictures import picture
 
 REFUNDS = ["please refund my money", "i want a refund", "money back please", "refund the charge on my card"]
 PARCELS = ["where is my parcel", "the parcel is late", "track my delivery", "parcel not delivered yet"]
@@ -46,6 +46,11 @@ def predictions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Predictions]:
     monkeypatch.setattr(services, "predictions", service)
     yield service
     service.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
@@ -70,12 +75,6 @@ def trained(text_function: Function) -> Function:
     add_texts(function=text_function, items=items, person=None, origin=Origin.IMPORT)
     finish_work(function_id=text_function.pk)
     return text_function
-
-
-def picture(colour: str, *, size: tuple[int, int] = (40, 30), kind: str = "PNG") -> bytes:
-    out = BytesIO()
-    Image.new("RGB", size, colour).save(out, kind)
-    return out.getvalue()
 
 
 @pytest.fixture

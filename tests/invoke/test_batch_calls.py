@@ -17,7 +17,8 @@ from apps.invoke import batches, calling
 from apps.invoke.models import Invocation
 from apps.invoke.services import Predictions
 from apps.training.models import TrainedModel
-from tests.invoke.conftest import PARCELS, REFUNDS, path_of, picture
+from tests.invoke.conftest import PARCELS, REFUNDS, path_of
+from tests.pictures import picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Post = Callable[..., httpx.Response]

@@ -28,7 +28,7 @@ from apps.workspaces.models import ApiKey, Workspace
 from apps.workspaces.roles import Action, Role
 from apps.workspaces.services import authenticate
 from tests.conftest import client_of, make_user
-from tests.invoke.conftest import picture
+from tests.pictures import picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -22,18 +22,12 @@ from apps.samples.services.bin import bin_samples
 from apps.samples.services.capture_policies import CaptureRules, hour_of, set_capture
 from apps.samples.services.intake import NewText, add_texts
 from apps.training.models import TrainedModel
+from tests.clock import Clock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SURE, UNSURE = 0.95, 0.55
 ANYBODY = Call()
-
-
-class Clock:
-    now = 50.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Draw:
@@ -43,11 +37,6 @@ class Draw:
 
     def __call__(self) -> float:
         return self.value
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from apps.invoke.models import Invocation
 from apps.invoke.services import Predictions
 from apps.training.services import serving
 from apps.training.services.inputs import build_inputs
-from tests.invoke.conftest import PARCELS, REFUNDS, path_of, picture
+from tests.invoke.conftest import PARCELS, REFUNDS, path_of
+from tests.pictures import picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
 N_CALLERS = 64

@@ -40,7 +40,8 @@ from apps.samples.services.row_pictures import prepared_rows
 from apps.training.models import TrainedModel
 from apps.training.services import figures, finish_work
 from apps.workspaces.models import Workspace
-from tests.invoke.conftest import path_of, picture
+from tests.invoke.conftest import path_of
+from tests.pictures import picture
 from tests.samples.workbooks import book_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

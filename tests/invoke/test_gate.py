@@ -8,18 +8,7 @@ import pytest
 
 from apps.core.errors import Unavailable
 from apps.invoke.gate import ALWAYS, Gate, Lane, Overloaded
-
-
-class Clock:
-    now = 10.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from tests.clock import Clock
 
 
 @pytest.fixture

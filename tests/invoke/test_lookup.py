@@ -13,6 +13,7 @@ from apps.invoke import lookup
 from apps.invoke.database import in_database_thread
 from apps.invoke.lookup import Admitted, Lookup, admit
 from apps.workspaces.models import ApiKey
+from tests.clock import Clock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,13 +29,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
     monkeypatch.setattr(lookup, "admit", counting)
     return seen
-
-
-class Clock:
-    now = 50.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_within_a_second_the_database_is_asked_once(

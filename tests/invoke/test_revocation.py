@@ -20,20 +20,9 @@ from apps.invoke import lookup
 from apps.invoke.lookup import TOLD_SECONDS, VOUCHED_SECONDS, Admitted, Lookup, admit
 from apps.workspaces.models import ApiKey, Workspace
 from apps.workspaces.services import authenticate, revoke_key
+from tests.clock import Clock
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Clock:
-    now = 50.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

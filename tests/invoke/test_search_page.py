@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
-from PIL import Image
 from pytest_django import Settings
 
-from apps.functions.models import FieldType, Function, InputKind, OutputKind
+from apps.functions.models import FieldType, Function, InputKind
 from apps.invoke import search_selectors, services
-from apps.invoke.recorder import Answered, Recorder
 from apps.invoke.search_selectors import likeness_word
 from apps.invoke.services import Predictions
 from apps.samples.models import Origin
-from apps.samples.services.intake import NewImage, NewRow, NewText, add_images, add_rows, add_texts
+from apps.samples.services.intake import NewRow, NewText, add_rows, add_texts
 from apps.training.services import finish_work
 from apps.workspaces.models import Workspace
 from apps.workspaces.roles import Role
 from tests.conftest import client_of, make_user
+from tests.finders import TEXTS, Held, make_finder, make_picture_finder
+from tests.pictures import picture
 
 pytestmark = pytest.mark.django_db
 
-TEXTS = ["please refund my money", "i want a refund of my money", "where is my parcel", "the parcel is late again"]
 HTMX = {"HX-Request": "true"}
-
-
-class Held(Recorder):
-    """Never writes: a thread of its own would wait for the test's transaction."""
-
-    def add(self, row: Answered) -> None:
-        self._waiting.append(row)
 
 
 @pytest.fixture(autouse=True)
@@ -42,10 +33,6 @@ def own_files(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     settings.ARTIFACTS_DIR = tmp_path / "models"
     settings.MEDIA_ROOT = tmp_path / "media"
     monkeypatch.setattr(services, "predictions", Predictions(Held()))
-
-
-def make_finder(workspace: Workspace, kind: InputKind) -> Function:
-    return workspace.functions.create(name=f"Find {kind}", input_kind=kind, output_kind=OutputKind.SEARCH)
 
 
 @pytest.fixture
@@ -56,19 +43,9 @@ def finder(workspace: Workspace) -> Function:
     return function
 
 
-def picture(colour: str) -> bytes:
-    content = BytesIO()
-    Image.new("RGB", (40, 40), colour).save(content, "PNG")
-    return content.getvalue()
-
-
 @pytest.fixture
 def pictures(workspace: Workspace) -> Function:
-    function = make_finder(workspace, InputKind.IMAGE)
-    items = [NewImage(picture(colour), original_name=f"{colour}.png") for colour in ("red", "blue", "lime")]
-    add_images(function=function, items=items, person=None, origin=Origin.API)
-    finish_work(function_id=function.pk)
-    return function
+    return make_picture_finder(workspace)
 
 
 def address(function: Function, query: str = "") -> str:

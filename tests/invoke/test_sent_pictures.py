@@ -20,7 +20,8 @@ from apps.invoke.services import Predictions, inputs_of
 from apps.samples.rows import ReadRow
 from apps.training.services.inputs import layout_of
 from apps.training.services.untrained import load_untrained
-from tests.invoke.conftest import path_of, picture
+from tests.invoke.conftest import path_of
+from tests.pictures import picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Post = Callable[..., httpx.Response]

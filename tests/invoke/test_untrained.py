@@ -12,7 +12,8 @@ from django.urls import reverse
 from apps.engine import languages
 from apps.functions.models import FieldType, Function, InputKind, OutputKind
 from apps.functions.services import add_rule, describe_label
-from tests.invoke.conftest import path_of, picture
+from tests.invoke.conftest import path_of
+from tests.pictures import picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Post = Callable[..., httpx.Response]

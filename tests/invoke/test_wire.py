@@ -28,7 +28,8 @@ from apps.training.services import towers
 from apps.workspaces.models import ApiKey, Workspace
 from apps.workspaces.roles import Action
 from apps.workspaces.services import create_key, revoke_key
-from tests.invoke.conftest import Run, path_of, picture
+from tests.invoke.conftest import Run, path_of
+from tests.pictures import picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Post = Callable[..., httpx.Response]

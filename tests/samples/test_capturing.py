@@ -5,13 +5,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from datetime import timedelta
-from io import BytesIO
 from pathlib import Path
 
 import pytest
 from django.core.files.storage import default_storage
 from django.utils import timezone
-from PIL import Image
 from pytest_django import Settings
 
 from apps.accounts.models import User
@@ -45,6 +43,7 @@ from apps.training.models import Embedding, Prediction
 from apps.training.services import finish_work
 from apps.workspaces.models import Workspace
 from tests.conftest import delete_for_good
+from tests.pictures import picture
 
 pytestmark = pytest.mark.django_db
 
@@ -73,12 +72,6 @@ def capture(function: Function, *inputs: Data, rules: CaptureRules = RULES, **be
     kept = capture_inputs(function=function, heard=[heard(data, **beside) for data in inputs], rules=rules)
     by_id = {sample.public_id: sample for sample in Sample.objects.filter(public_id__in=kept.sample_ids)}
     return [by_id[public_id] for public_id in kept.sample_ids]
-
-
-def picture(colour: str) -> bytes:
-    out = BytesIO()
-    Image.new("RGB", (40, 30), colour).save(out, "PNG")
-    return out.getvalue()
 
 
 def files_of(function: Function) -> list[str]:

@@ -1,11 +1,8 @@
 """From samples to vectors: in chunks, once per content, annotated samples first."""
 
-import io
-
 import dramatiq
 import numpy as np
 import pytest
-from PIL import Image
 
 from apps.core.jobs import JobName
 from apps.engine import backbones
@@ -18,6 +15,7 @@ from apps.training.models import Embedding, FunctionWork, Prediction, Prediction
 from apps.training.services import Progress, embed_function, embedding, encoders, finish_work, inputs, vectors
 from apps.training.services.vectors import Matrix, write_vectors_of
 from apps.workspaces.models import Workspace
+from tests.pictures import picture
 from tests.training.conftest import OTHERS, PARCELS, REFUNDS, bring, embed_all, label
 
 pytestmark = pytest.mark.django_db
@@ -138,12 +136,6 @@ def test_somebody_elses_chunk_is_left_alone(text_function: Function) -> None:
     leases.claim(FunctionWork, work.pk)
     assert embed_function(function_id=text_function.pk) is Progress.BUSY
     assert not Embedding.objects.exists()
-
-
-def picture(colour: str) -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", (40, 30), colour).save(out, "PNG")
-    return out.getvalue()
 
 
 @pytest.fixture
