@@ -12,6 +12,7 @@ from django.conf import settings
 
 from apps.events.live import end_streams
 from apps.ops.metrics import serve_inside
+from apps.ops.prompt_heads import PromptHeads
 from apps.ops.routines import Routine
 from apps.training.services import files, forget_leftover_copies
 
@@ -40,6 +41,7 @@ def serve(listener: socket.socket) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     config = uvicorn.Config(
         "config.asgi:application",
+        http=PromptHeads,
         lifespan="on",
         log_config=None,  # Django has configured logging for the whole process
         access_log=False,
