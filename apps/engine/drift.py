@@ -24,8 +24,8 @@ import numpy.typing as npt
 Numbers: TypeAlias = npt.NDArray[np.float64]
 Json: TypeAlias = "dict[str, object]"
 
-CAPITAL = 1e6
-"""Bounds false alarms in 10,000 calls at 0.01 for each value; measured, see EXPERIMENTS.md, there are fewer."""
+CAPITAL = 1e5
+"""Bounds false alarms in 10,000 calls at 0.1 for each value; measured, see EXPERIMENTS.md, there are fewer."""
 STAKES = np.array([0.2, 0.5, 0.9])
 """Shares of the capital put on an event. The smallest decides what is too little to mean anything: an event of half
 the calls has to come in 0.55 of them before any bet gains, one of 2 % in 8.5 %."""
@@ -38,20 +38,22 @@ LATE = 300
 """But so many calls late."""
 SPEEDS = np.array([60.0, 200.0])
 """Over how many calls recent shares are taken: many small changes at once are no event of their own."""
-BURST = 20
+BURST, NEAR = 20, 10
+"""Calls that came shortly after one another may be one and the same matter: how much more alike they are than those
+farther apart says how many calls are worth one."""
+AT_FIRST = 2.0
+"""So many, as long as that is not known."""
 N_CELLS = 10
 _MIDDLES = (np.arange(N_CELLS) + 0.5) / N_CELLS
 MEMORY = 30
 """A call whose like (same label, novelty and confidence) was among so many distinct ones before says nothing new."""
 FEWEST_SAMPLES = 50
-VERSION = 1
-FEE = 0.99
-"""What each call leaves of a bet's capital, so that all lose on differences of no account: samples are a draw, too."""
+VERSION = 2
 FEWEST_CALLS = 50
 """However unlikely they are, fewer calls than this are no change: somebody may have sent a few dozen of one kind."""
 MOST_PAID = 20.0
-PRIOR_CALLS, REMEMBERED_CALLS = 20, 500
-MOST_CORRELATED = 0.9
+PRIOR_CALLS, REMEMBERED_CALLS = 30, 2_000
+LEAST_APART = 1e-9
 OTHERS = "*"
 
 
@@ -59,6 +61,11 @@ class Watched(StrEnum):
     NOVELTY = "novelty"
     CONFIDENCE = "confidence"
     LABEL = "label"
+
+
+FEES = {Watched.NOVELTY: 0.99, Watched.CONFIDENCE: 0.99, Watched.LABEL: 0.995}
+"""What each call leaves of a bet's capital, so that all lose on differences of no account: samples are a draw, too, and
+what is said of them is not quite as sure as what is said of calls."""
 
 
 @dataclass(frozen=True)
@@ -87,39 +94,50 @@ class Alarm:
 
 @dataclass
 class _Bets:
-    """The capital of each bet, `(n_events, n_stakes)`, at which call each began anew, and how many came since."""
+    """The capital of each bet, `(n_events, n_stakes)`, at which call each began anew, and how many came since.
+
+    `near` and `far` are how much calls differ from those shortly before, and from those some time before.
+    """
 
     capital: Numbers
     since: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
-    correlation: float = 0.0
+    near: float
+    far: float
     n_calls: int = 0
 
     @classmethod
-    def on(cls, n_events: int) -> _Bets:
+    def on(cls, n_events: int, apart: float) -> _Bets:
+        """Begin where two calls usually differ by `apart`."""
         shape = (n_events, len(STAKES))
-        return cls(np.ones(shape), np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64))
+        since, lengths = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        return cls(np.ones(shape), since, lengths, apart * (1 - (AT_FIRST - 1) / (2 * NEAR)), apart)
 
-    def settle(self, gains: Numbers, number: int, alike: float) -> int | None:
+    def settle(self, gains: Numbers, number: int, fee: float) -> int | None:
         """Take in what each event pays for a stake of 1; return the event that did most, once all reach far enough.
 
-        Calls that resemble the one before count less (`alike`, 0 on average): a fair bet to a power under 1 is still
-        worth no more than 1. The discount is from before this call.
+        Where so many calls are worth one, each counts as its part: a fair bet to a power under 1 is still worth no
+        more than 1. The last bets, on recent shares, hold half of all capital, however many events there are.
         """
-        close = min(max(self.correlation, 0.0), MOST_CORRELATED)
-        weight = (1 - close) / (1 + close)
+        worth_one = max(1.0, 1 + 2 * NEAR * (1 - self.near / self.far))
         begins = self.capital <= 1.0
         self.capital[begins] = 1.0
         self.since[begins] = number
         self.lengths[begins] = 0
         self.lengths += 1
-        self.capital *= FEE * np.power(1 - STAKES + np.outer(np.minimum(gains, MOST_PAID), STAKES), weight)
-        self.n_calls += 1
-        self.correlation += (alike - self.correlation) / min(self.n_calls + PRIOR_CALLS, REMEMBERED_CALLS)
-        if float(self.capital.mean()) < CAPITAL:
+        self.capital *= np.power(fee * (1 - STAKES + np.outer(np.minimum(gains, MOST_PAID), STAKES)), 1 / worth_one)
+        n = len(SPEEDS)
+        if float(self.capital[:-n].mean() + self.capital[-n:].mean()) / 2 < CAPITAL:
             return None
         best = int(self.capital.argmax())
         return best // len(STAKES) if self.lengths.flat[best] >= FEWEST_CALLS else None
+
+    def compare(self, near: float, far: float) -> None:
+        """Take in how much a call differs from those shortly before it, and from those before them."""
+        self.n_calls += 1
+        weight = 1 / min(self.n_calls + PRIOR_CALLS, REMEMBERED_CALLS)
+        self.near += (near - self.near) * weight
+        self.far += (max(far, LEAST_APART) - self.far) * weight
 
     def begun(self, event: int) -> int:
         """At which call the best bet on an event began."""
@@ -146,7 +164,6 @@ class Stream:
     waiting: deque[int] = field(default_factory=deque)
     newest: deque[int] = field(default_factory=deque)
     is_raised: bool = False
-    last: float = 0.5
 
     @classmethod
     def of_numbers(cls, watched: Watched, values: Numbers) -> Stream:
@@ -166,7 +183,9 @@ class Stream:
         n_events = 2 * len(labels or TAILS) + len(SPEEDS)
         usual = (pool + 1) / (pool + 1).sum() if labels else np.full(N_CELLS, 1 / N_CELLS)
         recent = np.tile(usual, (len(SPEEDS), 1))
-        return cls(watched, pool, edges, labels, _Bets.on(n_events), recent, np.zeros_like(pool))
+        cells = np.arange(len(usual))
+        apart = float(usual @ _differences(cells[:, None], cells, is_label=bool(labels)) @ usual)
+        return cls(watched, pool, edges, labels, _Bets.on(n_events, apart), recent, np.zeros_like(pool))
 
     def follow(self, call: Call, tie: float) -> Alarm | None:
         """Take in one call; `tie` in (0, 1) says where it stands among its equals."""
@@ -176,8 +195,9 @@ class Stream:
         if self.is_raised:
             self.fresh[place] += 1
             return None
-        gains, alike = self._gains_of_label(place) if self.labels else self._gains_of_number(place, tie)
-        event = self.bets.settle(gains, call.number, alike)
+        cell, gains = self._gains_of_label(place) if self.labels else self._gains_of_number(place, tie)
+        event = self.bets.settle(gains, call.number, FEES[self.watched])
+        self._remember(cell)
         self._join(place)
         if event is None:
             return None
@@ -206,35 +226,28 @@ class Stream:
         if len(self.waiting) > LATE or (self.waiting and self.pool.sum() + len(self.waiting) >= FULL_POOL):
             self.pool[self.waiting.popleft()] += 1
 
-    def _gains_of_number(self, place: int, tie: float) -> tuple[Numbers, float]:
+    def _gains_of_number(self, place: int, tie: float) -> tuple[int, Numbers]:
         """Events by turns, among the highest and among the lowest, each worth what its tail is; then recent ranks."""
         n = self.pool.sum()
         rank = (self.pool[place + 1 :].sum() + tie * (self.pool[place] + 1)) / (n + 1)
         tails = [is_in / tail for tail in TAILS for is_in in (rank < tail, 1 - rank < tail)]
         cell = min(int(rank * N_CELLS), N_CELLS - 1)
-        gains = np.array([*tails, *(N_CELLS * self.recent[:, cell])])
-        usual = float(self.recent[0] @ _MIDDLES)
-        alike = 12 * (rank - usual) * (self.last - usual)
-        self.last = float(rank)
-        self._remember(cell)
-        return gains, float(alike)
+        return cell, np.array([*tails, *(N_CELLS * self.recent[:, cell])])
 
-    def _gains_of_label(self, place: int) -> tuple[Numbers, float]:
+    def _gains_of_label(self, place: int) -> tuple[int, Numbers]:
         """Events by turns, this label and any other, then recent shares. A label never seen counts as seen once."""
         n = self.pool.sum()
         is_it = np.zeros(len(self.pool), dtype=bool)
         is_it[place] = True
         worth = (n + 1) / (self.pool + 1)
         each = np.stack([is_it * worth, ~is_it * (n + 1) / (n - self.pool + 1)], axis=1)
-        gains = np.concatenate([each.ravel(), self.recent[:, place] * worth[place]])
-        before = int(self.last) if self.bets.n_calls else place
-        likely = float(self.recent[0, before])
-        self.last = float(place)
-        self._remember(place)
-        return gains, ((place == before) - likely) / max(1 - likely, 0.05)
+        return place, np.concatenate([each.ravel(), self.recent[:, place] * worth[place]])
 
     def _remember(self, cell: int) -> None:
         """Of the very last calls nothing is made yet: a burst of one kind must not foretell itself."""
+        if len(self.newest) == BURST:
+            apart = _differences(np.array(self.newest), cell, is_label=bool(self.labels))
+            self.bets.compare(float(apart[-NEAR:].mean()), float(apart[:-NEAR].mean()))
         self.newest.append(cell)
         if len(self.newest) > BURST:
             self.recent *= 1 - 1 / SPEEDS[:, None]
@@ -261,11 +274,11 @@ class Stream:
             "waiting": list(self.waiting),
             "newest": list(self.newest),
             "is_raised": self.is_raised,
-            "last": self.last,
             "capital": self.bets.capital.tolist(),
             "since": self.bets.since.tolist(),
             "lengths": self.bets.lengths.tolist(),
-            "correlation": self.bets.correlation,
+            "near": self.bets.near,
+            "far": self.bets.far,
             "n_calls": self.bets.n_calls,
         }
 
@@ -276,7 +289,8 @@ class Stream:
             np.array(state["capital"], dtype=np.float64),
             np.array(state["since"], dtype=np.int64),
             np.array(state["lengths"], dtype=np.int64),
-            float(state["correlation"]),
+            float(state["near"]),
+            float(state["far"]),
             int(state["n_calls"]),
         )
         return cls(
@@ -290,7 +304,6 @@ class Stream:
             deque(state["waiting"]),
             deque(state["newest"]),
             bool(state["is_raised"]),
-            float(state["last"]),
         )
 
 
@@ -359,6 +372,11 @@ class Watch:
             return None
         streams = tuple(Stream.from_json(stream) for stream in state["streams"])
         return cls(streams, int(state["n_calls"]), deque(state["memory"], maxlen=MEMORY))
+
+
+def _differences(cells: npt.NDArray[np.int64], other: npt.NDArray[np.int64] | int, *, is_label: bool) -> Numbers:
+    """How much they differ: labels wholly or not at all, tenths of the rank by their distance squared."""
+    return ((cells != other) if is_label else (cells - other) ** 2).astype(np.float64)
 
 
 def _digits(value: float | None) -> str:

@@ -91,6 +91,24 @@ def test_one_content_sent_a_thousand_times_is_no_drift() -> None:
     assert here.follow(mixed) == []
 
 
+@pytest.mark.parametrize("seed", [0, 1, 7])
+def test_calls_of_which_ten_in_a_row_are_often_of_one_kind_are_no_drift(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    tens = draw.choice(len(SHARES), size=400, p=SHARES).repeat(10)
+    labels = np.where(draw.random(4_000) < 0.5, tens, draw.choice(len(SHARES), size=4_000, p=SHARES))
+    stream = [Call(i, str(label), i / 4_000, None) for i, label in enumerate(labels.tolist())]
+    here = Watch.of(novelties=np.zeros(0), confidences=np.zeros(0), labels={"0": 400, "1": 300, "2": 200, "3": 100})
+    assert here.follow(stream) == []
+
+
+@pytest.mark.parametrize("n_before", [0, 3_000])
+def test_that_a_rare_label_no_longer_comes_is_noticed(n_before: int) -> None:
+    here = Watch.of(novelties=np.zeros(0), confidences=np.zeros(0), labels={"0": 880, "1": 120})
+    assert here.follow(calls(n_before, seed=1, shares=(0.88, 0.12))) == []
+    alarms = here.follow(calls(500, seed=2, shares=(1.0, 0.0), first=n_before + 1))
+    assert [(alarm.watched, alarm.raised - n_before <= 350) for alarm in alarms] == [(Watched.LABEL, True)]
+
+
 def test_few_calls_raise_no_alarm_however_strange() -> None:
     assert watch().follow(calls(FEWEST_CALLS - 1, seed=5, novel=1.0, shares=(0.0, 0.0, 0.0, 1.0))) == []
 
