@@ -160,3 +160,25 @@ def test_the_page_asks_no_other_host_for_anything(client: Client) -> None:
         targets = [part.partition('"')[0] for part in text.split(attribute)[1:]]
         assert targets
         assert [target for target in targets if not target.startswith("/static/")] == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "status", "is_told"),
+    [
+        ("POST /connect/token", "402", False),
+        ("POST /connect/token", "422", False),
+        ("POST /v1/functions", "402", True),
+        ("POST /v1/functions", "404", True),
+        ("POST /v1/functions/{function_id}/samples/batch", "402", True),
+        ("POST /v1/functions/{function_id}/invoke", "402", True),
+        ("POST /v1/functions/{function_id}/labels", "402", False),
+        ("PUT /v1/functions/{function_id}", "402", False),
+        ("PUT /v1/functions/{function_id}", "422", False),
+        ("GET /v1/functions", "404", False),
+        ("GET /v1/functions/{function_id}/exports/{export_id}/result", "409", True),
+        ("GET /v1/functions/{function_id}/exports/{export_id}", "409", False),
+        ("GET /v1/functions/{function_id}", "404", True),
+    ],
+)
+def test_of_errors_only_those_are_told_that_can_happen(operation: str, status: str, is_told: bool) -> None:
+    assert (status in OPERATIONS[operation]["responses"]) is is_told

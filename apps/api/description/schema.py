@@ -56,14 +56,15 @@ _FIRST = {
     "/v0.9/functions/{function_id}",
 }
 _METHODS = ("post", "get", "put", "delete")
-_WITH_BODY = (
-    HTTPStatus.CONFLICT,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    HTTPStatus.PAYMENT_REQUIRED,
-)
+_WITH_BODY = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 _ALWAYS = (HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-_OF_A_KEY = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
+_OF_A_KEY = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_COUNTED = ("/functions", "/samples", "/batch", "/invoke", "/search")
+"""How addresses end whose POST counts towards a quota."""
+_IN_THE_MAKING = "/result"
+"""How addresses end that answer only once something is done."""
+_NAMES_IN_BODY = {"/v1/functions"}
+"""Where an object that is not there may be named in the body alone."""
 
 
 class ErrorSerializer(WireSerializer):
@@ -118,11 +119,13 @@ class Description(AutoSchema):
 
     def _errors(self, *, has_body: bool) -> Iterable[HTTPStatus]:
         found = {*_ALWAYS, *(_OF_A_KEY if self._takes_keys else ()), *(_WITH_BODY if has_body else ())}
-        if self.method in {"POST", "PUT", "DELETE"}:
+        changes = self._takes_keys and self.method in {"POST", "PUT", "DELETE"}
+        if changes or self.path.endswith(_IN_THE_MAKING):
             found |= {HTTPStatus.CONFLICT}
-        if self.method == "POST":
+        if self._takes_keys and self.method == "POST":
             found |= {HTTPStatus.UNPROCESSABLE_ENTITY}
-        if "{" in self.path:
+            found |= {HTTPStatus.PAYMENT_REQUIRED} if self.path.endswith(_COUNTED) else set()
+        if "{" in self.path or (has_body and self.path in _NAMES_IN_BODY):
             found |= {HTTPStatus.NOT_FOUND}
         return sorted(found)
 

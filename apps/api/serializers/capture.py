@@ -44,5 +44,11 @@ class CaptureReply(WireSerializer):
     keptLastDay = serializers.IntegerField(help_text="How many calls were kept in the last 24 hours.")
     missedLastHour = serializers.IntegerField(help_text="How many calls of this hour were to be kept and were not.")
     missedBecause = serializers.ChoiceField(
-        choices=Missed.values, required=False, help_text="Why the last of those was not."
+        choices=Missed.values,
+        required=False,
+        help_text=(
+            "Why the last of those was not. Limit: as many as may be kept in an hour were; Quota: the workspace has as "
+            "many samples as it may have; Redaction: what the operator blots texts out with failed; Fault: it could "
+            "not be stored."
+        ),
     )

@@ -9,7 +9,10 @@ from apps.api.serializers.choices import FIELD_TYPES, WireChoice
 from apps.functions.names import LABEL_NAME_MAX
 
 _NAME = "What samples call it. No two fields of a function are called the same, whatever their upper and lower case."
-_TYPE = "What it holds."
+_TYPE = (
+    "What it holds. Category: one of a few words; Text: words that mean something by themselves, such as a note; "
+    "Date: a day, with or without a time."
+)
 
 
 class NewField(WireSerializer):

@@ -13,6 +13,8 @@ from apps.functions.names import FUNCTION_NAME_MAX
 from apps.workspaces.models import Workspace
 
 PROJECT = "project"
+_INPUT = "What comes in: a text, a picture (Image), or a row of named values (Tabular)."
+_OUTPUT = "What comes out: one label (Classification), any number of Tags, or the samples most like the input (Search)."
 
 
 def project_id_of(workspace: Workspace) -> str:
@@ -32,10 +34,8 @@ class NewFunction(WireSerializer):
     name = serializers.CharField(
         required=False, allow_blank=True, max_length=FUNCTION_NAME_MAX, help_text="What people call it."
     )
-    input = WireChoice(INPUTS, help_text="What comes in.")
-    output = WireChoice(
-        OUTPUTS, help_text="What comes out: one label, any number of tags, or the samples most like the input."
-    )
+    input = WireChoice(INPUTS, help_text=_INPUT)
+    output = WireChoice(OUTPUTS, help_text=_OUTPUT)
     projectId = serializers.CharField(
         required=False, help_text="The project it belongs to. A key has one, so this may be left out."
     )
@@ -52,8 +52,8 @@ class FunctionReply(WireSerializer):
 
     id = serializers.CharField(source="public_id", help_text="Its id, `function_` in front.")
     name = serializers.CharField(help_text="What people call it.")
-    input = WireChoice(INPUTS, source="input_kind", help_text="What comes in.")
-    output = WireChoice(OUTPUTS, source="output_kind", help_text="What comes out.")
+    input = WireChoice(INPUTS, source="input_kind", help_text=_INPUT)
+    output = WireChoice(OUTPUTS, source="output_kind", help_text=_OUTPUT)
     projectId = serializers.SerializerMethodField(help_text="The project it belongs to.")
     createdAt = serializers.DateTimeField(source="created_at", help_text="When it was made.")
 

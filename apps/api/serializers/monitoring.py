@@ -85,7 +85,9 @@ class RecordedCallReply(DriftCall):
 
     milliseconds = serializers.FloatField(min_value=0, help_text="How long the answer took.")
     decision = serializers.ChoiceField(
-        ["auto", "review"], required=False, help_text="Who has the last word; left out where it was not answered."
+        ["auto", "review"],
+        required=False,
+        help_text="auto: it may stand; review: a person should look at it. Left out where it was not answered.",
     )
     error = serializers.CharField(required=False, help_text="The code of why it was not answered.")
     modelId = serializers.CharField(required=False, help_text="What answered; left out of a guess.")
@@ -95,11 +97,16 @@ class AlarmReply(WireSerializer):
     """That calls are no longer like the samples, or were not for a time."""
 
     id = serializers.CharField(help_text="The id of the alarm.")
-    kind = serializers.ChoiceField(DriftKind.values, help_text="Whether inputs or answers changed.")
+    kind = serializers.ChoiceField(
+        DriftKind.values, help_text="What changed. input: what is sent in; prediction: what is answered."
+    )
     watched = serializers.ChoiceField(
         [watched.value for watched in Watched],
         required=False,
-        help_text="By what it was noticed: how unlike the samples calls are, how sure answers are, or which.",
+        help_text=(
+            "By what it was noticed. novelty: how unlike the samples calls are; confidence: how sure answers are; "
+            "label: how often one label is answered."
+        ),
     )
     isMore = serializers.BooleanField(required=False, help_text="Whether there is more of it than there was, or less.")
     now = serializers.FloatField(

@@ -113,6 +113,16 @@ class NewSampleForm(WireSerializer):
         return super().get_fields() | _annotation_parts("The name of its label.")
 
 
+ORIGIN = (
+    "How it came in. Browser: put in by a person; Import: from a file; Api: sent by a program; "
+    "InvokeCapture: kept of a call."
+)
+REASONS = (
+    "LowConfidence: the model was not sure; RareClass: few samples have its label; NewKind: unlike the samples; "
+    "Random: drawn at random; All: every call is kept."
+)
+
+
 class SampleReply(WireSerializer):
     """A sample with what is right for it and what a model says of it."""
 
@@ -121,9 +131,9 @@ class SampleReply(WireSerializer):
     externalId = serializers.CharField(required=False, help_text="Your own id of it.")
     annotation = AnnotatedField(required=False, help_text="What people say is right.")
     prediction = PredictedField(required=False, help_text="What a model says.")
-    origin = serializers.ChoiceField(choices=list(ORIGINS), help_text="How it came in.")
+    origin = serializers.ChoiceField(choices=list(ORIGINS), help_text=ORIGIN)
     captureReason = serializers.ChoiceField(
-        choices=CaptureReason.values, required=False, help_text="Why a captured call was kept."
+        choices=CaptureReason.values, required=False, help_text=f"Why a captured call was kept. {REASONS}"
     )
     createdAt = serializers.DateTimeField(help_text="When it came in.")
 

@@ -16,6 +16,8 @@ from apps.api.sample_filters import MOST_IDS, MOST_SEARCHED, read_asked, sample_
 from apps.api.sample_inputs import read_sample
 from apps.api.serializers.functions import Done
 from apps.api.serializers.samples import (
+    ORIGIN,
+    REASONS,
     NewSample,
     NewSampleForm,
     SampleBatch,
@@ -77,8 +79,8 @@ FILTERS = [
     ),
     _parameter("annotationLabelIdNot", "Judged ones that are not labelled so; of tags, those said not to have it."),
     _parameter("predictionLabelIdNot", "Judged ones that a model does not say are so."),
-    _parameter("captureReason", "Captured calls kept for this reason.", enum=CaptureReason.values),
-    _parameter("origin", "How they came in.", enum=list(ORIGINS)),
+    _parameter("captureReason", f"Captured calls kept for this reason. {REASONS}", enum=CaptureReason.values),
+    _parameter("origin", ORIGIN, enum=list(ORIGINS)),
     _parameter("searchText", f"Words in the text, the row, the file name or the id: up to {MOST_SEARCHED} characters."),
     _parameter("sampleIds", f"These ones, divided by commas: up to {MOST_IDS:,}."),
     _parameter("inTrainSet", "Whether the model that answers learned from it.", OpenApiTypes.BOOL),
