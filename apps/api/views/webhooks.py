@@ -116,6 +116,7 @@ class WebhookView(ApiView):
     )
     @acts(Action.MANAGE_WEBHOOKS)
     def put(self, request: Request, webhook_id: str) -> Response:
+        """What is left out stays. Messages that still wait go to the new address."""
         webhook = self.access.fetch(Webhook, webhook_id)
         asked = read(WebhookChange, request)
         services.change_webhook(
@@ -139,6 +140,7 @@ class WebhookView(ApiView):
     )
     @acts(Action.MANAGE_WEBHOOKS)
     def delete(self, request: Request, webhook_id: str) -> Response:
+        """It hears nothing more, and what still waits is not sent."""
         webhook = self.access.fetch(Webhook, webhook_id)
         services.delete_webhook(webhook=webhook, actor=self.key.owner)
         return Response(Done({"id": webhook.public_id}).data)
