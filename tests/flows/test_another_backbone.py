@@ -72,7 +72,7 @@ def test_another_backbone_takes_over_while_calls_are_answered(tmp_path: Path) ->
         for _ in range(10):
             call(up, function_id, key, "money card")
         wait_until(lambda: "tickets" in read_by(up), seconds=90, what="a model that reads with the new one is live")
-        assert rows(up, "SELECT state FROM training_rereading") == [("taken",)]
+        assert rows(up, "SELECT state FROM training_rereading") == [("taken",)], up.log[-3000:]
         n_samples = value(up, "SELECT count(*) FROM samples_sample")
         assert value(up, "SELECT count(*) FROM training_embedding WHERE backbone = 'tickets'") == n_samples
         assert call(up, function_id, key, "invoice cash") == "Money"
