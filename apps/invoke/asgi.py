@@ -129,7 +129,7 @@ class InvokeApp:
                 raise
 
     async def _one(self, call: Call, arriving: Arriving) -> wire.Reply:
-        capture.prepare(call.admitted.function)
+        capture.prepare(call.admitted.function, call.admitted.key.n_events_then)
         lane = self._gate.lane(call.answerer.layout.input_kind)
         lane.check()
         body = await arriving.read(settings.INVOKE_MAX_BYTES)
@@ -141,7 +141,7 @@ class InvokeApp:
         return await _once(call, arriving, body, answer)
 
     async def _many(self, call: Call, arriving: Arriving) -> wire.Reply:
-        capture.prepare(call.admitted.function)
+        capture.prepare(call.admitted.function, call.admitted.key.n_events_then)
         layout = call.answerer.layout
         body = await arriving.read(settings.API_MAX_BYTES)
 

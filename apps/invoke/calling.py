@@ -183,7 +183,8 @@ def _check(answer: Answer, call: Call) -> None:
 
 def _heard(call: Call, payload: wire.Payload) -> capture.Call:
     external_id = payload.external_id or call.options.external_id
-    return capture.Call(call.admitted.key.pk, external_id, call.options.wants_capture)
+    key = call.admitted.key
+    return capture.Call(key.pk, external_id, call.options.wants_capture, key.n_events_then)
 
 
 def _written(call: Call, said: Said, sample_id: str) -> Body | list[Body]:

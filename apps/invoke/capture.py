@@ -37,6 +37,8 @@ FRESH_SECONDS = 1.0
 TOLD_SECONDS = 5.0
 """What a function keeps is remembered so long where every change is heard of: many functions called in turn would else
 be asked about at each call."""
+VOUCHED_SECONDS = 60.0
+"""And so long while nothing at all has happened in its workspace, which the caller's key has just been asked about."""
 RARE_SECONDS = 300.0
 """Counting samples by label reads an index of all of them: not each second."""
 FULL_SECONDS = 10.0
@@ -59,6 +61,17 @@ class Call:
     key_id: int | None = None
     external_id: str = ""
     wants_capture: bool = True
+    n_events: int | None = None
+    """How much had happened in the workspace when the caller was let in: see `ApiKey.n_events_then`."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What a function keeps: when that was asked, and after how many events."""
+
+    asked_at: float
+    n_events: int | None
+    found: Future[Policy]
 
 
 @dataclass(frozen=True)
@@ -106,22 +119,22 @@ class Capturing:
         self._clock = clock
         self._draw = draw
         self.is_told: Callable[[], bool] = lambda: False
-        self._policies: OrderedDict[int, tuple[float, Future[Policy]]] = OrderedDict()
+        self._policies: OrderedDict[int, _Entry] = OrderedDict()
         self._rare: OrderedDict[int, tuple[float, frozenset[int]]] = OrderedDict()
         self._full_until: dict[tuple[int, bool], float] = {}
         self._missed: Counter[int] = Counter()
         self._lock = threading.Lock()
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="invoke-capture")
 
-    def prepare(self, function: Function) -> Future[Policy]:
+    def prepare(self, function: Function, n_events: int | None = None) -> Future[Policy]:
         """Begin to find out what the function keeps, beside other work; whoever calls waits for nothing."""
         now = self._clock()
         with self._lock:
             entry = self._policies.get(function.pk)
-            if entry is not None and self._holds(now - entry[0]) and not _has_failed(entry[1]):
-                return entry[1]
+            if entry is not None and self._holds(function.pk, entry, n_events, now):
+                return entry.found
             found = in_database_thread(lambda: self._read(function))
-            self._policies[function.pk] = (now, found)
+            self._policies[function.pk] = _Entry(now, n_events, found)
             self._policies.move_to_end(function.pk)
             while len(self._policies) > MAX_ENTRIES:
                 self._policies.popitem(last=False)
@@ -144,8 +157,17 @@ class Capturing:
         with self._lock:
             self._policies.clear()
 
-    def _holds(self, age: float) -> bool:
-        return age < self._fresh_seconds or (age < TOLD_SECONDS and self.is_told())
+    def _holds(self, function_id: int, entry: _Entry, n_events: int | None, now: float) -> bool:
+        if _has_failed(entry.found):
+            return False
+        age = now - entry.asked_at
+        if age < self._fresh_seconds or not self.is_told():
+            return age < self._fresh_seconds
+        if (
+            n_events is None or n_events != entry.n_events or self._missed[function_id]
+        ):  # these are written when it asks
+            return age < TOLD_SECONDS
+        return age < VOUCHED_SECONDS
 
     async def consider(self, answers: Sequence[Answer], contents: Sequence[Data], calls: Sequence[Call]) -> list[str]:
         """Return the public id of the sample that each of one function's calls was kept as, "" where it was not.
@@ -154,7 +176,7 @@ class Capturing:
         """
         ids = [""] * len(answers)
         function = answers[0].function
-        found = self.prepare(function)
+        found = self.prepare(function, calls[0].n_events)
         try:
             policy = found.result() if found.done() else await asyncio.shield(asyncio.wrap_future(found))
         except (DatabaseError, HundredfoldError) as error:
@@ -297,9 +319,9 @@ def change_capture(*, function: Function, rules: CaptureRules, actor: User | Non
     return policy
 
 
-def prepare(function: Function) -> None:
+def prepare(function: Function, n_events: int | None) -> None:
     """Begin to find out what the function keeps, beside the work of answering."""
-    capturing.prepare(function)
+    capturing.prepare(function, n_events)
 
 
 def _has_failed(found: Future[Policy]) -> bool:

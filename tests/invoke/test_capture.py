@@ -15,7 +15,7 @@ from apps.events.kinds import Live
 from apps.events.live import LiveEvent
 from apps.functions.models import Function, Label
 from apps.invoke.answers import Answer, Guess
-from apps.invoke.capture import Call, Capturing, Policy, rare_labels, reason_for
+from apps.invoke.capture import Call, Capturing, Policy, _Entry, rare_labels, reason_for
 from apps.samples.models import Capture, CaptureMode, CapturePolicy, CaptureReason, Missed, Origin, PickedBy, Sample
 from apps.samples.services.annotations import annotate_sample
 from apps.samples.services.bin import bin_samples
@@ -310,18 +310,46 @@ def test_a_function_deleted_meanwhile_costs_nobody_the_answer(
     assert consider(capturing, unsure, text="after") == [""]
 
 
-def test_what_is_kept_is_remembered_longer_only_where_changes_are_heard_of(capturing: Capturing) -> None:
-    assert capturing._holds(0.9)
-    assert not capturing._holds(1.1)
+@pytest.mark.parametrize(
+    ("is_told", "then", "now", "seconds"),
+    [(False, 7, 7, 1), (True, None, None, 5), (True, 7, 8, 5), (True, 7, 7, 60)],
+    ids=["nobody tells", "told", "something happened", "nothing happened"],
+)
+def test_what_is_kept_is_remembered_longer_the_more_is_known(
+    capturing: Capturing,
+    function: Function,
+    clock: Clock,
+    is_told: bool,
+    then: int | None,
+    now: int | None,
+    seconds: int,
+) -> None:
+    capturing.is_told = lambda: is_told
+    first = capturing.prepare(function, then)
+    assert first.result().rules.mode == CaptureMode.INFORMATIVE
+    clock.now += seconds - 0.1
+    assert capturing.prepare(function, now) is first
+    clock.now += 0.2
+    assert capturing.prepare(function, now) is not first
+
+
+def test_calls_that_were_not_kept_are_counted_within_seconds_though_nothing_happened(
+    capturing: Capturing, function: Function, answer: Answering, clock: Clock
+) -> None:
     capturing.is_told = lambda: True
-    assert capturing._holds(4.9)
-    assert not capturing._holds(5.1)
+    set_rules(function, mode="informative", per_hour=1, random_share=0.0)
+    call = Call(n_events=7)
+    for number in range(4):
+        consider(capturing, answer(UNSURE), text=f"odd {number}", call=call)
+    clock.now += 5.1
+    consider(capturing, answer(SURE), call=call)
+    assert CapturePolicy.objects.get().n_missed == 3
 
 
 @pytest.mark.parametrize(("kind", "n_left"), [(Live.RECORDED, 0), (Live.PREDICTIONS_CHANGED, 1)])
 def test_what_is_kept_is_read_anew_after_whatever_may_have_changed_it(
     capturing: Capturing, kind: Live, n_left: int
 ) -> None:
-    capturing._policies[1] = (0.0, Future())
+    capturing._policies[1] = _Entry(0.0, None, Future())
     capturing.heard("workspace_x", LiveEvent(kind=kind.value, subject="function_x", data={}))
     assert len(capturing._policies) == n_left
