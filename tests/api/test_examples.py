@@ -96,7 +96,7 @@ def test_the_whole_job_of_the_page_works_as_it_stands(world: World) -> None:
 IN_ORDER = sorted(OPERATIONS, key=lambda name: (name.startswith("DELETE"), name))
 # Addresses whose object comes from elsewhere than this contract: a link in a reply, a secret just shown.
 BY_ANOTHER_TEST = {
-    "GET /v1/media/{token}": "tests/api/test_samples.py follows the address of a picture",
+    "GET /v1/media/{token}": "tests/api/test_sample_pictures.py follows the address of a picture",
 }
 
 

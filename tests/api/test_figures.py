@@ -13,7 +13,7 @@ from apps.training.models import Prediction, PredictionKind, TrainedModel
 from apps.training.services import finish_work
 from apps.workspaces.models import Workspace
 from tests.api.conftest import KeyClient
-from tests.api.test_samples import model_of
+from tests.api.test_sample_lists import model_of
 from tests.review.conftest import Add, add, model  # noqa: F401  # fixtures
 from tests.training.conftest import PARCELS, REFUNDS
 
