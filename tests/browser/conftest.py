@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.live_up import LiveUp, running_up
 
 # Playwright's own loop runs in this thread; tests here touch the database only through pages and commands.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+
+# What is expected comes in a moment, or on a machine that does much else in several: never wrong for being late.
+expect.set_options(timeout=30_000)
 
 HERE = Path(__file__).parent
 CHROMIUM_ARGUMENTS = [
