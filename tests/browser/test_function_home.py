@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.desk import Desk, make_desk
 from tests.live_up import LiveUp
@@ -56,6 +56,20 @@ def open_home(page: Page, desk: Desk, query: str = "") -> None:
 def expect_judged(page: Page, n: int) -> None:
     expect(page.locator(f"[data-n-judged='{n}']")).to_be_visible(timeout=PATIENCE_MS)
     assert page.evaluate("window.is_same_page")
+
+
+def test_what_is_searched_for_is_not_lost_to_a_list_that_follows_meanwhile(page: Page, desk: Desk) -> None:
+    open_home(page, desk)
+    expect_judged(page, 8)
+    held: list[Route] = []
+    page.route(re.compile(r"[?&]q=parcel"), lambda route: held.append(route))
+    with page.expect_request(re.compile(r"[?&]q=parcel")):
+        page.locator("#q").press_sequentially("parcel")
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('live:samples', { detail: {} }))")
+    page.wait_for_timeout(1_000)  # for all that time the list would renew itself
+    for route in held:
+        route.continue_()
+    expect(page.locator("#samples li")).to_have_count(4)
 
 
 def test_figures_and_list_follow_training_and_leave_the_typing_hand_alone(page: Page, desk: Desk) -> None:

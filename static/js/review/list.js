@@ -2,6 +2,7 @@
 // dialog is open or text is selected. What is in view stays where it is.
 
 const list = () => document.getElementById("samples");
+const filters = () => document.getElementById("filters");
 const CALM_MS = 400;
 let is_stale = false;
 let timer = null;
@@ -16,8 +17,8 @@ function is_busy() {
 function refresh() {
   timer = null;
   if (!is_stale || is_busy()) return;
-  // The list swaps itself: what is asked of it while it is being fetched would go with it.
-  if (list().classList.contains("htmx-request")) {
+  // The list swaps itself: what is asked of it, or chosen above it, while it is being fetched would go with it.
+  if ([list(), filters()].some((each) => each?.classList.contains("htmx-request"))) {
     refresh_soon();
     return;
   }
