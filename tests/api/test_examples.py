@@ -11,7 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
@@ -28,6 +28,7 @@ OF_ROWS = re.compile(r"/fields")
 OF_TAGS = re.compile(r"^(GET|POST|PUT|DELETE) /v0\.9/functions/\{function_id\}/samples")
 OF_SEARCH = re.compile(r"/search")
 AN_ID = re.compile(r"(function|label|sample|field|model)_[a-z0-9]{16}")
+ID_OF_THEIRS = "ticket-1742"
 A_RECEIVER = "https://example.com"
 
 
@@ -80,6 +81,7 @@ def in_this_world(value: Any, world: World, ids: dict[str, str]) -> Any:
         return [in_this_world(inner, world, ids) for inner in value]
     if isinstance(value, str):
         value = AN_ID.sub(lambda found: ids.get(f"{found[1]}_id", found[0]), value)
+        value = ids.get("external_id", value) if value == ID_OF_THEIRS else value
         return value.replace(A_RECEIVER, world.receiver)
     return value
 
@@ -126,9 +128,9 @@ def objects_for(world: World, name: str, media_type: str) -> dict[str, str]:
     if "{webhook_id}" in name or "{delivery_id}" in name:
         ids |= webhook(world)
     if name == "POST /v1/functions/{function_id}/feedback":
-        for _media_type, example in bodies(OPERATIONS[name]):
-            known = {"externalId": cast("dict[str, str]", example)["externalId"], "data": uuid.uuid4().hex}
-            world.post(f"/v1/functions/{ids['function_id']}/samples", known)
+        ids["external_id"] = uuid.uuid4().hex
+        known = {"data": f"Said by {ids['external_id']}", "externalId": ids["external_id"]}
+        world.post(f"/v1/functions/{ids['function_id']}/samples", known)
     if name.startswith(("DELETE", "PUT")) and name.endswith("{label_id}"):
         ids["label_id"] = world.post(f"/v1/functions/{ids['function_id']}/labels", {"name": uuid.uuid4().hex})["id"]
     return used_up(world, name, ids) if name.startswith("DELETE") else ids

@@ -127,12 +127,13 @@ def test_from_a_csv_to_a_call(page: Page, desk: Desk, tmp_path: Path) -> None:
 
     url, key = make_key(page)
     for age, plan, label in ((24, "gold", "Leaves"), (71, None, "Stays")):
-        data = {"Age": age, "plan": plan, "monthly price": "1,240.50", "since": "2023-04-01", "shoe size": 43}
+        data = {"Age": age, "plan": plan, "monthly price": 130.5, "since": "2023-04-01", "shoe size": 43}
         answer = httpx.post(url, headers={"Authorization": f"Bearer {key}"}, json={"data": data}, timeout=30)
         assert answer.status_code == 200, answer.text
         assert answer.json()["labelName"] == label
-    refused = httpx.post(url, headers={"Authorization": f"Bearer {key}"}, json={"data": "31"}, timeout=30)
-    assert refused.status_code == 400
+    for refused in ("31", {"age": "1,240.50"}):
+        answer = httpx.post(url, headers={"Authorization": f"Bearer {key}"}, json={"data": refused}, timeout=30)
+        assert answer.status_code == 400
 
 
 def test_cells_are_pasted_and_a_column_is_corrected_later(page: Page, desk: Desk) -> None:
