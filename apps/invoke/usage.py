@@ -73,7 +73,7 @@ def tallies(function: Function, since: datetime, until: datetime) -> dict[dateti
 
     One query for the hours counted already, and one for each hour that is not: a handful.
     """
-    since, until = hour_of(since), hour_of(until)
+    since, until = hour_of(since), hour_of(min(until, timezone.now()))  # an hour that has not come has no calls
     open_from = max(since, _open_from())
     rows = UsageHour.objects.filter(function=function, hour__gte=since, hour__lt=min(open_from, until + HOUR))
     found = {row.hour: _tally_of(row) for row in rows}

@@ -117,3 +117,12 @@ def test_a_month_takes_a_handful_of_queries(
 def test_hours_begin_on_the_hour_in_utc() -> None:
     moment = datetime(2026, 3, 1, 23, 59, 59, 5, tzinfo=UTC)
     assert hour_of(moment) + HOUR == datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def test_hours_that_have_not_come_are_not_asked_about(
+    text_function: Function, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    call(text_function, ago(1))
+    now = timezone.now()
+    with django_assert_max_num_queries(10):
+        assert sum(each.n_calls for each in tallies(text_function, ago(1), now + 40 * HOUR).values()) == 1
