@@ -58,4 +58,5 @@ def test_no_request_breaks_anything_or_is_answered_otherwise_than_told(world: Wo
     # fmt: on
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=1500, check=False)
     assert done.returncode == 0, done.stdout[-20_000:]
+    sys.stdout.write(done.stdout[-2_000:])  # how many cases and checks: seen with `pytest -s`
     assert world.up.get("/readyz")[0] == 200
