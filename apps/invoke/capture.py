@@ -24,7 +24,7 @@ from apps.core.errors import HundredfoldError, QuotaReached
 from apps.events.kinds import Live
 from apps.events.live import LiveEvent
 from apps.functions.models import Function, OutputKind
-from apps.invoke.database import as_request, in_database_thread
+from apps.invoke.database import as_request, has_failed, in_database_thread
 from apps.invoke.services import Answer, Data, Decision
 from apps.samples.models import CaptureMode, CapturePolicy, CaptureReason, Missed, Sample, SampleTag
 from apps.samples.redaction import RedactionFailed
@@ -158,7 +158,7 @@ class Capturing:
             self._policies.clear()
 
     def _holds(self, function_id: int, entry: _Entry, n_events: int | None, now: float) -> bool:
-        if _has_failed(entry.found):
+        if has_failed(entry.found):
             return False
         age = now - entry.asked_at
         if age < self._fresh_seconds or not self.is_told():
@@ -313,7 +313,7 @@ async def consider_many(answers: Sequence[Answer], contents: Sequence[Data], cal
 
 
 def change_capture(*, function: Function, rules: CaptureRules, actor: User | None) -> CapturePolicy:
-    """Change what is kept of calls: in this process at once, in others within a second."""
+    """Change what is kept of calls: in this process at once, in others once they hear of it, at most seconds later."""
     policy = set_capture(function=function, rules=rules, actor=actor)
     transaction.on_commit(lambda: capturing.forget(function))
     return policy
@@ -322,7 +322,3 @@ def change_capture(*, function: Function, rules: CaptureRules, actor: User | Non
 def prepare(function: Function, n_events: int | None) -> None:
     """Begin to find out what the function keeps, beside the work of answering."""
     capturing.prepare(function, n_events)
-
-
-def _has_failed(found: Future[Policy]) -> bool:
-    return found.done() and (found.cancelled() or found.exception() is not None)

@@ -6,7 +6,7 @@ broken connection is dropped before it and closed or kept after it as `CONN_MAX_
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import close_old_connections
 
@@ -28,3 +28,8 @@ def as_request(job: Callable[[], Result]) -> Result:
         return job()
     finally:
         close_old_connections()
+
+
+def has_failed(asked: "Future[Any]") -> bool:
+    """Whether a question has been answered, and not with what was asked for."""
+    return asked.done() and (asked.cancelled() or asked.exception() is not None)

@@ -19,14 +19,13 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from apps.core.errors import InvalidInput, NotFound
 from apps.core.ids import with_prefix
 from apps.events.kinds import Live
 from apps.events.live import LiveEvent
 from apps.functions.models import Function
-from apps.invoke.database import in_database_thread
+from apps.invoke.database import has_failed, in_database_thread
 from apps.invoke.services import Answerer, load_answerer, load_stored
 from apps.training.models import TrainedModel
 from apps.training.selectors import training_state
@@ -73,7 +72,7 @@ class _Entry:
 
     @property
     def has_failed(self) -> bool:
-        return _has_failed(self.found)
+        return has_failed(self.found)
 
     @property
     def ends_at(self) -> float:
@@ -169,17 +168,13 @@ class Lookup:
     def _voucher(self, digest: bytes, bearer: str, now: float) -> tuple[float, Future[ApiKey]]:
         """Return the key as it is now, asked once in a few seconds for all functions it calls, and when it was."""
         voucher = self._vouchers.get(digest)
-        if voucher is None or now - voucher[0] >= self._told_seconds or _has_failed(voucher[1]):
+        if voucher is None or now - voucher[0] >= self._told_seconds or has_failed(voucher[1]):
             voucher = (now, in_database_thread(lambda: authenticate(bearer)))
             self._vouchers[digest] = voucher
             self._vouchers.move_to_end(digest)
             while len(self._vouchers) > MAX_ENTRIES:
                 self._vouchers.popitem(last=False)
         return voucher
-
-
-def _has_failed(asked: Future[Any]) -> bool:
-    return asked.done() and (asked.cancelled() or asked.exception() is not None)
 
 
 def _found_again(before: Future[Admitted], key: Future[ApiKey], ask: Callable[[], Admitted]) -> Future[Admitted]:

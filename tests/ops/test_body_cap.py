@@ -3,17 +3,16 @@
 import asyncio
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
-import uvicorn
 from asgiref.testing import ApplicationCommunicator
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from django.conf import settings
 
 from apps.ops.body_cap import BodyCap
+from tests.served import served
 
 
 class Inner:
@@ -90,14 +89,8 @@ def test_a_refusal_names_the_request_in_its_body_and_in_its_header() -> None:
 @pytest.fixture
 def impatient_port() -> Iterator[int]:
     """A server that waits half a second for a body, and then for a kilobyte a second."""
-    door = BodyCap(Inner(), max_bytes=10_000_000, grace_s=0.5)
-    server = uvicorn.Server(uvicorn.Config(door, lifespan="off", log_config=None))
-    listener = socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    yield listener.getsockname()[1]
-    server.should_exit = True
-    thread.join()
+    with served(BodyCap(Inner(), max_bytes=10_000_000, grace_s=0.5)) as port:
+        yield port
 
 
 def trickle(port: int, *, n_bytes_each: int, n: int) -> bytes:

@@ -1,15 +1,14 @@
 """Connections that send no whole request: they are ended, and others are not."""
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
-import uvicorn
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 
 from apps.ops.prompt_heads import MAX_HEAD_BYTES, PromptHeads
+from tests.served import served
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n"
 
@@ -24,13 +23,8 @@ async def answer_at_once(_scope: Scope, _receive: ASGIReceiveCallable, send: ASG
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A server that waits half a second for the head of a request."""
     monkeypatch.setattr(PromptHeads, "head_seconds", 0.5)
-    server = uvicorn.Server(uvicorn.Config(answer_at_once, http=PromptHeads, lifespan="off", log_config=None))
-    listener = socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    yield listener.getsockname()[1]
-    server.should_exit = True
-    thread.join()
+    with served(answer_at_once, http=PromptHeads) as port:
+        yield port
 
 
 def is_ended(connection: socket.socket, drip: bytes, *, seconds: float = 5.0) -> bool:
